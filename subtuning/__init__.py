@@ -1,0 +1,16 @@
+"""SubTuning: which layers of a pretrained vision model to fine-tune (Kaplun et al., arXiv 2302.06354).
+
+The rooms of the package, in the order in which the data passes through them. A room imports only rooms above it:
+
+    config     what a user may write, and how it is checked
+    tasks      raw images and labels -> a converted task on disk
+    backbones  a timm model and its weights -> layers, and the cut points between them
+    tuning     a subset of layers -> what is trained and what is frozen
+    runs       what identifies a run, the record of a run, the store of finished runs
+    training   a converted task and lanes -> trained lanes and their metrics
+    search     which runs to ask for next: profile, greedy rounds (no torch)
+    analysis   run records -> tables, statistics, figures
+    cli        one verb a rule
+"""
+
+__version__ = "0.1.0"

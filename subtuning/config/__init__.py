@@ -1,0 +1,25 @@
+"""What a user may write in a config file: the typed models, their loading, and the documents made from them."""
+
+from subtuning.config.load import load_config, parse_config, parse_entry
+from subtuning.config.models import (
+    Backbone,
+    Config,
+    Evaluate,
+    Greedy,
+    Profile,
+    Recipe,
+    Task,
+)
+
+__all__ = [
+    "Backbone",
+    "Config",
+    "Evaluate",
+    "Greedy",
+    "Profile",
+    "Recipe",
+    "Task",
+    "load_config",
+    "parse_config",
+    "parse_entry",
+]

@@ -1,0 +1,25 @@
+"""The one exception that a user of this project should ever see."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Something the user wrote or supplied is wrong.
+
+    The message is one sentence (a list of offenders may follow it) that names the key or file and says what would be
+    right. The command line prints it without a traceback and exits with status 2.
+    """
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` when a known word is close to `word`, else an empty string."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def listed(items: Iterable[object], limit: int = 10) -> str:
+    """Join at most `limit` items with commas and say how many more there are."""
+    items = [str(item) for item in items]
+    more = f", and {len(items) - limit} more" if len(items) > limit else ""
+    return ", ".join(items[:limit]) + more
