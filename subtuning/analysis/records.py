@@ -1,0 +1,90 @@
+"""Run records, grouped and checked before anything is computed from them.
+
+A record is the dictionary that a run leaves in the store. Records are compared in pairs: the same (seed, fold) saw the
+same images in the same order, whichever layers were trained.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from subtuning.errors import UserError, listed
+
+Record = Mapping[str, Any]
+PairKey = tuple[int, int | None]
+"""(seed, fold); the fold is None outside cross-validation."""
+
+
+def subset_name(subset: str | Sequence[str]) -> str:
+    """How tables call a subset: ``linear`` for none, ``full`` for every parameter, else the layers with commas."""
+    if isinstance(subset, str):
+        return subset
+    return ",".join(subset) or "linear"
+
+
+def pair_key(record: Record) -> PairKey:
+    """The (seed, fold) that pairs this record with those of other subsets."""
+    return record["identity"]["seed"], record["identity"]["fold"]
+
+
+def common_split(records: Iterable[Record]) -> tuple[str, int | None]:
+    """The split that all records share, and its number of folds (None outside cross-validation).
+
+    Raises `UserError` if there is no record, and `ValueError` if they come from several tasks, backbones or splits:
+    such numbers must not share a table.
+    """
+    records = list(records)
+    if not records:
+        raise UserError("there is no finished run to make a table from; run the stage that trains first")
+    for what, values in (
+        ("tasks", {record["names"]["task"] for record in records}),
+        ("backbones", {record["names"]["backbone"] for record in records}),
+        ("splits", {(record["identity"]["split"], record["identity"]["folds"]) for record in records}),
+    ):
+        if len(values) > 1:
+            raise ValueError(f"records of several {what} in one table: {listed(sorted(values, key=str))}")
+    identity = records[0]["identity"]
+    return identity["split"], identity["folds"] if identity["split"] == "cv" else None
+
+
+def by_pair(records: Iterable[Record]) -> dict[PairKey, Record]:
+    """The records of one subset by (seed, fold). Raises `ValueError` if two records claim the same place."""
+    found: dict[PairKey, Record] = {}
+    for record in records:
+        key = pair_key(record)
+        if key in found and found[key]["id"] != record["id"]:
+            raise ValueError(f"two different runs ({found[key]['id']}, {record['id']}) for {_place(key)}")
+        found[key] = record
+    return found
+
+
+def expected_pairs(records: Iterable[Record], folds: int | None) -> list[PairKey]:
+    """Every (seed, fold) that a complete table needs: all seeds that occur, times all folds."""
+    seeds = sorted({record["identity"]["seed"] for record in records})
+    return [(seed, fold) for seed in seeds for fold in (range(folds) if folds else [None])]
+
+
+def require_complete(groups: Mapping[str, Mapping[PairKey, Record]], expected: Sequence[PairKey], where: str) -> None:
+    """Raise `UserError` that names every missing run: a table never stands in for a run that was not made."""
+    missing = [f"{name} ({_place(key)})" for name, found in groups.items() for key in expected if key not in found]
+    if missing:
+        raise UserError(f"{where} lacks {len(missing)} of its runs, train them first: {listed(missing)}")
+
+
+def accuracies(found: Mapping[PairKey, Record], expected: Sequence[PairKey]) -> tuple[list[float] | None, int]:
+    """Accuracies (0-1) in the order of `expected`, shape (n,), and how many runs finished.
+
+    The list is None as soon as one run diverged: a mean of the survivors would flatter the subset.
+    """
+    finished = [found[key]["metrics"]["accuracy"] for key in expected if found[key]["status"] == "done"]
+    return (finished if len(finished) == len(expected) else None), len(finished)
+
+
+def setting(records: Sequence[Record]) -> str:
+    """``task digits, backbone resnet50``: where the records come from, for messages."""
+    names = records[0]["names"]
+    return f"task {names['task']}, backbone {names['backbone']}"
+
+
+def _place(key: PairKey) -> str:
+    seed, fold = key
+    return f"seed {seed}" if fold is None else f"seed {seed}, fold {fold}"
