@@ -1,0 +1,105 @@
+"""The conversion itself: a task's spec in, a folder of uint8 arrays and a `task.json` out."""
+
+import importlib
+import json
+import platform
+import shutil
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from subtuning.errors import UserError
+from subtuning.tasks.source import PARTS, Item, Source
+from subtuning.tasks.task import content_hash, label_counts
+from subtuning.tasks.write import Rows, check_space, publish, write_images
+
+
+def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
+    """Convert the task `name` as `spec` (one of the task types of `subtuning.config.models`) says into folder `out`.
+
+    Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N) and, last, `task.json`. All is
+    made in a hidden folder beside `out` first, so a failed or killed conversion leaves `out` as it was. One folder must
+    not be converted by two processes at once (Snakemake takes care of that). Raises `UserError`.
+    """
+    out = Path(out)
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    with warnings.catch_warnings():
+        # Pillow warns about large pictures and odd metadata; what cannot be used is an error with the file's name.
+        warnings.simplefilter("ignore")
+        source = open_source(spec, workers=workers, progress=progress)
+        size, how = stored_shape(source, spec)
+        try:
+            facts = _write(source, size, how, partial, workers, progress)
+            facts = {"name": name, **facts, "source": _plain(spec), "versions": _versions(), **source.about}
+            (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            publish(partial, out)
+        except OSError as error:
+            raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def open_source(spec, *, workers: int = 1, progress: bool = False) -> Source:
+    """Read the labels and sizes of a task's images, checking all that can be checked without decoding them."""
+    module = importlib.import_module(f"subtuning.tasks.sources.{spec.source}")
+    return module.open_source(spec, workers=workers, progress=progress)
+
+
+def stored_shape(source: Source, spec) -> tuple[tuple[int, int, int], str]:
+    """(H, W, C) in which a source's images are stored, and the resize that makes it (`none` if they stay native)."""
+    if source.image_size and max(source.image_size[:2]) <= spec.stored_size:
+        return source.image_size, "none"
+    return (spec.stored_size, spec.stored_size, source.channels), spec.resize
+
+
+def _write(source: Source, size: tuple[int, int, int], how: str, partial: Path, workers: int, progress: bool) -> dict:
+    counts = {part: len(source.labels[part]) for part in PARTS}
+    check_space(partial.parent, sum(counts.values()) * int(np.prod(size)))
+    rows = {}
+    try:
+        for part in PARTS:
+            (partial / part).mkdir(parents=True)
+            np.save(partial / part / "labels.npy", source.labels[part].astype("<i8"))
+            rows[part] = Rows(partial / part / "images.npy", (counts[part], *size))
+        _fill(source, rows, size, how, workers, progress)
+    finally:
+        for part in rows.values():
+            part.close()
+    classes = len(source.classes)
+    return {
+        "classes": list(source.classes),
+        "counts": counts,
+        "label_counts": {part: label_counts(source.labels[part], classes) for part in PARTS},
+        "image_size": list(size),
+        "resize": how,
+        "sha256": content_hash(partial, source.classes),
+    }
+
+
+def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, progress: bool) -> None:
+    from tqdm import tqdm
+
+    from subtuning.tasks.resize import resize
+
+    def make(item: Item) -> np.ndarray:
+        image = item.payload if isinstance(item.payload, np.ndarray) else source.decode(item.payload)
+        return image if how == "none" else resize(image, size[0], size[1], how)
+
+    total = sum(part.shape[0] for part in rows.values())
+    # Arrays that are stored as they come are only copied: threads would cost more than they save.
+    threads = workers if source.decode or how != "none" else 1
+    with tqdm(total=total, desc="images", unit="img", disable=not progress, mininterval=0.5) as bar:
+        write_images(source.items(), rows, make, threads, bar)
+
+
+def _plain(spec) -> dict:
+    # The recipe says how to train on the task, not what the task is.
+    return spec.model_dump(mode="json", exclude={"recipe"})
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("subtuning", "numpy", "pillow", "scikit-learn", "h5py", "scipy")}
+    return {"python": platform.python_version(), **packages}

@@ -1,0 +1,114 @@
+"""Decoding with Pillow: any file or bytes to an upright uint8 RGB array, or one short reason why not."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
+
+_ENDINGS = "avif bmp dib gif jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
+EXTENSIONS = frozenset(f".{ending}" for ending in _ENDINGS.split())
+"""Files with these endings (in any case) are taken for images; formats that Pillow reads without a plug-in."""
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation (tag 0x0112 of the EXIF 2.3 standard) -> what turns the stored picture upright."""
+
+
+class ImageError(Exception):
+    """This image cannot be used; the message is a reason of a few words."""
+
+
+def image_size(source: Path | bytes) -> tuple[int, int]:
+    """Height and width (pixels, upright) from the header alone. Raises `ImageError`."""
+    with _guarded(source) as image:
+        width, height = image.size
+        return (width, height) if _orientation(image) >= 5 else (height, width)
+
+
+def decode(source: Path | bytes, upright: bool = True) -> np.ndarray:
+    """Decode to uint8 H x W x 3. Raises `ImageError`.
+
+    Gray is repeated, 16-bit gray is scaled (65535 -> 255), transparent pixels are shown on white, CMYK and other colour
+    spaces go through Pillow's conversion. `upright=False` ignores the EXIF orientation, as TensorFlow's decoders do.
+    Of an animation the first frame is taken.
+    """
+    with _guarded(source) as image:
+        orientation = _orientation(image) if upright else 1
+        return np.asarray(_reason(lambda: _rgb(_turned(image, orientation))))
+
+
+def decode_as_stored(source: Path | bytes) -> np.ndarray:
+    """`decode` without the EXIF rotation: for data sets whose published form ignores it."""
+    return decode(source, upright=False)
+
+
+def _guarded(source: Path | bytes) -> ImageFile.ImageFile:
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        raise ImageError("not a regular file")
+    image = _reason(lambda: Image.open(io.BytesIO(source) if isinstance(source, bytes) else source))
+    if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+        image.close()
+        raise ImageError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels")
+    return image
+
+
+def _reason(work):
+    """Run `work`; whatever Pillow raises for a hostile file (it has no common class) becomes an `ImageError`."""
+    try:
+        return work()
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError("not an image") from None
+    except FileNotFoundError:
+        raise ImageError("missing") from None
+    except Image.DecompressionBombError:
+        raise ImageError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
+    except Exception as error:
+        words = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError("truncated" if "truncated" in words else words[:80]) from None
+
+
+def _orientation(image: ImageFile.ImageFile) -> int:
+    # A PNG may carry EXIF after its pixels; looking for it would decode the file, so only what stands before counts.
+    # TIFF pictures are turned by Pillow itself.
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # a damaged EXIF block is no reason to refuse a picture that can be shown
+        return 1
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    image.load()
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        return _from_16_bit(image)
+    if image.mode == "F":
+        raise ImageError("floating-point pixels; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise ImageError("pixels of more than 16 bits; save it with 8 or 16 bits")
+    gray = ((values + 128) // 257).astype(np.uint8)  # rounded v * 255 / 65535
+    return Image.fromarray(gray).convert("RGB")

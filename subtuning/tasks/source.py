@@ -1,0 +1,64 @@
+"""What a source hands to the converter: class names, labels, and a stream of images in any order."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from subtuning.errors import UserError, listed
+
+PARTS = ("train", "val", "test")
+
+
+class Item(NamedTuple):
+    """One image on its way to row `row` of part `part`.
+
+    `payload` is a file path, encoded bytes, or a uint8 array H x W x C; `name` is what an error message calls it.
+    """
+
+    part: str
+    row: int
+    name: str
+    payload: Path | bytes | np.ndarray
+
+
+@dataclass(frozen=True)
+class Source:
+    """A labelled image set before conversion.
+
+    `labels` maps each of train, val, test to int64 N; `items` opens the stream of `Item`, each row of each part exactly
+    once. `image_size` is (H, W, C) when every image is known to have it, and None when sizes differ. `decode` turns a
+    path or bytes into a uint8 array H x W x C with C = `channels`; None if every payload is an array.
+    """
+
+    classes: tuple[str, ...]
+    labels: dict[str, np.ndarray]
+    items: Callable[[], Iterator[Item]]
+    image_size: tuple[int, int, int] | None
+    decode: Callable[[Path | bytes], np.ndarray] | None
+    channels: int = 3
+    about: dict[str, object] = field(default_factory=dict)
+
+
+def check_classes(classes: list[str], where: str) -> tuple[str, ...]:
+    """Return the class names, or raise `UserError` if there are fewer than two or one occurs twice."""
+    if len(classes) < 2:
+        found = f"only the class {classes[0]!r}" if classes else "no class"
+        raise UserError(f"{where} holds {found}; a classification task needs at least two")
+    twice = sorted({name for name in classes if classes.count(name) > 1}) if len(set(classes)) < len(classes) else []
+    if twice:
+        raise UserError(f"{where} names these classes twice: {listed(twice)}; give every class its own name")
+    return tuple(classes)
+
+
+def check_labels(labels: np.ndarray, classes: int, where: str) -> np.ndarray:
+    """Return `labels` (N) as int64; raises `UserError` if one is not a whole number from 0 to `classes` - 1."""
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise UserError(f"{where} must be a one-dimensional array of whole numbers, not {labels.dtype} {labels.shape}")
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        wrong = listed(f"{labels[i]} (row {i})" for i in outside)
+        raise UserError(f"{where} has {len(outside)} labels outside 0 to {classes - 1}: {wrong}")
+    return labels.astype(np.int64)

@@ -1,0 +1,118 @@
+"""`source: arrays`: a NumPy `.npz` file, read row by row so that it need not fit into memory."""
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from subtuning.errors import UserError, listed
+from subtuning.tasks.source import PARTS, Item, Source, check_classes, check_labels
+from subtuning.tasks.splits import share_or_count, take
+
+MAX_CLASSES = 100_000
+_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
+_NAMES = {"train": ("x_train", "y_train"), "val": ("x_val", "y_val"), "test": ("x_test", "y_test")}
+
+
+def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
+    """x_* are uint8 N x H x W (x 1 or 3); without x_val, part of x_train becomes val. Gray arrays stay one channel."""
+    path = Path(spec.path)
+    shapes = _shapes(path)
+    sizes = {part: _image_size(path, name, shapes) for part, (name, _) in _NAMES.items() if name in shapes}
+    if len({size for _, size in sizes.values()}) > 1:
+        found = listed(f"{_NAMES[part][0]} {size}" for part, (_, size) in sizes.items())
+        raise UserError(f"{path}: all images must have one height, width and number of channels, not {found}")
+    labels, classes = _labels(path, shapes, {part: count for part, (count, _) in sizes.items()})
+    rows = {part: {i: (part, i) for i in range(count)} for part, (count, _) in sizes.items()}
+    if "val" not in sizes:
+        count = share_or_count(spec.val, len(labels["train"]), "val")
+        train, val = take(labels["train"], count, spec.split_seed, f"{path}: val")
+        places = [("train", train), ("val", val)]
+        rows["train"] = {int(i): (part, row) for part, chosen in places for row, i in enumerate(chosen)}
+        labels |= {part: labels["train"][chosen] for part, chosen in reversed(places)}
+    size = sizes["train"][1]
+
+    def items() -> Iterator[Item]:
+        for part in sizes:
+            for i, image in enumerate(_read_rows(path, _NAMES[part][0], size)):
+                yield Item(*rows[part][i], f"{_NAMES[part][0]}[{i}]", image)
+
+    return Source(classes=classes, labels=labels, items=items, image_size=size, decode=None, channels=size[2])
+
+
+def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shape and type of every array of the file, from the headers alone."""
+    if not path.is_file():
+        raise UserError(
+            f"array file {path} does not exist; path: must be a .npz file with x_train, y_train, x_test, y_test"
+        )
+    shapes = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(".npy"):
+                    with archive.open(name) as member:
+                        shape, _, dtype = _header(member)
+                        shapes[name.removesuffix(".npy")] = (shape, dtype)
+    except _DAMAGE:
+        raise UserError(f"{path} is not a readable .npz file: damaged, or not made by numpy.savez") from None
+    missing = [name for part in ("train", "test") for name in _NAMES[part] if name not in shapes]
+    missing += [name for name, other in (_NAMES["val"], _NAMES["val"][::-1]) if other in shapes and name not in shapes]
+    if missing:
+        raise UserError(f"{path} lacks {listed(missing)}; it has {listed(sorted(shapes)) or 'no arrays'}")
+    objects = [name for name, (_, dtype) in shapes.items() if dtype.hasobject]
+    if objects:
+        raise UserError(f"{path}: {listed(objects)} holds Python objects, which are not read; save plain numbers")
+    return shapes
+
+
+def _header(member) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(member)
+    if version[0] == 1:
+        return np.lib.format.read_array_header_1_0(member)
+    return np.lib.format.read_array_header_2_0(member)
+
+
+def _image_size(path: Path, name: str, shapes: dict) -> tuple[int, tuple[int, int, int]]:
+    """Number of images and (H, W, C) of one x_* array."""
+    shape, dtype = shapes[name]
+    if dtype != np.uint8 or len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)) or 0 in shape:
+        raise UserError(f"{path}: {name} is {dtype} {shape}; it must be uint8, N x H x W or N x H x W x 1 or 3")
+    return shape[0], (shape[1], shape[2], shape[3] if len(shape) == 4 else 1)
+
+
+def _labels(path: Path, shapes: dict, counts: dict[str, int]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    labels, names = {}, None
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            labels = {part: data[_NAMES[part][1]] for part in counts}
+            names = [str(name) for name in data["class_names"].ravel()] if "class_names" in shapes else None
+    except _DAMAGE:
+        raise UserError(f"{path} is damaged: its labels cannot be read") from None
+    for part, values in labels.items():
+        if len(values.shape) == 1 and len(values) != counts[part]:
+            x, y = _NAMES[part]
+            raise UserError(f"{path}: {x} has {counts[part]} images, but {y} has {len(values)} labels")
+    if names is None:
+        whole = [int(values.max()) for values in labels.values() if values.dtype.kind in "iu" and values.size]
+        names = [str(i) for i in range(min(max(whole, default=1), MAX_CLASSES - 1) + 1)]
+    classes = check_classes(names, f"{path}: class_names" if "class_names" in shapes else str(path))
+    checked = {part: check_labels(labels[part], len(classes), f"{path}: {_NAMES[part][1]}") for part in labels}
+    return {part: checked[part] for part in PARTS if part in checked}, classes
+
+
+def _read_rows(path: Path, name: str, size: tuple[int, int, int]) -> Iterator[np.ndarray]:
+    """The images (uint8 H x W x C) of one array, in order, without loading the array."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
+            shape, columns_first, _ = _header(member)
+            if columns_first and len(shape) > 1:
+                yield from np.load(path, allow_pickle=False)[name].reshape(shape[0], *size)
+                return
+            for _ in range(shape[0]):
+                data = member.read(size[0] * size[1] * size[2])
+                yield np.frombuffer(data, np.uint8).reshape(size)
+    except _DAMAGE as error:
+        raise UserError(f"{path} is damaged: {name} cannot be read to its end") from error

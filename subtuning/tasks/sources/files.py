@@ -1,0 +1,52 @@
+"""What the sources that read image files share: sizes from headers first, then a stream of paths."""
+
+from pathlib import Path
+
+import numpy as np
+
+from subtuning.tasks.images import ImageError, decode, image_size
+from subtuning.tasks.source import PARTS, Item, Source
+from subtuning.tasks.write import in_threads, unusable
+
+
+def file_source(
+    root: Path,
+    classes: tuple[str, ...],
+    files: dict[str, list[Path]],
+    labels: dict[str, np.ndarray],
+    workers: int,
+    progress: bool,
+    about: dict[str, object],
+) -> Source:
+    """A `Source` of image files: `files` maps each part to N paths below `root`, `labels` to int64 N.
+
+    Every header is read now, so that a file which is no image stops the conversion before anything is written.
+    """
+    paths = [path for part in PARTS for path in files[part]]
+    size = _common_size(root, paths, workers, progress)
+
+    def items():
+        for part in PARTS:
+            for row, path in enumerate(files[part]):
+                yield Item(part, row, str(path.relative_to(root)), path)
+
+    image_size = (*size, 3) if size else None
+    return Source(classes=classes, labels=labels, items=items, image_size=image_size, decode=decode, about=about)
+
+
+def _common_size(root: Path, paths: list[Path], workers: int, progress: bool) -> tuple[int, int] | None:
+    """(H, W) if all images have it, else None."""
+    from tqdm import tqdm
+
+    def measure(path: Path) -> tuple[int, int] | str:
+        try:
+            return image_size(path)
+        except ImageError as error:
+            return f"{path.relative_to(root)} ({error})"
+
+    found = in_threads(measure, paths, workers)
+    sizes = set(tqdm(found, total=len(paths), desc="headers", unit="img", disable=not progress, mininterval=0.5))
+    broken = [entry for entry in sizes if isinstance(entry, str)]
+    if broken:
+        raise unusable(broken)
+    return sizes.pop() if len(sizes) == 1 else None

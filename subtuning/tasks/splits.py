@@ -1,0 +1,69 @@
+"""Deterministic stratified splits and folds that are the same on every machine and with every library version.
+
+Members of a class are ordered by a hash of seed and position, not by a library's random generator: fold membership is
+part of what a run's number means, and its identity must not depend on the version of NumPy or scikit-learn.
+"""
+
+import hashlib
+
+import numpy as np
+
+from subtuning.errors import UserError
+
+
+def folds(labels: np.ndarray, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Split N images into `k` stratified folds; returns (training indices, held-out indices), both sorted, for each.
+
+    Images are dealt to the folds like cards, class after class, so that fold sizes differ by at most one and so do the
+    numbers of any class. A class with fewer than `k` images (VTAB-1k has some with one) is absent from some folds.
+    Raises `UserError` when there are fewer images than folds, or when no class has two images.
+    """
+    labels = np.asarray(labels)
+    if k < 2:
+        raise UserError(f"folds must be at least 2, not {k}")
+    if len(labels) < k:
+        raise UserError(f"{len(labels)} images cannot be split into {k} folds; use at most {len(labels)}")
+    if np.unique(labels, return_counts=True)[1].max() < 2:
+        raise UserError("no class has two images, so nothing held out could ever be learned; add images")
+    fold = np.empty(len(labels), np.int64)
+    fold[np.concatenate(_members(labels, seed))] = np.arange(len(labels)) % k
+    return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(k)]
+
+
+def take(labels: np.ndarray, count: int, seed: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Choose `count` of N images, stratified; returns (the other indices, the chosen indices), both sorted.
+
+    Each class gives its share of `count`, rounded by largest remainder, and always keeps at least one image. Raises
+    `UserError` (beginning with `where`) when that is impossible.
+    """
+    members = _members(labels, seed)
+    sizes = np.array([len(rows) for rows in members])
+    if count > (sizes - 1).sum():
+        raise UserError(
+            f"{where}: {count} of {sizes.sum()} images cannot be set aside, because each of the {len(sizes)} "
+            f"classes must keep one; use at most {(sizes - 1).sum()}, or add images"
+        )
+    quota = np.minimum(count * sizes // sizes.sum(), sizes - 1)
+    while quota.sum() < count:
+        missing = np.where(quota < sizes - 1, count * sizes / sizes.sum() - quota, -np.inf)
+        quota[np.argmax(missing)] += 1
+    chosen = np.sort(np.concatenate([rows[:n] for rows, n in zip(members, quota, strict=True)]))
+    return np.setdiff1d(np.arange(len(labels)), chosen), chosen
+
+
+def share_or_count(value: float | int, total: int, where: str) -> int:
+    """Turn a config value (a share below 1, or a whole number) into a count of `total` images, at least 1."""
+    if isinstance(value, int):
+        return value
+    if value >= 1:
+        raise UserError(f"{where} is {value}; it must be a share below 1 or a whole number of images")
+    return max(1, round(value * total))
+
+
+def _members(labels: np.ndarray, seed: int) -> list[np.ndarray]:
+    """The indices of each class that occurs, in class order, each in hash order."""
+    order = np.array([hashlib.sha256(f"{seed}:{i}".encode()).digest()[:8] for i in range(len(labels))], dtype="S8")
+    # Compared as unsigned big-endian numbers: fixed-width byte strings would lose trailing zeros.
+    rank = np.frombuffer(order.tobytes(), dtype=">u8") if len(labels) else np.empty(0, ">u8")
+    rows = np.lexsort((rank, labels))
+    return np.split(rows, np.flatnonzero(np.diff(np.asarray(labels)[rows])) + 1)

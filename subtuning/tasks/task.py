@@ -1,0 +1,136 @@
+"""A converted task on disk: what `convert_task` writes and everything downstream reads. Needs NumPy only."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from subtuning.errors import UserError
+from subtuning.tasks.source import PARTS
+
+_CHUNK = 1 << 22
+_KEYS = {"name": str, "classes": list, "counts": dict, "label_counts": dict, "image_size": list, "sha256": str}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A converted task. `image_size` is (H, W, C); `counts` maps train, val, test to numbers of images."""
+
+    name: str
+    classes: tuple[str, ...]
+    sha256: str
+    image_size: tuple[int, int, int]
+    counts: dict[str, int]
+    path: Path
+
+    def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Images (uint8 N x H x W x C, memory-mapped, read-only) and labels (int64 N) of `train`, `val` or `test`."""
+        folder = self.path / name
+        return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+
+    def trainval(self) -> tuple[np.ndarray, np.ndarray]:
+        """All training images in memory: those of train, then those of val, with their labels."""
+        parts = [self.part("train"), self.part("val")]
+        return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+
+
+def load_task(path: Path) -> Task:
+    """Open the converted task in folder `path` and check that its files fit `task.json`.
+
+    Shapes, types, file sizes and all labels are checked, pixels are not (see `check_content`). Raises `UserError`.
+    """
+    path = Path(path)
+    facts = read_facts(path)
+    for part in PARTS:
+        _check_part(path / part, facts, part)
+    return Task(
+        name=facts["name"],
+        classes=tuple(facts["classes"]),
+        sha256=facts["sha256"],
+        image_size=tuple(facts["image_size"]),
+        counts={part: facts["counts"][part] for part in PARTS},
+        path=path,
+    )
+
+
+def read_facts(path: Path) -> dict:
+    """The content of `task.json` in folder `path`. Raises `UserError` if it is missing or damaged."""
+    file = Path(path) / "task.json"
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing: the task has not been converted (or not to its end); convert it") from None
+    except ValueError:
+        raise UserError(f"{file} is not valid JSON; convert the task again") from None
+    lacking = [
+        key for key, kind in _KEYS.items() if not isinstance(facts, dict) or not isinstance(facts.get(key), kind)
+    ]
+    if lacking or any(set(PARTS) - facts[key].keys() for key in ("counts", "label_counts")):
+        raise UserError(f"{file} is damaged ({', '.join(lacking) or 'parts'} missing); convert the task again")
+    return facts
+
+
+def check_content(path: Path) -> Task:
+    """`load_task`, and hash every pixel and label again. Raises `UserError` if they are not those of `task.json`."""
+    task = load_task(path)
+    if content_hash(task.path, task.classes) != task.sha256:
+        raise UserError(f"{task.path} does not hold what its task.json says (sha256 differs); convert the task again")
+    return task
+
+
+def content_hash(path: Path, classes: tuple[str, ...]) -> str:
+    """SHA-256 over class names and all parts' shapes, labels and pixels; free of path, name and date."""
+    digest = hashlib.sha256(json.dumps(list(classes)).encode())
+    for part in PARTS:
+        for name in ("labels.npy", "images.npy"):
+            with (Path(path) / part / name).open("rb") as file:
+                shape, _, dtype = _header(file)
+                digest.update(f"\n{part}/{name} {shape} {dtype.str}\n".encode())
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(file)
+
+
+def _check_part(folder: Path, facts: dict, part: str) -> None:
+    count = facts["counts"][part]
+    _check_array(folder / "images.npy", (count, *facts["image_size"]), np.dtype("|u1"))
+    _check_array(folder / "labels.npy", (count,), np.dtype("<i8"))
+    labels = np.load(folder / "labels.npy")
+    found = label_counts(labels, len(facts["classes"])) if _in_range(labels, len(facts["classes"])) else None
+    if found != facts["label_counts"][part]:
+        raise UserError(f"{folder / 'labels.npy'} does not hold the labels of task.json; convert the task again")
+
+
+def _check_array(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    try:
+        with file.open("rb") as handle:
+            found = _header(handle)
+            start = handle.tell()
+    except FileNotFoundError:
+        raise UserError(f"{file} is missing; convert the task again") from None
+    except (ValueError, EOFError):
+        raise UserError(f"{file} is not a NumPy array; convert the task again") from None
+    if found != (shape, False, dtype):
+        raise UserError(
+            f"{file} holds {found[2]} {found[0]}, but task.json says {dtype} {shape}; convert the task again"
+        )
+    expected, size = start + int(np.prod(shape)) * dtype.itemsize, file.stat().st_size
+    if size != expected:
+        raise UserError(f"{file} has {size:,} bytes instead of {expected:,}; convert the task again")
+
+
+def _in_range(labels: np.ndarray, classes: int) -> bool:
+    return bool(((labels >= 0) & (labels < classes)).all())
+
+
+def label_counts(labels: np.ndarray, classes: int) -> list[int]:
+    """How often each of the `classes` labels occurs."""
+    return np.bincount(labels, minlength=classes).tolist()
