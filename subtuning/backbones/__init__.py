@@ -1,0 +1,1 @@
+"""Pretrained models: their weights, their layers, and the network cut into segments at the layers' borders."""

@@ -1,0 +1,1 @@
+"""A subset of layers -> what is trained, what is frozen, and how BatchNorm behaves."""

@@ -1,0 +1,33 @@
+"""Fewer operations in frozen layers: a convolution followed by a BatchNorm in eval mode is one convolution."""
+
+import copy
+
+from torch import nn
+from torch.fx import GraphModule
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+
+def folded(module: GraphModule) -> GraphModule:
+    """A copy of a frozen graph module in which each Conv2d + BatchNorm2d pair is one Conv2d; equal up to rounding."""
+    module = copy.deepcopy(module)
+    submodules = dict(module.named_modules())
+    for node in list(module.graph.nodes):
+        if node.op != "call_module" or len(node.all_input_nodes) != 1:
+            continue
+        norm, before = submodules[node.target], node.all_input_nodes[0]
+        convolution = submodules.get(before.target) if before.op == "call_module" else None
+        if not isinstance(norm, nn.BatchNorm2d) or not isinstance(convolution, nn.Conv2d) or len(before.users) > 1:
+            continue
+        weight, bias = fuse_conv_bn_weights(
+            convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        )
+        convolution.weight, convolution.bias = weight, bias
+        # timm's BatchNormAct2d holds the activation that follows it; dropout is off in a frozen layer
+        _replace(module, node.target, getattr(norm, "act", None) or nn.Identity())
+    module.requires_grad_(False)
+    return module.eval()
+
+
+def _replace(module: nn.Module, path: str, new: nn.Module) -> None:
+    parent, _, name = path.rpartition(".")
+    setattr(module.get_submodule(parent), name, new)

@@ -1,0 +1,81 @@
+"""A lane: its own copies of the trained layers and head, on top of a trunk that all lanes share."""
+
+import copy
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from subtuning.backbones.graph import Segment, run_segments
+from subtuning.tuning.fold import folded
+from subtuning.tuning.subsets import FULL, Subset
+
+
+class Trunk:
+    """The frozen pretrained network, in eval mode, cut into segments."""
+
+    def __init__(self, segments: Sequence[Segment], fold: bool = True):
+        self.original = list(segments)
+        for segment in segments:
+            segment.module.requires_grad_(False).eval()
+        self.frozen = [
+            Segment(s.name, folded(s.module) if fold else s.module, s.inputs, s.outputs, s.parameters) for s in segments
+        ]
+        self.input = segments[0].inputs[0]
+        self.output = segments[-1].outputs[0]
+
+    def to(self, *args, **kwargs) -> "Trunk":
+        """Move all segments to a device or type."""
+        for segment in (*self.original, *self.frozen):
+            segment.module.to(*args, **kwargs)
+        return self
+
+    def live_after(self, index: int) -> set[str]:
+        """Names of the values that segments from `index` on, or the head, still need."""
+        return {name for segment in self.original[index:] for name in segment.inputs} | {self.output}
+
+    def values_at(self, images: Tensor, cuts: Sequence[int]) -> dict[int, dict[str, Tensor]]:
+        """The values that exist before each segment in `cuts`, from one pass; call it without gradients.
+
+        Args:
+            images: N x 3 x H x W, normalised.
+            cuts: segment indices; the number of segments means the features.
+        """
+        values, at = {self.input: images}, {}
+        for index in range(max(cuts, default=0) + 1):
+            if index in cuts:
+                live = self.live_after(index)
+                at[index] = {name: value for name, value in values.items() if name in live}
+            if index < max(cuts):
+                values = run_segments([self.frozen[index]], values)
+                live = self.live_after(index + 1)
+                values = {name: value for name, value in values.items() if name in live}
+        return at
+
+
+class Lane(nn.Module):
+    """The part of the network that one run computes for itself, from its lowest trained layer on.
+
+    Trained layers are copies, in train mode while training; frozen layers in between are the trunk's own, always in eval
+    mode, so their BatchNorm uses the pretrained running statistics (as in the published implementation).
+    """
+
+    def __init__(self, trunk: Trunk, subset: Subset, head: nn.Module):
+        super().__init__()
+        names = [segment.name for segment in trunk.original]
+        trained = set(names) if subset == FULL else set(subset)
+        self.cut = min((names.index(name) for name in trained), default=len(names))
+        self.trained = nn.ModuleDict()
+        self.head = head
+        self.output = trunk.output
+        self._path: list[Segment] = []
+        for original, frozen in zip(trunk.original[self.cut :], trunk.frozen[self.cut :], strict=True):
+            if original.name in trained:
+                own = copy.deepcopy(original.module).requires_grad_(True)
+                self.trained[original.name.replace(".", "/")] = own
+                self._path.append(Segment(original.name, own, original.inputs, original.outputs, original.parameters))
+            else:
+                self._path.append(frozen)
+
+    def forward(self, values: dict[str, Tensor]) -> Tensor:
+        """From the trunk's values at `cut` to logits, N x classes."""
+        return self.head(run_segments(self._path, values)[self.output])
