@@ -19,7 +19,9 @@ def load_config(path: str | Path) -> models.Config:
     if not path.is_file():
         raise UserError(f"config file {path} does not exist; pass --config FILE or run where config/config.yaml is")
     if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise UserError(f"config file {path} is larger than {MAX_CONFIG_BYTES:,} bytes; a config is a few lines of YAML")
+        raise UserError(
+            f"config file {path} is larger than {MAX_CONFIG_BYTES:,} bytes; a config is a few lines of YAML"
+        )
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
@@ -33,7 +35,9 @@ class _PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent, index):
         if self.check_event(yaml.events.AliasEvent):
             event = self.peek_event()
-            raise yaml.YAMLError(f"line {event.start_mark.line + 1} uses an alias (*{event.anchor}); write the value out")
+            raise yaml.YAMLError(
+                f"line {event.start_mark.line + 1} uses an alias (*{event.anchor}); write the value out"
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node, deep=False):
@@ -79,7 +83,9 @@ def _sentence(problem: dict[str, Any], kind: Any, content: Any, where: str) -> s
         case "missing":
             return f"{where}: {key!r} is missing"
         case "union_tag_not_found":
-            return f"{where}: {key}.source is missing; it is one of {problem['ctx'].get('discriminator') and _sources()}"
+            return (
+                f"{where}: {key}.source is missing; it is one of {problem['ctx'].get('discriminator') and _sources()}"
+            )
         case "union_tag_invalid":
             tag = str(problem["ctx"]["tag"])
             return f"{where}: {key}.source is {tag!r}; it must be one of {_sources()}{did_you_mean(tag, _SOURCES)}"
@@ -100,7 +106,7 @@ def _sentence(problem: dict[str, Any], kind: Any, content: Any, where: str) -> s
     return f"{where}: {key} is {_short(value)}; {message.replace('input should', 'it should')}"
 
 
-_SOURCES = ("builtin", "folder", "image_list", "arrays")
+_SOURCES = ("builtin", "folder", "image_list", "arrays", "vtab")
 
 
 def _sources() -> str:

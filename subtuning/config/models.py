@@ -11,9 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Names become folder names and Snakemake wildcards, so they hold no slash, space or shell character."""
 
-RESERVED_NAMES = frozenset(
-    "backbones benchmarks checkpoints data figures logs runs tables tasks tensorboard".split()
-)
+RESERVED_NAMES = frozenset("backbones benchmarks checkpoints data figures logs runs tables tasks tensorboard".split())
 """Folders of `results/` that do not belong to one task."""
 
 
@@ -51,9 +49,13 @@ class _Strict(BaseModel):
 class Recipe(_Strict):
     """The hyperparameters of a run. A change re-trains the runs that use it, and nothing else."""
 
-    epochs: int = Field(20, ge=1, description="Passes over the training images. The paper's profile uses 20; fewer is faster.")
+    epochs: int = Field(
+        20, ge=1, description="Passes over the training images. The paper's profile uses 20; fewer is faster."
+    )
     batch_size: int = Field(
-        64, ge=2, description="Images a step. An epoch is split evenly, so that no step is much smaller than the others."
+        64,
+        ge=2,
+        description="Images a step. An epoch is split evenly, so that no step is much smaller than the others.",
     )
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="The optimiser; `sgd` has momentum 0.9.")
     lr: Positive = Field(1e-3, description="Peak learning rate. The first value to try (x3, /3) when accuracy is low.")
@@ -69,11 +71,14 @@ class Recipe(_Strict):
     )
     label_smoothing: Share = Field(0.0, description="Share of the target that is spread evenly over all classes.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto", description="Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, else fp32."
+        "auto",
+        description="Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, else fp32.",
     )
     head: Literal["linear", "mlp"] = Field("linear", description="The new classifier, which is always trained.")
     head_depth: int = Field(1, ge=1, description="Hidden layers of the `mlp` head.")
-    head_width: int = Field(64, ge=1, description="Units of each hidden layer of the `mlp` head (64 in the paper's code).")
+    head_width: int = Field(
+        64, ge=1, description="Units of each hidden layer of the `mlp` head (64 in the paper's code)."
+    )
 
 
 def _optional(field):
@@ -114,10 +119,14 @@ class FolderTask(_TaskBase):
     source: Literal["folder"]
     path: str = Field(description="The folder, relative to where the workflow runs.", min_length=1)
     val: float | int = Field(
-        0.2, gt=0, description="Images that become the val part: a share below 1, or a count. Unused if there is `val/`."
+        0.2,
+        gt=0,
+        description="Images that become the val part: a share below 1, or a count. Unused if there is `val/`.",
     )
     test: float | int = Field(
-        0.2, gt=0, description="Images that become the test part: a share below 1, or a count. Unused if there is `test/`."
+        0.2,
+        gt=0,
+        description="Images that become the test part: a share below 1, or a count. Unused if there is `test/`.",
     )
     split_seed: int = Field(0, ge=0, description="Seed of the stratified split.")
 
@@ -133,18 +142,67 @@ class ArraysTask(_TaskBase):
     """A NumPy `.npz` file with x_train, y_train, x_test, y_test and, if you have them, x_val, y_val and class_names."""
 
     source: Literal["arrays"]
-    path: str = Field(description="The `.npz` file; x_* are uint8, N x H x W (x 1 or 3), y_* whole numbers from 0.", min_length=1)
-    val: float | int = Field(0.2, gt=0, description="Share or count of x_train that becomes val where the file has no x_val.")
+    path: str = Field(
+        description="The `.npz` file; x_* are uint8, N x H x W (x 1 or 3), y_* whole numbers from 0.", min_length=1
+    )
+    val: float | int = Field(
+        0.2, gt=0, description="Share or count of x_train that becomes val where the file has no x_val."
+    )
     split_seed: int = Field(0, ge=0, description="Seed of that stratified split.")
 
 
-Task = Annotated[BuiltinTask | FolderTask | ImageListTask | ArraysTask, Field(discriminator="source")]
+VTAB_TASKS = Literal[
+    "caltech101",
+    "cifar100",
+    "dtd",
+    "oxford_flowers102",
+    "oxford_iiit_pet",
+    "svhn",
+    "sun397",
+    "patch_camelyon",
+    "eurosat",
+    "resisc45",
+    "diabetic_retinopathy",
+    "clevr_count",
+    "clevr_dist",
+    "dmlab",
+    "kitti",
+    "dsprites_loc",
+    "dsprites_ori",
+    "smallnorb_azi",
+    "smallnorb_ele",
+]
+
+
+class VtabTask(_TaskBase):
+    """One of the 19 tasks of VTAB-1k, with the official 800 / 200 / test images (docs/vtab1k.md)."""
+
+    source: Literal["vtab"]
+    name: VTAB_TASKS = Field(description="The task: 7 natural, 4 specialised and 8 structured ones, in VTAB's order.")
+    data_dir: str = Field(
+        "results/data",
+        description="The folder of the published archives, `<data_dir>/<data set>/`; what is missing is fetched there.",
+        min_length=1,
+    )
+    stored_size: Pixels = Field(
+        224, description="As for other tasks, but 224 by default: VTAB resizes the original straight to the input size."
+    )
+    resize: Literal["bilinear", "bicubic", "bilinear_plain", "legacy_bilinear"] = Field(
+        "bilinear",
+        description="Filter of that resize: antialiased `bilinear` or `bicubic` (most other code bases), `bilinear_plain` "
+        "without antialiasing, or `legacy_bilinear`, TensorFlow 1's, which the official VTAB code uses.",
+    )
+
+
+Task = Annotated[BuiltinTask | FolderTask | ImageListTask | ArraysTask | VtabTask, Field(discriminator="source")]
 
 
 class Backbone(_Strict):
     """A pretrained timm model."""
 
-    model: str = Field(description="The timm model name, e.g. `resnet50.tv2_in1k`; `subtuning layers MODEL` shows its layers.")
+    model: str = Field(
+        description="The timm model name, e.g. `resnet50.tv2_in1k`; `subtuning layers MODEL` shows its layers."
+    )
     weights: str = Field(
         "timm",
         description="`timm` (fetched once from the hub), `package:<import name>` (weights inside an installed package), the path of "
@@ -152,14 +210,17 @@ class Backbone(_Strict):
         min_length=1,
     )
     input_size: Pixels | None = Field(
-        None, description="Pixels a side of the images the model sees; the model's own default if not given. Smaller is faster."
+        None,
+        description="Pixels a side of the images the model sees; the model's own default if not given. Smaller is faster.",
     )
     interpolation: Literal["bilinear", "bicubic"] = Field(
         "bilinear", description="Filter of the resize from the stored to the input size; antialiased when it shrinks."
     )
     mean: Channels | None = Field(None, description="Channel means (0-1); the model's own if not given.")
     std: Channels | None = Field(None, description="Channel spreads (0-1); the model's own if not given.")
-    granularity: Literal["layer", "stage"] = Field("layer", description="What counts as one layer: a block, or a whole stage.")
+    granularity: Literal["layer", "stage"] = Field(
+        "layer", description="What counts as one layer: a block, or a whole stage."
+    )
     recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this backbone only.")
 
 
@@ -167,8 +228,12 @@ class Profile(_Strict):
     """The finetuning profile: every layer trained alone, scored by cross-validation on train + val."""
 
     folds: int = Field(5, ge=2, description="Folds of the cross-validation. More folds: narrower intervals, more runs.")
-    test_seeds: int = Field(0, ge=0, description="Seeds of a second profile on the test set (the paper's picture); never selects.")
-    shards: int = Field(1, ge=1, description="Jobs over which the layers are spread. Raise it to use several GPUs at once.")
+    test_seeds: int = Field(
+        0, ge=0, description="Seeds of a second profile on the test set (the paper's picture); never selects."
+    )
+    shards: int = Field(
+        1, ge=1, description="Jobs over which the layers are spread. Raise it to use several GPUs at once."
+    )
 
 
 class Greedy(_Strict):
@@ -177,7 +242,9 @@ class Greedy(_Strict):
     start: Literal["linear", "full", "best"] = Field(
         "linear", description="`linear`: add layers. `full`: remove layers. `best`: do both and keep the better."
     )
-    folds: int = Field(5, ge=2, description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's.")
+    folds: int = Field(
+        5, ge=2, description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's."
+    )
     max_rounds: int = Field(4, ge=1, description="Rounds at most. Raising it later trains only the new rounds.")
     epsilon: NotNegative = Field(
         0.0, description="A round must improve accuracy (0-1) by more than this. A change never trains anything."
@@ -188,7 +255,9 @@ class Greedy(_Strict):
 class Evaluate(_Strict):
     """Retrain on train + val with several seeds and test once, at the last epoch."""
 
-    seeds: int = Field(5, ge=2, description="Seeds, from 0. Adding one trains only that one. p < 0.05 needs at least 6.")
+    seeds: int = Field(
+        5, ge=2, description="Seeds, from 0. Adding one trains only that one. p < 0.05 needs at least 6."
+    )
     subsets: dict[Name, list[str]] = Field(
         default_factory=dict, description="Further subsets to compare, by name: `{mine: [layer3.0, layer4.2]}`."
     )
