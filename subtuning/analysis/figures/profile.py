@@ -1,0 +1,142 @@
+"""The finetuning profile as a figure: accuracy when only one layer is trained, layer by layer."""
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from subtuning.analysis.figures import style
+
+
+@style.styled()
+def profile_figure(
+    profile: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: str, split: str = "cv"
+) -> Figure:
+    """Draw a table of `profile_table`; `layers` (the content of layers.json) gives the stages.
+
+    Layers stand in network order, coloured and bracketed by stage, with their intervals; ``linear`` and ``full`` are
+    lines with bands. A point is open where the interval of its paired difference to ``linear`` holds zero. A layer
+    with a diverged run has a cross and no number. `split` (``cv``, ``val``, ``test``) is named in the subtitle.
+    """
+    rows = profile.set_index("layer")
+    names = [name for name in rows.index if name not in style.BASELINES]
+    stages = {layer["name"]: layer["stage"] for layer in layers["layers"]}
+    figure = Figure(figsize=_size(names), layout="constrained")
+    axes = figure.add_subplot()
+    style.headings(figure, f"Finetuning profile: {task}, {backbone}", _subtitle(profile, split))
+    style.accuracy_axis(axes, [profile])
+    axes.set_xlim(-0.7, len(names) - 0.3)
+    style.baselines(axes, {name: rows.loc[name] for name in style.BASELINES})
+    colours = style.stage_colours([stages[name] for name in names])
+    size = 7.5 if len(names) <= 60 else 5.0
+    for x, name in enumerate(names):
+        _point(axes, x, rows.loc[name], colours[stages[name]], size)
+    _best(axes, rows.loc[names])
+    _layer_axis(axes, names)
+    _brackets(figure, axes, [stages[name] for name in names])
+    return figure
+
+
+def _size(names: list[str]) -> tuple[float, float]:
+    """Inches: as wide as a slide at most, and higher where long names stand upright below."""
+    longest = max(map(len, names))
+    return float(np.clip(2.6 + 0.34 * len(names), 8, 13.3)), 4.6 + float(np.clip(0.08 * longest, 0.4, 1.8))
+
+
+def _subtitle(profile: pd.DataFrame, split: str) -> str:
+    words = f"One layer trained at a time; {style.SPLIT_WORDS[split]}. "
+    words += f"{style.interval_words(split, int(profile['n'].max()))}."
+    if profile["diff_ci_low"].notna().any():
+        words += " Open circle: not clearly different from linear."
+    return words
+
+
+def _point(axes: Axes, x: int, row: pd.Series, colour: tuple[float, ...], size: float) -> None:
+    if np.isnan(row["mean"]):
+        axes.plot([x], [0.035], "x", color=style.INK, markersize=7, transform=axes.get_xaxis_transform(), zorder=4)
+        axes.text(
+            x,
+            0.085,
+            "diverged",
+            rotation=90,
+            fontsize=9,
+            ha="center",
+            va="bottom",
+            transform=axes.get_xaxis_transform(),
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
+        return
+    alike = row["diff_ci_low"] <= 0 <= row["diff_ci_high"]
+    axes.errorbar(
+        [x],
+        [100 * row["mean"]],
+        yerr=style.error_bars(row),
+        fmt="o",
+        color=colour,
+        markerfacecolor="white" if alike else colour,
+        markersize=size,
+        markeredgewidth=size / 4.2,
+        elinewidth=size / 3.7,
+        zorder=3,
+    )
+
+
+def _best(axes: Axes, rows: pd.DataFrame) -> None:
+    if rows["mean"].notna().any():
+        x = int(np.nanargmax(rows["mean"].to_numpy()))
+        row = rows.iloc[x]
+        top = row["mean"] if np.isnan(row["ci_high"]) else min(row["ci_high"], 1.0)
+        axes.annotate(
+            f"{100 * row['mean']:.1f}",
+            xy=(x, 100 * top),
+            xytext=(0, 7 if np.isnan(row["ci_high"]) else 3),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontweight="bold",
+            fontsize=10,
+        )
+
+
+def _layer_axis(axes: Axes, names: list[str]) -> None:
+    upright = len(names) > 8 or max(map(len, names), default=0) > 10
+    size = float(np.clip(11.5 - 0.045 * len(names), 7, 10.5))
+    axes.set_xticks(range(len(names)), names, rotation=90 if upright else 0, fontsize=size)
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlabel("the trained layer, in network order")
+
+
+def _brackets(figure: Figure, axes: Axes, stages: list[str]) -> None:
+    """Alternating shades behind the stages; a bracket and a name above those of several layers."""
+    figure.draw_without_rendering()
+    column = axes.get_window_extent().width / len(stages)
+    spans = [(stage, list(members)) for stage, members in groupby(range(len(stages)), key=lambda x: stages[x])]
+    for _, members in spans[1::2]:
+        axes.axvspan(members[0] - 0.5, members[-1] + 0.5, color="#f3f3f3", linewidth=0, zorder=0)
+    labels = [_bracket(axes, stage, members) for stage, members in spans if len(members) > 1]
+    rooms = [0.92 * column * len(members) for _, members in spans if len(members) > 1]
+    if any(label.get_window_extent().width > room for label, room in zip(labels, rooms, strict=True)):
+        for label, room in zip(labels, rooms, strict=True):
+            label.set_text(label.get_text().rsplit(".", 1)[-1])
+            label.set_visible(label.get_window_extent().width <= room)
+
+
+def _bracket(axes: Axes, stage: str, members: list[int]) -> Text:
+    across = axes.get_xaxis_transform()  # x in layers, y in heights of the axes
+    ends = [members[0] - 0.35, members[-1] + 0.35]
+    axes.plot(ends, [1.015, 1.015], color=style.FAINT, linewidth=1.2, transform=across, clip_on=False)
+    return axes.annotate(
+        stage,
+        xy=(sum(ends) / 2, 1.015),
+        xytext=(0, 2.5),
+        xycoords=across,
+        textcoords="offset points",
+        ha="center",
+        fontsize=9.5,
+        color=style.FAINT,
+    )

@@ -1,0 +1,143 @@
+"""What all figures share: fonts, colours, headings, baselines, and files that are the same bytes every time."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+INK = "#222222"
+FAINT = "#6b6b6b"
+BASELINES = {"full": ("#444444", "-", "#bdbdbd"), "linear": ("#444444", (0, (4, 3)), "#d9d9d9")}
+"""Line colour, line style and band colour of the two baselines: greys, since colour tells the stage."""
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
+    "font.size": 11,
+    "text.color": INK,
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.fonttype": "none",  # text stays text: it can be searched and edited
+    "svg.hashsalt": "subtuning",
+    "path.simplify": False,
+}
+
+
+def styled():
+    """The style as a context or a decorator, so that a user's matplotlibrc has no say."""
+    return mpl.rc_context(dict(mpl.rcParamsDefault) | STYLE)
+
+
+def save(figure: Figure, *paths: str | Path, dpi: int = 200) -> None:
+    """Write one figure to each path (.svg, .png); the same figure gives the same bytes."""
+    for path in map(Path, paths):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        metadata = {"Date": None, "Creator": None} if path.suffix == ".svg" else {"Software": None}
+        with styled():
+            figure.savefig(path, dpi=dpi, metadata=metadata, facecolor="white")
+
+
+def stage_colours(stages: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """One colour a stage, from dark blue to green: ordered, safe for the colour-blind, and ordered in grey too."""
+    names = list(dict.fromkeys(stages))
+    shades = np.linspace(0.05, 0.72, len(names)) if len(names) > 1 else [0.3]
+    return {name: mpl.colormaps["viridis"](shade) for name, shade in zip(names, shades, strict=True)}
+
+
+def headings(figure: Figure, title: str, subtitle: str) -> None:
+    """Title and subtitle at the top left, wrapped to the figure's width; the axes get what is left below."""
+    width, height = 72 * figure.get_size_inches()
+    top = 6.0
+    for text, size, weight, colour in ((title, 14, "bold", INK), (subtitle, 10, "normal", FAINT)):
+        letter = size * (0.66 if weight == "bold" else 0.56)
+        lines = textwrap.wrap(text, int((width - 16) / letter), break_on_hyphens=False)
+        x, y = 8 / width, 1 - top / height
+        figure.text(x, y, "\n".join(lines), fontsize=size, fontweight=weight, color=colour, va="top", linespacing=1.25)
+        top += len(lines) * size * 1.4 + 4
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - (top + 2) / height))
+
+
+def accuracy_axis(axes: Axes, frames: Iterable[pd.DataFrame], least: float = 3.0) -> None:
+    """Limits of a percent axis that hold every mean and interval of the tables, at least `least` points apart."""
+    columns = [frame[column] for frame in frames for column in ("mean", "ci_low", "ci_high")]
+    values = 100 * pd.concat(columns).dropna()
+    low, high = (max(values.min(), 0.0), min(values.max(), 100.0)) if len(values) else (0.0, 100.0)
+    margin = max(0.09 * (high - low), (least - (high - low)) / 2)
+    low, high = max(low - margin, -2.0), high + margin
+    ticks = MaxNLocator(nbins=7, steps=[1, 2, 5, 10]).tick_values(low, high)
+    axes.set_yticks([tick for tick in ticks if max(low, 0) <= tick <= min(high, 100)])
+    axes.set_ylim(low, high)
+    axes.set_ylabel("accuracy (%)")
+    axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
+    axes.tick_params(axis="y", length=0)
+
+
+def baselines(axes: Axes, rows: Mapping[str, Mapping[str, float]], label: bool = True) -> None:
+    """Horizontal lines with interval bands for ``linear`` and ``full``, named and valued at the right edge."""
+    drawn = {}
+    for name, row in rows.items():
+        if np.isnan(row["mean"]):
+            axes.annotate(f"{name}: diverged", (1, 0.03), (6, 0), "axes fraction", textcoords="offset points")
+            continue
+        colour, dashes, band = BASELINES[name]
+        drawn[name] = 100 * row["mean"]
+        if not np.isnan(row["ci_low"]):
+            axes.axhspan(100 * row["ci_low"], 100 * row["ci_high"], color=band, alpha=0.45, linewidth=0, zorder=0.5)
+        axes.axhline(drawn[name], color=colour, linestyle=dashes, linewidth=1.4, zorder=1)
+    if label:
+        _edge_labels(axes, drawn)
+
+
+def _edge_labels(axes: Axes, drawn: Mapping[str, float], gap: float = 15.0) -> None:
+    """Name each line at the right; lines closer than `gap` points push their names apart."""
+    height = 72 * axes.get_figure().get_figheight() * 0.62  # roughly the axes' height in points
+    low, high = axes.get_ylim()
+    spots = sorted((value, name) for name, value in drawn.items())
+    shift = {name: 0.0 for _, name in spots}
+    if len(spots) == 2:
+        apart = (spots[1][0] - spots[0][0]) / (high - low) * height
+        push = max(0.0, gap - apart) / 2
+        shift[spots[0][1]], shift[spots[1][1]] = -push, push
+    for value, name in spots:
+        axes.annotate(
+            f"{name} {value:.1f}",
+            xy=(1, value),
+            xytext=(6, shift[name]),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def error_bars(row: Mapping[str, float]) -> np.ndarray | None:
+    """Distances from the mean to the interval's ends in percent, shape (2, 1), or None if there is no interval.
+
+    What lies beyond 0 or 100 is not drawn.
+    """
+    if np.isnan(row["ci_low"]):
+        return None
+    return 100 * np.array([[row["mean"] - max(row["ci_low"], 0.0)], [min(row["ci_high"], 1.0) - row["mean"]]])
+
+
+def interval_words(split: str, n: int) -> str:
+    """How the intervals of a figure were made, in words for its subtitle."""
+    if n < 2:
+        return "One run each, so no interval"
+    if split == "cv":
+        return f"95% intervals over n = {n} folds, Nadeau-Bengio corrected"
+    return f"95% t intervals over n = {n} seeds"
+
+
+SPLIT_WORDS = {"cv": "cross-validation on train + val", "val": "val images", "test": "test images"}

@@ -1,0 +1,156 @@
+"""Test accuracy against the number of trained parameters."""
+
+from collections.abc import Mapping
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Annotation, Text
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
+
+from subtuning.analysis.figures import style
+
+LOOKS = {
+    "linear": ("#000000", "s"),
+    "full": ("#000000", "D"),
+    "best_layer": ("#E69F00", "^"),
+    "greedy": ("#D55E00", "o"),
+}
+"""Colour (Okabe and Ito's) and marker of the methods that are always compared."""
+
+OTHER = ("#0072B2", "v")
+
+AROUND = [(1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1)]
+"""Directions from a point in which its label is tried, best first."""
+
+
+@style.styled()
+def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figure:
+    """Draw a table of `evaluation_table`: mean test accuracy with its interval against trained parameters (log).
+
+    Methods that trained the same subset share a point. A method with a diverged run has none; the subtitle names it.
+    """
+    figure = Figure(figsize=(8.5, 5.4), layout="constrained")
+    axes = figure.add_subplot()
+    style.headings(figure, f"Accuracy and trained parameters: {task}, {backbone}", _subtitle(evaluation))
+    drawn = _same_subset(evaluation[evaluation["mean"].notna()])
+    style.accuracy_axis(axes, [drawn])
+    _parameter_axis(axes, evaluation["trained_parameters"])
+    for row in drawn.to_dict("records"):
+        colour, marker = LOOKS.get(row["method"], OTHER)
+        axes.errorbar(
+            [row["trained_parameters"]],
+            [100 * row["mean"]],
+            yerr=style.error_bars(row),
+            fmt=marker,
+            color=colour,
+            markersize=9,
+            elinewidth=2,
+            zorder=3,
+        )
+    _labels(figure, axes, drawn.to_dict("records"))
+    return figure
+
+
+def _subtitle(evaluation: pd.DataFrame) -> str:
+    words = f"Test images. {style.interval_words('test', int(evaluation['n'].max()))}."
+    words += " In brackets: share of all parameters that were trained, head included."
+    diverged = evaluation[evaluation["mean"].isna()]
+    if len(diverged):
+        words += " Diverged, so not shown: " + ", ".join(diverged["method"]) + "."
+    return words
+
+
+def _same_subset(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """One row a subset; its label names all its methods."""
+    labels = evaluation.groupby("layers", sort=False)["method"].agg(" = ".join)
+    rows = evaluation.drop_duplicates("layers", keep="last").copy()
+    rows["label"] = rows["layers"].map(labels) + rows["trained_percent"].map(" ({:.3g}%)".format)
+    return rows
+
+
+def _parameter_axis(axes: Axes, parameters: pd.Series) -> None:
+    axes.set_xscale("log")
+    low, high = float(parameters.min()), float(parameters.max())
+    spread = max(high / low, 20.0)
+    axes.set_xlim(low / spread**0.08, high * spread**0.34)  # on the right, room for a label
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 30 else (1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("trained parameters (logarithmic)")
+
+
+def short_count(value: float) -> str:
+    """A count as people say it: ``950``, ``12k``, ``3.4M``, ``1.2B``."""
+    for size, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def _labels(figure: Figure, axes: Axes, rows: list[Mapping]) -> None:
+    """Put each label where it covers no point, bar or other label; the farther tries get a leader line."""
+    figure.draw_without_rendering()
+    taken = [_occupied(axes, row) for row in rows]
+    for row, own in zip(rows, list(taken), strict=True):
+        best, least = None, np.inf
+        for distance, direction in product((1, 1.5, 2.2, 3, 4.2), AROUND):
+            label = _label(axes, row, direction, distance)
+            line = _line(own, _text_box(label)) if distance > 1 else []
+            cost = _cost(_text_box(label), line, [box for box in taken if box is not own], axes.get_window_extent())
+            if cost < least:
+                best, label, least = label, best, cost
+            if label is not None:
+                label.remove()
+            if least == 0:
+                break
+        taken.append(_text_box(best))
+
+
+def _line(point: Bbox, box: Bbox) -> list[np.ndarray]:
+    """Spots along the leader line from a point to its label, in pixels."""
+    start, end = point.get_points().mean(axis=0), box.get_points().mean(axis=0)
+    return [start + share * (end - start) for share in np.linspace(0, 1, 40)]
+
+
+def _cost(box: Bbox, line: list[np.ndarray], others: list[Bbox], frame: Bbox) -> int:
+    """How much a label at `box` would cover: 1 for each thing under it or under its leader line, 2 outside the axes."""
+    inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
+    crossed = sum(any(other.contains(*spot) for spot in line) for other in others)
+    return sum(box.overlaps(other) for other in others) + crossed + 2 * (not inside)
+
+
+def _label(axes: Axes, row: Mapping, direction: tuple[float, float], distance: float) -> Annotation:
+    across, up = direction
+    top = row["mean"] if np.isnan(row["ci_high"]) else min(row["ci_high"], 1)
+    bottom = row["mean"] if np.isnan(row["ci_low"]) else max(row["ci_low"], 0)
+    # Straight above or below starts from the bar's end, else from the point.
+    anchor = row["mean"] if across else (top if up > 0 else bottom)
+    return axes.annotate(
+        row["label"],
+        xy=(row["trained_parameters"], 100 * anchor),
+        xytext=(11 * across * distance, 7 * up * distance + 8 * up * (distance - 1)),
+        textcoords="offset points",
+        ha={-1: "right", 0: "center", 1: "left"}[across],
+        va="center" if across else ("bottom" if up > 0 else "top"),
+        fontsize=10.5,
+        zorder=5,
+        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
+        arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8} if distance > 1 else None,
+    )
+
+
+def _text_box(label: Annotation) -> Bbox:
+    """The box of the text alone, in pixels: an annotation's own extent would hold its leader line."""
+    label.get_window_extent()  # places the text
+    return Text.get_window_extent(label).padded(2)
+
+
+def _occupied(axes: Axes, row: Mapping) -> Bbox:
+    """The box of a point and its bar, in pixels."""
+    ends = [row["mean"] if np.isnan(row[end]) else np.clip(row[end], 0, 1) for end in ("ci_low", "ci_high")]
+    (x, low), (_, high) = axes.transData.transform([(row["trained_parameters"], 100 * end) for end in ends])
+    return Bbox([[x - 8, low - 8], [x + 8, high + 8]])
