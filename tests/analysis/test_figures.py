@@ -155,6 +155,14 @@ def test_greedy_both_directions_in_two_panels(make, tmp_path):
     assert any(text.startswith("\N{MINUS SIGN} stages.") for text in found)
 
 
+def test_greedy_does_not_call_the_lost_direction_a_stop(make, tmp_path):
+    layers, profile = profile_of(make)
+    rounds = make.make_rounds(layers, 3, stop=False) + make.make_rounds(layers, 2, direction="backward", stop=False)
+    found = texts(greedy_figure(greedy_table(rounds, direction="forward"), profile, "t", "b"), tmp_path)
+    assert found.count("(not kept)") == 2
+    assert "(rejected: stop)" not in found
+
+
 def test_greedy_without_a_finished_candidate(make, tmp_path):
     layers, profile = profile_of(make)
     rounds = make.make_rounds(layers, 1)

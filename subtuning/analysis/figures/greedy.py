@@ -19,8 +19,8 @@ def greedy_figure(greedy: pd.DataFrame, profile: pd.DataFrame, task: str, backbo
     """Draw a table of `greedy_table`, one panel a direction, on the baselines of the profile's ``linear`` and ``full``.
 
     Each round shows its best candidate with its interval and the others as faint dots; the layer that was added or
-    removed is named below. A round that is not `kept` (it improved by no more than epsilon) is open and dotted, and
-    named the stop. Diverged candidates have no dot; their number is below the round's name.
+    removed is named below. A round that is not `kept` (it improved by no more than epsilon, which is the stop, or the
+    other direction won) is open and dotted. Diverged candidates have no dot; their number is below the round's name.
     """
     directions = [name for name in STARTS if name in set(greedy["direction"])]
     tables = {name: greedy[greedy["direction"] == name] for name in directions}
@@ -32,10 +32,11 @@ def greedy_figure(greedy: pd.DataFrame, profile: pd.DataFrame, task: str, backbo
     style.headings(figure, f"Greedy-SubTuning: {task}, {backbone}", _subtitle(greedy, split))
     ratios = {"width_ratios": [table["round"].nunique() + 1 for table in tables.values()] or [1]}
     panels = figure.subplots(1, max(len(tables), 1), sharey=True, squeeze=False, gridspec_kw=ratios)[0]
+    rejected = "rejected: stop" if len(directions) < 2 else "not kept"
     for axes, direction in zip(panels, directions, strict=False):
         style.accuracy_axis(axes, [greedy, baselines])
         style.baselines(axes, dict(baselines.iterrows()), label=axes is panels[-1])
-        _path(axes, tables[direction], baselines.loc[STARTS[direction]], direction)
+        _path(axes, tables[direction], baselines.loc[STARTS[direction]], direction, rejected)
         if len(directions) > 1:
             axes.set_title(
                 {"forward": "adding layers", "backward": "removing layers"}[direction], fontsize=11, loc="left"
@@ -49,16 +50,16 @@ def _subtitle(greedy: pd.DataFrame, split: str) -> str:
     words = f"The best layer of each round (line) and the other candidates (faint); {style.SPLIT_WORDS[split]}. "
     words += f"{style.interval_words(split, n)}."
     if not greedy["kept"].all():
-        words += " Open circle: rejected, its gain was not above epsilon."
+        words += " Open circle: not kept, its gain was not above epsilon"
+        words += " or the other direction found the better subset." if greedy["direction"].nunique() > 1 else "."
     return words
 
 
-def _path(axes: Axes, table: pd.DataFrame, start: Mapping[str, float], direction: str) -> None:
+def _path(axes: Axes, table: pd.DataFrame, start: Mapping[str, float], direction: str, rejected: str) -> None:
     labels, points = [STARTS[direction]], [(0, _start(axes, table, start), True)]
     for number, candidates in table.groupby("round"):
-        last = [point for point in points if point[2]][-1]
-        label, mean, kept = _round(axes, number, candidates, last, SIGNS[direction])
-        labels.append(label)
+        label, mean, kept = _round(axes, number, candidates, points[-1], SIGNS[direction])
+        labels.append(label if kept or mean is None else f"{label}\n({rejected})")
         if mean is not None:
             points.append((number, mean, kept))
     _values(axes, points)
@@ -98,8 +99,7 @@ def _round(
     dashes = "-" if kept else (0, (1, 1.5))
     axes.plot([last[0], number], [last[1], percent], color=COLOUR, linewidth=2, linestyle=dashes, zorder=2.5)
     _dot(axes, number, row, kept)
-    stop = "" if kept else "\n(rejected: stop)"
-    return f"{sign} {row['layer']}{stop}{note}", percent, kept
+    return f"{sign} {row['layer']}{note}", percent, kept
 
 
 def _dot(axes: Axes, x: int, row: Mapping[str, float], kept: bool) -> None:
