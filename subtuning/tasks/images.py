@@ -33,21 +33,21 @@ def image_size(source: Path | bytes) -> tuple[int, int]:
         return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
-def decode(source: Path | bytes, upright: bool = True) -> np.ndarray:
+def decode(source: Path | bytes, upright: bool = True, flatten: bool = True) -> np.ndarray:
     """Decode to uint8 H x W x 3. Raises `ImageError`.
 
     Gray is repeated, 16-bit gray is scaled (65535 -> 255), transparent pixels are shown on white, CMYK and other colour
-    spaces go through Pillow's conversion. `upright=False` ignores the EXIF orientation, as TensorFlow's decoders do.
-    Of an animation the first frame is taken.
+    spaces go through Pillow's conversion. Of an animation the first frame is taken. `upright=False` ignores the EXIF
+    orientation and `flatten=False` drops transparency, so that the colours below it show.
     """
     with _guarded(source) as image:
         orientation = _orientation(image) if upright else 1
-        return np.asarray(_reason(lambda: _rgb(_turned(image, orientation))))
+        return np.asarray(_reason(lambda: _rgb(_turned(image, orientation), flatten)))
 
 
 def decode_as_stored(source: Path | bytes) -> np.ndarray:
-    """`decode` without the EXIF rotation: for data sets whose published form ignores it."""
-    return decode(source, upright=False)
+    """`decode` without regard to EXIF rotation and transparency, as TensorFlow decodes images to three channels."""
+    return decode(source, upright=False, flatten=False)
 
 
 def _guarded(source: Path | bytes) -> ImageFile.ImageFile:
@@ -93,14 +93,14 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
+def _rgb(image: Image.Image, flatten: bool) -> Image.Image:
+    if image.mode == "RGB" and not (flatten and "transparency" in image.info):
         return image
     if image.mode.startswith("I"):
         return _from_16_bit(image)
     if image.mode == "F":
         raise ImageError("floating-point pixels; save it with 8 or 16 bits")
-    if image.has_transparency_data:
+    if flatten and image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     return image.convert("RGB")

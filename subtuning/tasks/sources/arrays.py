@@ -36,7 +36,7 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
 
     def items() -> Iterator[Item]:
         for part in sizes:
-            for i, image in enumerate(_read_rows(path, _NAMES[part][0], size)):
+            for i, image in enumerate(read_rows(path, _NAMES[part][0], size)):
                 yield Item(*rows[part][i], f"{_NAMES[part][0]}[{i}]", image)
 
     return Source(classes=classes, labels=labels, items=items, image_size=size, decode=None, channels=size[2])
@@ -103,7 +103,7 @@ def _labels(path: Path, shapes: dict, counts: dict[str, int]) -> tuple[dict[str,
     return {part: checked[part] for part in PARTS if part in checked}, classes
 
 
-def _read_rows(path: Path, name: str, size: tuple[int, int, int]) -> Iterator[np.ndarray]:
+def read_rows(path: Path, name: str, size: tuple[int, int, int]) -> Iterator[np.ndarray]:
     """The images (uint8 H x W x C) of one array, in order, without loading the array."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:

@@ -1,0 +1,98 @@
+"""`source: vtab`: one of the 19 tasks of VTAB-1k, from the archives as they were published."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from subtuning.errors import UserError
+from subtuning.tasks.source import Item, Source, check_classes, check_labels
+from subtuning.tasks.vtab.files import need
+from subtuning.tasks.vtab.order import Cut, stored_order
+from subtuning.tasks.vtab.raw import Raw
+from subtuning.tasks.vtab.registry import TASKS, Entry
+
+SCALED = "scaled_down.json"
+"""A `data_dir` with this file holds made-up, tiny data sets for tests: `{"train": 24, "val": 8}` replaces 800 and 200,
+and published sizes and checksums are not expected. `task.json` then says `scaled_down`, and `verify` refuses it."""
+
+
+def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
+    """Find and check the archives, read keys and labels, and select the official examples. Raises `UserError`."""
+    entry, folder = TASKS[spec.name], Path(spec.data_dir) / TASKS[spec.name].data_set
+    scaled = _scaled(Path(spec.data_dir))
+    raw = read_raw(entry, folder, bool(scaled))
+    cuts = {part: _shortened(cut, part, scaled) for part, cut in entry.cuts.items()}
+    if not scaled:
+        _check_sizes(folder, entry, raw)
+    rows = select(raw, cuts)
+    about = dict(entry.source) | {"group": entry.group} | ({"scaled_down": True} if scaled else {})
+    return Source(
+        classes=check_classes(list(raw.classes), str(folder)),
+        labels={part: _labels(raw, cuts[part].split, rows[part], folder) for part in cuts},
+        items=lambda: _items(raw, cuts, rows),
+        image_size=entry.native,
+        decode=entry.decode,
+        channels=entry.native[2] if entry.native else 3,
+        about=about,
+    )
+
+
+def read_raw(entry: Entry, folder: Path, scaled: bool = False) -> Raw:
+    """Open a data set in `folder`. Raises `UserError` that says what is missing and how to get it."""
+    if entry.by_hand:
+        check_by_hand(entry, folder)
+    files = {archive.file: need(folder, archive, check=not scaled) for archive in entry.files}
+    return entry.reader(files, scaled)
+
+
+def check_by_hand(entry: Entry, folder: Path) -> None:
+    """Raise `UserError` with the steps to take if files that nobody may pass on are missing."""
+    missing = [a.file for a in entry.files if not a.urls and not (folder / a.file).exists()]
+    if missing:
+        steps = entry.by_hand.format(folder=folder)
+        raise UserError(f"{folder} lacks {', '.join(missing)}, which must be fetched by hand: {steps}")
+
+
+def select(raw: Raw, cuts: dict[str, Cut]) -> dict[str, np.ndarray]:
+    """Indices into the cut's split, in stored order, for each part."""
+    orders = {split: stored_order(split, keys) for split, keys in raw.keys.items()}
+    return {part: cut.rows(orders[cut.split]) for part, cut in cuts.items()}
+
+
+def _scaled(data_dir: Path) -> dict[str, int]:
+    file = data_dir / SCALED
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _shortened(cut: Cut, part: str, scaled: dict[str, int]) -> Cut:
+    return Cut(cut.split, cut.percent, scaled[part]) if part in scaled else cut
+
+
+def _check_sizes(folder: Path, entry: Entry, raw: Raw) -> None:
+    wrong = [
+        f"{split} has {len(raw.keys[split]):,} instead of {size:,}"
+        for split, size in entry.sizes.items()
+        if len(raw.keys[split]) != size
+    ]
+    if wrong:
+        raise UserError(
+            f"{folder} does not hold the published examples: {', '.join(wrong)}; remove it and fetch it again"
+        )
+
+
+def _labels(raw: Raw, split: str, rows: np.ndarray, folder: Path) -> np.ndarray:
+    return check_labels(raw.labels[split][rows], len(raw.classes), f"{folder}: {split}")
+
+
+def _items(raw: Raw, cuts: dict[str, Cut], rows: dict[str, np.ndarray]):
+    wanted = {cut.split: np.zeros(len(raw.keys[cut.split]), bool) for cut in cuts.values()}
+    places = defaultdict(list)
+    for part, cut in cuts.items():
+        wanted[cut.split][rows[part]] = True
+        for row, i in enumerate(rows[part]):
+            places[cut.split, int(i)].append((part, row))
+    for split, i, payload in raw.read(wanted):
+        for part, row in places[split, i]:
+            yield Item(part, row, f"{split} {raw.keys[split][i]}", payload)

@@ -1,0 +1,100 @@
+"""Diabetic retinopathy: Kaggle's images and the preprocessing of the 2015 competition's winner (`btgraham-300`)."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from subtuning.errors import UserError
+from subtuning.tasks.images import decode
+from subtuning.tasks.resize import interpolate
+from subtuning.tasks.vtab.image_sets import listed_files
+from subtuning.tasks.vtab.raw import Raw
+
+RADIUS = 300
+"""Radius of the eyeball in pixels after scaling; the other numbers below are those of TensorFlow Datasets' builder."""
+KEPT = int(RADIUS * 0.9)
+JPEG_QUALITY = 72
+CLASSES = ("no retinopathy", "mild", "moderate", "severe", "proliferative")
+
+
+def retinopathy(files: dict[str, Path], scaled: bool) -> Raw:
+    """Labels from `trainLabels.csv` (image, level), `retinopathy_solution.csv` (image, level, Usage); key `10_left`."""
+    train, solution = files["trainLabels.csv"], files["retinopathy_solution.csv"]
+    folders = {"train": "train", "validation": "test", "test": "test"}
+    rows = {
+        "train": _rows(train, None),
+        "validation": _rows(solution, "Public"),
+        "test": _rows(solution, "Private"),
+    }
+    root = train.parent
+    splits = {
+        split: [(name, f"{root.name}/{folders[split]}/{name}.jpeg", level) for name, level in pairs]
+        for split, pairs in rows.items()
+    }
+    raw = listed_files(root, splits, CLASSES)
+
+    def read(wanted):
+        for split, mask in wanted.items():
+            for i in np.flatnonzero(mask):
+                yield split, int(i), root.parent / splits[split][i][1]
+
+    return Raw(raw.keys, raw.labels, read, CLASSES)
+
+
+def _rows(path: Path, usage: str | None) -> list[tuple[str, int]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = [row for row in csv.DictReader(file) if usage is None or row["Usage"] == usage]
+        return [(row["image"], int(row["level"])) for row in table]
+    except (KeyError, ValueError, TypeError, csv.Error):
+        raise UserError(f"{path} must be a table with the columns image, level{', Usage' if usage else ''}") from None
+
+
+def decode_btgraham(source: Path | bytes) -> np.ndarray:
+    """Decode a fundus photograph and prepare it as `btgraham-300`: uint8, at most 540 x 540 x 3.
+
+    Scale the eyeball to a radius of 300 pixels, subtract the local average colour, cut to 90 % of the radius, and go
+    through JPEG of quality 72 as the published data set does. Raises `ImageError`.
+    """
+    image = _local_contrast(_scaled(decode(source, flatten=False)))
+    image = _masked(image)
+    height, width = image.shape[:2]
+    top, left = max(height // 2 - KEPT, 0), max(width // 2 - KEPT, 0)
+    return through_jpeg(image[top : height // 2 + KEPT, left : width // 2 + KEPT], JPEG_QUALITY)
+
+
+def _scaled(image: np.ndarray) -> np.ndarray:
+    line = image[image.shape[0] // 2].sum(axis=1, dtype=np.int64)
+    radius = float((line > line.mean() / 10).sum()) / 2
+    if radius < 1:
+        radius = image.shape[0] / 2
+    scale = RADIUS / radius
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    return np.rint(interpolate(image, height, width, half_pixel=True, scale=1 / scale)).astype(np.uint8)
+
+
+def _local_contrast(image: np.ndarray) -> np.ndarray:
+    """4 x (image - its Gaussian blur) + 128, clipped; sigma is a thirtieth of the radius, the kernel has 3 sigma."""
+    from scipy.ndimage import gaussian_filter
+
+    sigma = RADIUS / 30
+    blurred = np.rint(gaussian_filter(image.astype(np.float32), (sigma, sigma, 0), mode="mirror", truncate=3.0))
+    return np.clip(4 * image.astype(np.float32) - 4 * blurred + 128, 0, 255).astype(np.uint8)
+
+
+def _masked(image: np.ndarray) -> np.ndarray:
+    """Gray (128) outside the circle of the kept radius around the middle."""
+    down = np.arange(image.shape[0])[:, None] - image.shape[0] // 2
+    across = np.arange(image.shape[1])[None, :] - image.shape[1] // 2
+    return np.where((down**2 + across**2 <= KEPT**2)[..., None], image, np.uint8(128))
+
+
+def through_jpeg(image: np.ndarray, quality: int) -> np.ndarray:
+    """Encode as JPEG (4:2:0) and decode again: some published data sets consist of such second generations."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality, subsampling=2)
+    return np.asarray(Image.open(buffer))
