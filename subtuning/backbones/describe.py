@@ -32,9 +32,13 @@ def resize_input(network: nn.Module, spec: Backbone) -> nn.Module:
         try:
             network.set_input_size(img_size=(size, size))
         except (AssertionError, ValueError, RuntimeError, TypeError):
-            raise UserError(f"input_size: {spec.model} cannot take images of {size} pixels; its own size is {native}") from None
+            raise UserError(
+                f"input_size: {spec.model} cannot take images of {size} pixels; its own size is {native}"
+            ) from None
     elif network.pretrained_cfg.get("fixed_input_size"):
-        raise UserError(f"input_size: {spec.model} only takes images of {native} pixels, not {size}; leave input_size out")
+        raise UserError(
+            f"input_size: {spec.model} only takes images of {native} pixels, not {size}; leave input_size out"
+        )
     return network
 
 
@@ -99,7 +103,9 @@ def _measure(segments: list[Segment], size: int, model: str) -> tuple[dict[str, 
                 flops[segment.name] = counter.get_total_flops()
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"input_size: {model} fails on images of {size} pixels ({reason}); try its own size or a multiple of 32") from None
+        raise UserError(
+            f"input_size: {model} fails on images of {size} pixels ({reason}); try its own size or a multiple of 32"
+        ) from None
     return flops, values[segments[-1].outputs[0]].shape[-1]
 
 

@@ -46,8 +46,6 @@ def run_segments(segments: Iterable[Segment], values: dict) -> dict:
     return values
 
 
-
-
 def split_model(model: nn.Module, granularity: str = "layer") -> list[Segment]:
     """Split a timm model without classifier into stem, layers in the order in which they run, and tail.
 
@@ -88,7 +86,9 @@ def _trace(model: nn.Module) -> fx.Graph:
     graph, in_training = _traced(model.eval()), _traced(model.train())
     model.eval()
     if _shape_of(graph) != _shape_of(in_training):
-        raise UserError(f"model {type(model).__name__} takes another path in training than in evaluation; choose another model")
+        raise UserError(
+            f"model {type(model).__name__} takes another path in training than in evaluation; choose another model"
+        )
     for node in graph.nodes:
         node.target = _OUT_OF_PLACE.get(node.target, node.target)
         if node.kwargs.get("inplace"):
@@ -125,7 +125,9 @@ def _traced(model: nn.Module) -> fx.Graph:
             return isinstance(module, untraceable) or super().is_leaf_module(module, path)
 
     tracer = Tracer(autowrap_functions=tuple(get_notrace_functions()))
-    options = list(inspect.signature(model.forward).parameters.values())[1:]  # e.g. attn_mask=None: fixed at its default
+    options = list(inspect.signature(model.forward).parameters.values())[
+        1:
+    ]  # e.g. attn_mask=None: fixed at its default
     try:
         graph = tracer.trace(model, {option.name: option.default for option in options})
     except Exception as error:  # fx raises whatever the model's own code raises on a proxy
@@ -162,7 +164,9 @@ class _Owners:
     def block(self, node: fx.Node) -> str | None:
         found = {self.blocks.get(name) for name in self.parameters(node)} - {None}
         if len(found) > 1:
-            raise UserError(f"{node.target} of {type(self.model).__name__} holds parameters of several layers: {sorted(found)}")
+            raise UserError(
+                f"{node.target} of {type(self.model).__name__} holds parameters of several layers: {sorted(found)}"
+            )
         return found.pop() if found else None
 
 

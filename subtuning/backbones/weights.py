@@ -92,7 +92,9 @@ def _from_hub(model: str) -> torch.nn.Module:
 
 def _read_file(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
-        raise UserError(f"weights file {path} does not exist; give a .safetensors or .pth file, 'timm' or 'package:<name>'")
+        raise UserError(
+            f"weights file {path} does not exist; give a .safetensors or .pth file, 'timm' or 'package:<name>'"
+        )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -109,7 +111,11 @@ def _read_file(path: Path) -> dict[str, torch.Tensor]:
 def _load(network: torch.nn.Module, state: dict[str, torch.Tensor], model: str, source: str) -> None:
     """Load strictly; only the classifier's own entries may be left over."""
     wanted = network.state_dict()
-    classifier = set(timm.create_model(model, pretrained=False).state_dict()) - set(wanted) if set(state) - set(wanted) else set()
+    classifier = (
+        set(timm.create_model(model, pretrained=False).state_dict()) - set(wanted)
+        if set(state) - set(wanted)
+        else set()
+    )
     missing = [name for name in wanted if name not in state]
     unexpected = [name for name in state if name not in wanted and name not in classifier]
     shapes = [
@@ -117,7 +123,9 @@ def _load(network: torch.nn.Module, state: dict[str, torch.Tensor], model: str, 
         for name in wanted
         if name in state and state[name].shape != wanted[name].shape
     ]
-    problems = [f"missing: {listed(missing)}"] * bool(missing) + [f"unexpected: {listed(unexpected)}"] * bool(unexpected)
+    problems = [f"missing: {listed(missing)}"] * bool(missing) + [f"unexpected: {listed(unexpected)}"] * bool(
+        unexpected
+    )
     problems += [f"shapes: {listed(shapes)}"] * bool(shapes)
     if problems:
         raise UserError(f"the weights in {source} do not fit {model} ({'; '.join(problems)})")

@@ -1,0 +1,55 @@
+"""The command `subtuning`: one verb a rule, nothing but argument parsing and calls."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from subtuning.errors import UserError
+
+VERBS = {
+    "layers": ("backbone", "show a model's layers: what there is to choose from"),
+    "train": ("train", "train one subset of layers with several seeds"),
+    "status": ("status", "show what is done, missing and diverged"),
+    "runs": ("status", "list finished runs"),
+    "convert": ("data", "convert a task's images and labels"),
+    "fetch": ("backbone", "fetch a backbone's weights"),
+    "describe": ("backbone", "write a backbone's layers.json"),
+    "profile": ("profile", "train every layer alone"),
+    "profile-table": ("profile", "write profile.csv"),
+    "greedy-train": ("greedy", "train the candidates of a greedy round"),
+    "greedy-select": ("greedy", "choose the best candidate of a greedy round"),
+    "greedy-path": ("greedy", "write greedy.csv and selected.json"),
+    "evaluate": ("evaluate", "retrain with several seeds and test once"),
+    "figures": ("tables", "draw the figures of one task and backbone"),
+    "tables": ("tables", "write the tables of all tasks and backbones"),
+    "schema": ("schema", "print or write the config's JSON schema and reference"),
+}
+"""Verb -> the module of this package that has `<verb>_arguments(parser)` and `<verb>(args)`, and a line of help."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns 0, or 2 after a user's error, or 128 + the signal's number after an interruption."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(prog="subtuning", description="Which layers of a pretrained model to fine-tune.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, (module, words) in VERBS.items():
+        sub = verbs.add_parser(verb, help=words, description=words.capitalize() + ".")
+        if verb in arguments[:1]:  # only the verb in use is imported, so that `status` does not wait for torch
+            function = verb.replace("-", "_")
+            room = import_module(f"subtuning.cli.{module}")
+            getattr(room, f"{function}_arguments")(sub)
+            sub.set_defaults(function=getattr(room, function))
+    args = parser.parse_args(arguments)
+    try:
+        getattr(args, "check", lambda _: None)(args)
+        args.function(args)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        sys.stderr.close()
+    return 0

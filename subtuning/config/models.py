@@ -245,6 +245,10 @@ class Greedy(_Strict):
     folds: int = Field(
         5, ge=2, description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's."
     )
+    split: Literal["cv", "val"] = Field(
+        "cv",
+        description="What scores a candidate: `cv`, cross-validation on train + val, or `val` (one run, trained on train).",
+    )
     max_rounds: int = Field(4, ge=1, description="Rounds at most. Raising it later trains only the new rounds.")
     epsilon: NotNegative = Field(
         0.0, description="A round must improve accuracy (0-1) by more than this. A change never trains anything."

@@ -1,0 +1,1 @@
+"""A converted task and lanes -> trained lanes and their metrics."""

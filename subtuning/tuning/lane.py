@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from subtuning.backbones.graph import Segment, run_segments
@@ -23,10 +24,10 @@ class Trunk:
         self.input = segments[0].inputs[0]
         self.output = segments[-1].outputs[0]
 
-    def to(self, *args, **kwargs) -> "Trunk":
-        """Move all segments to a device or type."""
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Trunk":
+        """Move all segments to a device and type, in the memory layout of the images (channels last)."""
         for segment in (*self.original, *self.frozen):
-            segment.module.to(*args, **kwargs)
+            segment.module.to(device, dtype, memory_format=torch.channels_last)
         return self
 
     def live_after(self, index: int) -> set[str]:

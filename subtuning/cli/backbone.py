@@ -1,0 +1,104 @@
+"""Verbs about backbones."""
+
+import argparse
+from pathlib import Path
+
+from subtuning.cli.common import config_arguments, entry, from_json, write_json
+from subtuning.config import Backbone, load_config, parse_entry
+from subtuning.errors import UserError
+
+
+def fetch_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning fetch`"""
+    _arguments(parser)
+
+
+def fetch(args: argparse.Namespace) -> None:
+    """Write `weights.safetensors`. Only this step needs the network, and only for weights from the hub."""
+    from subtuning.backbones.weights import fetch_weights
+
+    spec = _spec(args)
+    fetch_weights(spec.model, spec.weights, args.results / "backbones" / args.backbone / "weights.safetensors")
+
+
+def describe_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning describe`"""
+    _arguments(parser)
+    parser.add_argument(
+        "--subsets", type=from_json, default={}, metavar="JSON", help="named subsets whose layers to check"
+    )
+
+
+def describe(args: argparse.Namespace) -> None:
+    """Write `layers.json`, after checking that the config's named subsets exist."""
+    from subtuning.backbones.describe import describe as description_of
+    from subtuning.tuning.subsets import canonical
+
+    folder = args.results / "backbones" / args.backbone
+    description = description_of(_spec(args), args.backbone, folder / "weights.safetensors")
+    for name, layers in args.subsets.items():
+        try:
+            canonical(layers, [row["name"] for row in description["layers"]])
+        except UserError as error:
+            raise UserError(f"evaluate.subsets.{name}, backbone {args.backbone}: {error}") from None
+    write_json(folder / "layers.json", description)
+
+
+def layers_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning layers`"""
+    parser.add_argument("model", help="a backbone of the config, or any timm model name; nothing is downloaded")
+    parser.add_argument("--input-size", type=int, metavar="PIXELS", help="count FLOPs at this size")
+    parser.add_argument("--granularity", choices=["layer", "stage"], help="blocks, or whole stages")
+    config_arguments(parser)
+
+
+def layers(args: argparse.Namespace) -> None:
+    """Print what there is to choose from."""
+    from tabulate import tabulate
+
+    from subtuning.backbones.describe import describe as description_of
+
+    spec = Backbone(model=args.model)
+    if Path(args.config).is_file():
+        spec = load_config(args.config).backbones.get(args.model, spec)
+    changes = {"input_size": args.input_size, "granularity": args.granularity}
+    spec = spec.model_dump() | {key: value for key, value in changes.items() if value is not None}
+    found = description_of(parse_entry(Backbone, spec, "subtuning layers"))
+    total = found["total_parameters"]
+    rows = [
+        (
+            r["name"],
+            r["stage"],
+            f"{r['parameters']:,}",
+            f"{100 * r['parameters'] / total:.1f}",
+            f"{r['flops'] / 1e6:,.1f}",
+        )
+        for r in found["layers"]
+    ]
+    rows.append(("all", "", f"{total:,}", "100.0", f"{found['total_flops'] / 1e6:,.1f}"))
+    print(f"{found['model']}, {found['input_size']} x {found['input_size']} pixels, {found['features']} features")
+    print(
+        tabulate(
+            rows,
+            ["layer", "stage", "parameters", "%", "MFLOPs an image"],
+            disable_numparse=True,
+            colalign=["left", "left", *["right"] * 3],
+        )
+    )
+    print(
+        f"A head for C classes adds {found['features'] + 1:,} x C parameters. The tail is trained only in 'full' or by name."
+    )
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--backbone", required=True, help="the backbone's name")
+    parser.add_argument(
+        "--spec", type=from_json, metavar="JSON", help="the backbone's entry; the config's if not given"
+    )
+    config_arguments(parser)
+
+
+def _spec(args: argparse.Namespace) -> Backbone:
+    if args.spec is None:
+        return entry(load_config(args.config), "backbones", args.backbone)
+    return parse_entry(Backbone, args.spec, f"backbone {args.backbone}")

@@ -1,0 +1,140 @@
+"""Arguments and steps that several verbs share."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from subtuning.config import Config, Recipe, load_config, parse_entry
+from subtuning.errors import UserError, did_you_mean
+from subtuning.runs import Backbone, Run, Split, Store
+from subtuning.runs.store import write_atomically
+from subtuning.tasks import Task, load_task
+
+
+def pair_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--task`, `--backbone`, the recipe, and where results are."""
+    parser.add_argument("--task", required=True, help="name of a task in the config")
+    parser.add_argument("--backbone", required=True, help="name of a backbone in the config")
+    parser.add_argument("--recipe", type=from_json, metavar="JSON", help="the whole recipe; the config's if not given")
+    config_arguments(parser)
+
+
+def config_arguments(parser: argparse.ArgumentParser) -> None:
+    """`--config` and `--results`."""
+    parser.add_argument("--config", default="config/config.yaml", metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+
+
+def device_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the training may use; none of it is part of a run's identity."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--lanes", type=positive, help="runs trained together at most (default: as many as fit)")
+
+
+def positive(text: str) -> int:
+    """A whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def from_json(text: str) -> Any:
+    """A JSON value."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"not valid JSON ({error})") from None
+
+
+def entry(config: Config, kind: str, name: str) -> Any:
+    """The config's entry of a task or backbone. Raises `UserError` with a suggestion."""
+    known = getattr(config, kind)
+    if name not in known:
+        hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+        raise UserError(f"{kind}: there is no {name!r} in the config{hint}")
+    return known[name]
+
+
+class Pair:
+    """One task and backbone on disk: what training verbs work on."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.results: Path = args.results
+        self.names = (args.task, args.backbone)
+        self.task: Task = load_task(self.results / "tasks" / args.task)
+        self.layers = read_json(self.results / "backbones" / args.backbone / "layers.json", "subtuning describe")
+        self.store = Store(self.results / "runs")
+        self.recipe = recipe_of(args)
+
+    @property
+    def base(self) -> Run:
+        """A run to make others from: linear probing, trained on train, scored on val."""
+        backbone = Backbone.of(self.layers)
+        return Run(self.task.sha256, Split("val"), backbone, (), self.recipe, names=self.names)
+
+    def train(self, runs: list[Run], args: argparse.Namespace) -> list[dict[str, Any]]:
+        """Train what is missing (torch is imported only then) and return all records."""
+        missing = self.store.missing(runs)
+        print(f"{'/'.join(self.names)}: {len(runs)} runs, {len(runs) - len(missing)} finished before", file=sys.stderr)
+        if missing:
+            if stale := self.store.made_by_other_code(missing):
+                print(
+                    f"{stale} of them were finished by another version of the numerical code; training anew",
+                    file=sys.stderr,
+                )
+            self._train_missing(missing, args)
+        return self.store.require(runs)
+
+    def _train_missing(self, missing: list[Run], args: argparse.Namespace) -> None:
+        import torch
+
+        from subtuning.training.checkpoints import Checkpoints
+        from subtuning.training.interrupt import Interrupted
+        from subtuning.training.runner import Workplace, choose_device, train_missing
+        from subtuning.training.scalars import write_scalars
+
+        if args.threads:
+            torch.set_num_threads(args.threads)
+        place = Workplace(
+            task=self.task,
+            layers=self.layers,
+            weights=self.results / "backbones" / self.names[1] / "weights.safetensors",
+            store=self.store,
+            checkpoints=Checkpoints(self.results / "checkpoints"),
+            device=choose_device(args.device),
+            finished=lambda record, run: write_scalars(record, run, self.results / "tensorboard"),
+            lanes=args.lanes,
+        )
+        try:
+            train_missing(missing, place)
+        except Interrupted as stop:
+            print(f"{stop}; finished runs are kept, and the same command goes on from here", file=sys.stderr)
+            sys.exit(128 + stop.signum)
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe given as JSON, or else the config's for this task and backbone."""
+    if args.recipe is not None:
+        return parse_entry(Recipe, args.recipe, "--recipe")
+    config = load_config(args.config)
+    entry(config, "tasks", args.task), entry(config, "backbones", args.backbone)
+    return config.recipe_of(args.task, args.backbone)
+
+
+def read_json(path: Path, made_by: str) -> Any:
+    """Read a file that an earlier step wrote. Raises `UserError` that names this step."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; make it with: {made_by}") from None
+    except ValueError:
+        raise UserError(f"{path} is damaged; delete it and make it again with: {made_by}") from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a small file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(value, indent=1, allow_nan=False) + "\n")

@@ -1,0 +1,84 @@
+"""Verbs of Greedy-SubTuning."""
+
+import argparse
+from pathlib import Path
+
+from subtuning.cli.common import Pair, device_arguments, pair_arguments, positive, read_json, write_json
+from subtuning.runs import Split
+from subtuning.search import greedy
+from subtuning.search.profile import cv_splits, runs_of, shard
+
+
+def greedy_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning greedy-train`"""
+    _round_arguments(parser)
+    parser.add_argument("--shard", type=int, default=0, metavar="I", help="which part of the candidates, from 0")
+    parser.add_argument("--shards", type=positive, default=1, metavar="N", help="into how many parts they are split")
+    device_arguments(parser)
+
+
+def greedy_train(args: argparse.Namespace) -> None:
+    """Train the candidates of one round; after the stop there are none."""
+    pair = Pair(args)
+    previous = _previous(args)
+    base, moves = greedy.before(pair.layers, args.direction, previous)
+    wanted = ([base] if previous is None else []) + [subset for _, subset in moves]
+    records = pair.train(runs_of(pair.base, shard(wanted, args.shard, args.shards), _splits(args)), args)
+    write_json(args.out, {"runs": [record["id"] for record in records]})
+
+
+def greedy_select_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning greedy-select`"""
+    _round_arguments(parser)
+
+
+def greedy_select(args: argparse.Namespace) -> None:
+    """Choose the best candidate of a round from the store."""
+    pair = Pair(args)
+
+    def records_of(subset):
+        return pair.store.require(runs_of(pair.base, [subset], _splits(args)))
+
+    write_json(args.out, greedy.play(pair.layers, args.direction, _previous(args), records_of, args.split))
+
+
+def greedy_path_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning greedy-path`"""
+    parser.add_argument(
+        "--rounds", type=Path, nargs="+", required=True, metavar="FILE", help="round files of all directions"
+    )
+    parser.add_argument("--epsilon", type=float, required=True, help="least gain in accuracy (0-1) of a round")
+    parser.add_argument("--table", type=Path, required=True, metavar="FILE", help="greedy.csv to write")
+    parser.add_argument("--selected", type=Path, required=True, metavar="FILE", help="selected.json to write")
+
+
+def greedy_path(args: argparse.Namespace) -> None:
+    """Apply epsilon to the rounds, write the table of all candidates and the final subset."""
+    from subtuning.analysis.files import write_csv
+    from subtuning.analysis.tables import greedy_table
+
+    chains: dict[str, list] = {}
+    for path in args.rounds:
+        this = read_json(path, "subtuning greedy-select")
+        chains.setdefault(this["direction"], []).append(this)
+    selected = greedy.select(chains, args.epsilon)
+    stopped = [this for rounds in chains.values() for this in greedy.stop_at(rounds, args.epsilon)]
+    write_csv(greedy_table(stopped, selected["direction"]), args.table)
+    write_json(args.selected, selected)
+
+
+def _round_arguments(parser: argparse.ArgumentParser) -> None:
+    pair_arguments(parser)
+    parser.add_argument("--direction", choices=["forward", "backward"], required=True)
+    parser.add_argument("--split", choices=["cv", "val"], default="cv", help="what scores a candidate")
+    parser.add_argument("--folds", type=positive, required=True, metavar="K", help="folds of the cross-validation")
+    parser.add_argument("--previous", type=Path, metavar="FILE", help="the round before; none for the first")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+
+
+def _previous(args: argparse.Namespace) -> dict | None:
+    return read_json(args.previous, "subtuning greedy-select") if args.previous else None
+
+
+def _splits(args: argparse.Namespace) -> list[Split]:
+    return cv_splits(args.folds) if args.split == "cv" else [Split("val")]

@@ -1,0 +1,64 @@
+"""Verbs of the finetuning profile."""
+
+import argparse
+from pathlib import Path
+
+from subtuning.cli.common import Pair, device_arguments, pair_arguments, positive, write_json
+from subtuning.errors import UserError
+from subtuning.runs import Run, Split
+from subtuning.search.profile import cv_splits, runs_of, shard, subsets
+
+
+def profile_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning profile`"""
+    _arguments(parser)
+    parser.add_argument("--shard", type=int, default=0, metavar="I", help="which part of the layers, from 0")
+    parser.add_argument("--shards", type=positive, default=1, metavar="N", help="into how many parts they are split")
+    device_arguments(parser)
+
+
+def profile(args: argparse.Namespace) -> None:
+    """Train every layer alone, linear probing and full fine-tuning, and list the runs."""
+    pair = Pair(args)
+    wanted = shard(subsets(pair.layers), args.shard, args.shards)
+    records = pair.train(profile_runs(pair, args, wanted), args)
+    write_json(args.out, {"runs": [record["id"] for record in records]})
+
+
+def profile_table_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning profile-table`"""
+    _arguments(parser)
+
+
+def profile_table(args: argparse.Namespace) -> None:
+    """Write the profile as a table, one row a layer."""
+    from subtuning.analysis.files import write_csv
+    from subtuning.analysis.tables import profile_table as table_of
+
+    pair = Pair(args)
+    records = pair.store.require(profile_runs(pair, args, subsets(pair.layers)))
+    write_csv(table_of(records, pair.layers, test_set=args.test_seeds is not None), args.out)
+
+
+def profile_runs(pair: Pair, args: argparse.Namespace, wanted: list) -> list[Run]:
+    """The profile's runs: over folds of train + val, or, for the paper's picture, over seeds on the test set."""
+    if args.test_seeds is None:
+        return runs_of(pair.base, wanted, cv_splits(args.folds))
+    return [
+        run.with_seed(seed) for seed in range(args.test_seeds) for run in runs_of(pair.base, wanted, [Split("test")])
+    ]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    pair_arguments(parser)
+    parser.add_argument("--folds", type=positive, metavar="K", help="folds of the cross-validation")
+    parser.add_argument(
+        "--test-seeds", type=positive, metavar="N", help="instead of folds: seeds, scored on the test set"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.set_defaults(check=_check)
+
+
+def _check(args: argparse.Namespace) -> None:
+    if (args.folds is None) == (args.test_seeds is None):
+        raise UserError("give either --folds or --test-seeds")

@@ -1,0 +1,120 @@
+"""What identifies a run: everything that can change its number, and nothing else."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from subtuning.config import Recipe
+from subtuning.runs.code import code_version
+from subtuning.tuning.subsets import Subset, title
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which images train a run and which score it.
+
+    Attributes:
+        kind: `cv`: trained on train + val less one fold, scored on that fold. `val`: trained on train, scored on val.
+            `test`: trained on train + val, scored on test; only the evaluation asks for it.
+        folds, fold: number of folds, and which one (from 0) is held out; only for `cv`.
+    """
+
+    kind: Literal["cv", "val", "test"]
+    folds: int | None = None
+    fold: int | None = None
+
+    def __str__(self) -> str:
+        return self.kind if self.fold is None else f"fold {self.fold + 1}/{self.folds}"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What of a backbone can change a number; made from `layers.json`."""
+
+    model: str
+    weights_sha256: str
+    input_size: int
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    granularity: str
+
+    @classmethod
+    def of(cls, layers: dict[str, Any]) -> "Backbone":
+        """From the content of a `layers.json`."""
+        values = {key: layers[key] for key in cls.__dataclass_fields__}
+        return cls(**values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])})
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: task x split x backbone x subset x method x recipe x seed (x fold).
+
+    Attributes:
+        task: the sha256 of the converted task's content.
+        names: task and backbone as the user calls them; for people only, not part of the identity.
+    """
+
+    task: str
+    split: Split
+    backbone: Backbone
+    subset: Subset
+    recipe: Recipe
+    seed: int = 0
+    method: str = "weights"
+    code: str = field(default_factory=code_version)
+    names: tuple[str, str] = field(default=("", ""), compare=False)
+
+    def identity(self) -> dict[str, Any]:
+        """All that the id is made from, as plain values."""
+        return {
+            "task": self.task,
+            "split": self.split.kind,
+            "folds": self.split.folds,
+            "fold": self.split.fold,
+            "backbone": asdict(self.backbone) | {"mean": list(self.backbone.mean), "std": list(self.backbone.std)},
+            "subset": self.subset if isinstance(self.subset, str) else list(self.subset),
+            "method": self.method,
+            "recipe": effective(self.recipe),
+            "seed": self.seed,
+            "code": self.code,
+        }
+
+    @property
+    def id(self) -> str:
+        """32 hex digits: the hash of the identity's canonical JSON."""
+        return hashlib.sha256(canonical_json(self.identity()).encode()).hexdigest()[:32]
+
+    @property
+    def order(self) -> tuple:
+        """Runs of equal order see the same images in the same order, so they can be lanes of one training."""
+        return (self.task, self.split, self.backbone, self.recipe, self.seed, self.code)
+
+    def with_subset(self, subset: Subset) -> "Run":
+        """The same run with other layers."""
+        return replace(self, subset=subset)
+
+    def with_split(self, split: Split) -> "Run":
+        """The same run on other images."""
+        return replace(self, split=split)
+
+    def with_seed(self, seed: int) -> "Run":
+        """The same run with another head, batch order and augmentation."""
+        return replace(self, seed=seed)
+
+    def __str__(self) -> str:
+        return f"{'/'.join(self.names)} {title(self.subset)}, {self.split}, seed {self.seed}"
+
+
+def effective(recipe: Recipe) -> dict[str, Any]:
+    """The recipe without keys that another key switches off (a linear head has no depth), so they cannot change an id."""
+    values = recipe.model_dump()
+    if recipe.head == "linear":
+        del values["head_depth"], values["head_width"]
+    return values
+
+
+def canonical_json(value: Any) -> str:
+    """One text for one value: sorted keys, no spaces, shortest floats."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

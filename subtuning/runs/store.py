@@ -1,0 +1,98 @@
+"""The store: a folder with one small JSON record for every finished run.
+
+It is no declared output of any rule, because Snakemake deletes the outputs of failed jobs. A record is written in one step
+(temporary file, flush to disk, rename), so whatever has the name of a record is whole.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from subtuning.errors import UserError
+from subtuning.runs.identity import Run, canonical_json
+
+
+class Store:
+    """Finished runs in a folder such as `results/runs`."""
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+
+    def path(self, run_id: str) -> Path:
+        """Where the record of a run is or would be; 256 subfolders keep each listing short."""
+        return self.folder / run_id[:2] / f"{run_id}.json"
+
+    def get(self, run: Run) -> dict[str, Any] | None:
+        """The record of a finished run (`done` or `diverged`), or None if it is not finished."""
+        return self._read(self.path(run.id))
+
+    def missing(self, runs: Iterable[Run]) -> list[Run]:
+        """Those runs that are not finished, each once, in the given order."""
+        return [run for run in dict.fromkeys(runs) if self.get(run) is None]
+
+    def require(self, runs: Iterable[Run]) -> list[dict[str, Any]]:
+        """The records of runs that must be finished.
+
+        Raises:
+            UserError: one is missing; the message says which.
+        """
+        records = []
+        for run in runs:
+            record = self.get(run)
+            if record is None:
+                raise UserError(f"run {run} (id {run.id}) is not in {self.folder}; train it first")
+            records.append(record)
+        return records
+
+    def add(self, run: Run, result: dict[str, Any]) -> dict[str, Any]:
+        """Write the record of a finished run, whole or not at all, and return it."""
+        names = dict(zip(("task", "backbone"), run.names, strict=True))
+        record = {"id": run.id, "names": names, "identity": run.identity(), **result}
+        path = self.path(run.id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+        return record
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """All whole records, in the order of their ids."""
+        for path in sorted(self.folder.glob("??/*.json")):
+            if (record := self._read(path)) is not None:
+                yield record
+
+    def made_by_other_code(self, runs: Iterable[Run]) -> int:
+        """How many of these runs are finished, but by another version of the numerical code."""
+        wanted = {_without_code(run.identity()) for run in runs}
+        code = next(iter(runs)).code if runs else ""
+        others = {_without_code(r["identity"]) for r in self if r["identity"]["code"] != code}
+        return len(wanted & others)
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (ValueError, UnicodeDecodeError):  # cut off by a power failure before the data reached the disk
+            return None
+        return record if isinstance(record, dict) and record.get("id") == path.stem else None
+
+
+def _without_code(identity: dict[str, Any]) -> str:
+    return canonical_json({key: value for key, value in identity.items() if key != "code"})
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old content or the new, never a part."""
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(partial).chmod(0o644)
+        Path(partial).replace(path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,139 @@
+"""Greedy-SubTuning (paper, section 4): grow the subset from linear probing, or shrink it from full fine-tuning.
+
+A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`:
+
+    round, direction    number from 1; "forward" or "backward"
+    split               "cv" or "val": what the scores were measured on
+    base, base_scores   the subset before the round and its score for every fold
+    candidates          [{layer, subset, scores}], one for each layer that could be added (or removed)
+    choice              the best candidate's layer (null when all diverged, or after the stop)
+    subset, scores      the subset after the round, and its scores
+    stopped             true when no candidate was better than the base; then `subset` is the base
+
+The chain of rounds stops when no candidate improves at all, whatever epsilon is. `path` applies epsilon afterwards, so a
+change of epsilon never needs a training.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from subtuning.search.profile import candidates
+from subtuning.search.scores import fold_scores, mean
+from subtuning.tuning.subsets import FULL, Subset, canonical
+
+Round = dict[str, Any]
+
+
+def start(direction: str) -> Subset:
+    """The subset before the first round."""
+    return () if direction == "forward" else FULL
+
+
+def moves(layers: dict[str, Any], direction: str, base: Subset) -> list[tuple[str, Subset]]:
+    """Every layer that can be added to (forward) or removed from (backward) `base`, with the subset that results."""
+    names = [row["name"] for row in layers["layers"]]
+    held = set(names) if base == FULL else set(base)
+    if direction == "forward":
+        return [(name, canonical(held | {name}, names)) for name in candidates(layers) if name not in held]
+    return [(name, canonical(held - {name}, names)) for name in candidates(layers) if name in held]
+
+
+def before(layers: dict[str, Any], direction: str, previous: Round | None) -> tuple[Subset, list[tuple[str, Subset]]]:
+    """The base of a round and its moves (none after a stop), given the round before it."""
+    if previous is None:
+        base = start(direction)
+        return base, moves(layers, direction, base)
+    base = previous["subset"] if isinstance(previous["subset"], str) else tuple(previous["subset"])
+    return base, [] if previous["stopped"] else moves(layers, direction, base)
+
+
+def play(
+    layers: dict[str, Any],
+    direction: str,
+    previous: Round | None,
+    records_of: Callable[[Subset], Sequence[dict[str, Any]]],
+    split: str = "cv",
+) -> Round:
+    """Choose the best candidate of a round from finished records.
+
+    Args:
+        previous: the round before, None for the first.
+        records_of: the selection records of a subset, one for each fold.
+
+    Returns:
+        The round. Of equal candidates the one with fewer trained parameters wins; one that diverged in any fold never does.
+    """
+    base, options = before(layers, direction, previous)
+    number = 1 if previous is None else previous["round"] + 1
+    base_scores = fold_scores(records_of(base)) if previous is None else previous["scores"]
+    tried = [
+        {"layer": layer, "subset": _plain(subset), "scores": fold_scores(records_of(subset))}
+        for layer, subset in options
+    ]
+    finished = [candidate for candidate in tried if None not in candidate["scores"]]
+    parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
+    sign = -1 if direction == "forward" else 1
+    best = max(finished, key=lambda c: (mean(c["scores"]), sign * parameters[c["layer"]]), default=None)
+    better = best is not None and (None in base_scores or mean(best["scores"]) > mean(base_scores))
+    return {
+        "round": number,
+        "direction": direction,
+        "split": split,
+        "base": _plain(base),
+        "base_scores": base_scores,
+        "candidates": tried,
+        "choice": best["layer"] if best else None,
+        "subset": best["subset"] if better else _plain(base),
+        "scores": best["scores"] if better else base_scores,
+        "stopped": not better,
+    }
+
+
+def stop_at(rounds: Sequence[Round], epsilon: float) -> list[Round]:
+    """The same rounds, with `stopped` also true from the first one on that improves the mean score by `epsilon` or less."""
+    result, stopped = [], False
+    for this in sorted(rounds, key=lambda item: item["round"]):
+        known = None not in this["base_scores"] and None not in this["scores"]
+        gain = mean(this["scores"]) - mean(this["base_scores"]) if known else float("inf")
+        stopped = stopped or this["stopped"] or gain <= epsilon
+        result.append(this | {"stopped": stopped})
+    return result
+
+
+def path(rounds: Sequence[Round], epsilon: float) -> tuple[list[Round], Subset, list[float | None]]:
+    """The rounds before the stop, the subset after them, and its scores."""
+    rounds = stop_at(rounds, epsilon)
+    kept = [this for this in rounds if not this["stopped"]]
+    subset, scores = (kept[-1]["subset"], kept[-1]["scores"]) if kept else (rounds[0]["base"], rounds[0]["base_scores"])
+    return kept, subset if isinstance(subset, str) else tuple(subset), scores
+
+
+def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]:
+    """The final subset of one direction, or the better of two (of equals, the one found by adding layers).
+
+    Args:
+        chains: direction -> its rounds.
+
+    Returns:
+        the content of `selected.json`: direction, layers, score (mean), scores, rounds, epsilon.
+    """
+    results = {direction: path(rounds, epsilon) for direction, rounds in sorted(chains.items(), reverse=True)}
+    usable = {d: r for d, r in results.items() if None not in r[2]} or results
+    direction = max(usable, key=lambda d: (_score(usable[d][2]), d))
+    kept, subset, scores = usable[direction]
+    return {
+        "direction": direction,
+        "layers": _plain(subset),
+        "score": None if None in scores else mean(scores),
+        "scores": scores,
+        "rounds": len(kept),
+        "epsilon": epsilon,
+    }
+
+
+def _score(scores: Sequence[float | None]) -> float:
+    return float("-inf") if None in scores else mean(scores)
+
+
+def _plain(subset: Subset) -> list[str] | str:
+    return subset if isinstance(subset, str) else list(subset)

@@ -1,0 +1,55 @@
+"""The finetuning profile: each layer trained alone (paper, section 3), with linear probing and full fine-tuning beside it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from subtuning.runs.identity import Run, Split
+from subtuning.search.scores import fold_scores, mean
+from subtuning.tuning.subsets import FULL, Subset
+
+
+def candidates(layers: dict[str, Any]) -> list[str]:
+    """The layers one may choose from, in network order: the stem and all blocks, from the content of `layers.json`.
+
+    The tail (a final norm or convolution) is not among them: as in the paper, a layer is a block.
+    """
+    return [row["name"] for row in layers["layers"] if row["kind"] != "tail" and row["parameters"]]
+
+
+def subsets(layers: dict[str, Any]) -> list[Subset]:
+    """What the profile trains: nothing (linear probing), each layer alone, everything."""
+    return [(), *((name,) for name in candidates(layers)), FULL]
+
+
+def cv_splits(folds: int) -> list[Split]:
+    """One split for each fold of a cross-validation."""
+    return [Split("cv", folds, fold) for fold in range(folds)]
+
+
+def shard(items: Sequence[Any], index: int, count: int) -> list[Any]:
+    """The part of `items` that job `index` (from 0) of `count` does: every `count`-th, so that early layers, which cost
+    more, are spread evenly."""
+    return list(items[index::count])
+
+
+def best_layer(records: Sequence[dict[str, Any]], layers: dict[str, Any]) -> str | None:
+    """The single layer with the highest mean score over the folds; of equals, the one with fewer parameters.
+
+    Args:
+        records: the profile's cross-validation records.
+
+    Returns:
+        None when every layer diverged.
+    """
+    parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
+    means = {}
+    for name in candidates(layers):
+        scores = fold_scores([r for r in records if r["identity"]["subset"] == [name]])
+        if scores and None not in scores:
+            means[name] = mean(scores)
+    return max(means, key=lambda name: (means[name], -parameters[name]), default=None)
+
+
+def runs_of(base: Run, wanted: Sequence[Subset], splits: Sequence[Split]) -> list[Run]:
+    """One run for each split and subset, made from `base`."""
+    return [base.with_subset(subset).with_split(split) for split in splits for subset in wanted]

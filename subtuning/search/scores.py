@@ -1,0 +1,21 @@
+"""Scores of selection runs, with the guard that keeps test data out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def fold_scores(records: Sequence[dict[str, Any]]) -> list[float | None]:
+    """Accuracies (0-1) in the order of the folds, None for a diverged run.
+
+    Raises:
+        ValueError: a record was scored on the test set; selection must not see it.
+    """
+    if any(record["identity"]["split"] == "test" for record in records):
+        raise ValueError("a record scored on the test set was given to a selection")
+    ordered = sorted(records, key=lambda record: record["identity"]["fold"] or 0)
+    return [record["metrics"]["accuracy"] if record["status"] == "done" else None for record in ordered]
+
+
+def mean(scores: Sequence[float]) -> float:
+    """The mean of finished scores."""
+    return sum(scores) / len(scores)

@@ -1,0 +1,30 @@
+"""Ctrl-C and the scheduler's SIGTERM: finish the step, save, leave."""
+
+import signal
+from types import FrameType
+
+
+class Interrupted(BaseException):
+    """Raised after the state was saved; `signum` says by which signal."""
+
+    def __init__(self, signum: int):
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum = signum
+
+
+class Interrupt:
+    """While active, SIGINT and SIGTERM only set `signum`; the training loop looks at it between two steps."""
+
+    def __init__(self) -> None:
+        self.signum: int | None = None
+
+    def __enter__(self) -> "Interrupt":
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, signum: int, frame: FrameType | None) -> None:
+        self.signum = signum

@@ -1,0 +1,43 @@
+"""Optimisers and learning rate schedules, by the names of the recipe."""
+
+import math
+
+from torch import nn, optim
+
+from subtuning.config import Recipe
+
+
+def new_optimizer(lane: nn.Module, recipe: Recipe) -> optim.Optimizer:
+    """The recipe's optimiser over a lane's own parameters, one kernel for all of them where possible (`foreach`)."""
+    parameters = [parameter for parameter in lane.parameters() if parameter.requires_grad]
+    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "foreach": True}
+    match recipe.optimizer:
+        case "adamw":
+            return optim.AdamW(parameters, **common)
+        case "adam":
+            return optim.Adam(parameters, **common)
+        case "sgd":
+            return optim.SGD(parameters, momentum=0.9, **common)
+    raise AssertionError(recipe.optimizer)
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """The learning rate of a step (from 0) out of `steps`: linear warm-up, then the recipe's schedule over the rest."""
+    warmup = round(recipe.warmup * steps)
+    if step < warmup:
+        return recipe.lr * (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    match recipe.schedule:
+        case "cosine":
+            return recipe.lr * (1 + math.cos(math.pi * done)) / 2
+        case "step":
+            return recipe.lr * 0.1 ** int(3 * done)
+        case "constant":
+            return recipe.lr
+    raise AssertionError(recipe.schedule)
+
+
+def set_learning_rate(optimizer: optim.Optimizer, value: float) -> None:
+    """Give all parameter groups one learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = value
