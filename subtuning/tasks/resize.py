@@ -27,15 +27,14 @@ def _pillow(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     return np.asarray(picture).reshape(height, width, image.shape[2])
 
 
-def interpolate(image: np.ndarray, height: int, width: int, half_pixel: bool, scale: float | None = None) -> np.ndarray:
+def interpolate(image: np.ndarray, height: int, width: int, half_pixel: bool) -> np.ndarray:
     """Four-pixel bilinear interpolation of H x W x C to float32 height x width x C in the image's own value range.
 
     An output pixel o looks at the input position (o + 0.5) * scale - 0.5 if `half_pixel`, else at o * scale, as
-    TensorFlow 1 does with `half_pixel_centers=False`; `scale` is input / output size if it is not given. Positions
-    outside the image are moved to its edge.
+    TensorFlow 1 does with `half_pixel_centers=False`. Positions outside the image are moved to its edge.
     """
-    top, bottom, down = _taps(height, image.shape[0], half_pixel, scale)
-    left, right, across = _taps(width, image.shape[1], half_pixel, scale)
+    top, bottom, down = _taps(height, image.shape[0], half_pixel)
+    left, right, across = _taps(width, image.shape[1], half_pixel)
     down, across = down[:, None, None], across[None, :, None]
     above, below = image[top].astype(np.float32), image[bottom].astype(np.float32)
     upper = above[:, left] + (above[:, right] - above[:, left]) * across
@@ -43,9 +42,9 @@ def interpolate(image: np.ndarray, height: int, width: int, half_pixel: bool, sc
     return upper + (lower - upper) * down
 
 
-def _taps(out: int, size: int, half_pixel: bool, scale: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _taps(out: int, size: int, half_pixel: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each of `out` positions: the pixel before, the pixel after, and how far (0-1) it lies between them."""
-    scale = np.float32(scale or size / out)
+    scale = np.float32(size) / np.float32(out)
     position = np.arange(out, dtype=np.float32)
     position = (position + np.float32(0.5)) * scale - np.float32(0.5) if half_pixel else position * scale
     position = np.clip(position, 0, size - 1)

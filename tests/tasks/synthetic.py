@@ -154,6 +154,7 @@ def sun397(folder: Path) -> dict:
         for i, key in enumerate(keys):
             files[f"SUN397{key}"] = encoded(*_sun_variant(i, picture(f"sun {key}", 50, 60 + i)))
     write_tar(folder / "SUN397.tar.gz", dict(sorted(files.items())))
+    write_zip(folder / "Partitions.zip", {"Training_01.txt": b""})  # unused, but TensorFlow Datasets wants it
     return made
 
 

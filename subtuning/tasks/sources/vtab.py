@@ -61,9 +61,13 @@ def select(raw: Raw, cuts: dict[str, Cut]) -> dict[str, np.ndarray]:
     return {part: cut.rows(orders[cut.split]) for part, cut in cuts.items()}
 
 
+def is_scaled_down(data_dir: Path) -> bool:
+    """Whether `data_dir` holds made-up data for tests."""
+    return (data_dir / SCALED).is_file()
+
+
 def _scaled(data_dir: Path) -> dict[str, int]:
-    file = data_dir / SCALED
-    return json.loads(file.read_text()) if file.is_file() else {}
+    return json.loads((data_dir / SCALED).read_text()) if is_scaled_down(data_dir) else {}
 
 
 def _shortened(cut: Cut, part: str, scaled: dict[str, int]) -> Cut:

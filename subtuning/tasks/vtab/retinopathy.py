@@ -8,7 +8,7 @@ import numpy as np
 
 from subtuning.errors import UserError
 from subtuning.tasks.images import decode
-from subtuning.tasks.resize import interpolate
+from subtuning.tasks.vtab import fixed_point
 from subtuning.tasks.vtab.image_sets import listed_files
 from subtuning.tasks.vtab.raw import Raw
 
@@ -70,18 +70,13 @@ def _scaled(image: np.ndarray) -> np.ndarray:
     radius = float((line > line.mean() / 10).sum()) / 2
     if radius < 1:
         radius = image.shape[0] / 2
-    scale = RADIUS / radius
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    return np.rint(interpolate(image, height, width, half_pixel=True, scale=1 / scale)).astype(np.uint8)
+    return fixed_point.resize(image, RADIUS / radius)
 
 
 def _local_contrast(image: np.ndarray) -> np.ndarray:
-    """4 x (image - its Gaussian blur) + 128, clipped; sigma is a thirtieth of the radius, the kernel has 3 sigma."""
-    from scipy.ndimage import gaussian_filter
-
-    sigma = RADIUS / 30
-    blurred = np.rint(gaussian_filter(image.astype(np.float32), (sigma, sigma, 0), mode="mirror", truncate=3.0))
-    return np.clip(4 * image.astype(np.float32) - 4 * blurred + 128, 0, 255).astype(np.uint8)
+    """4 x (image - its Gaussian blur) + 128, clipped; sigma is a thirtieth of the radius."""
+    blurred = fixed_point.gaussian_blur(image, RADIUS / 30)
+    return np.clip(4 * (image.astype(np.int16) - blurred) + 128, 0, 255).astype(np.uint8)
 
 
 def _masked(image: np.ndarray) -> np.ndarray:

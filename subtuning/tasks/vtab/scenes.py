@@ -73,9 +73,7 @@ def kitti(files: dict[str, Path], scaled: bool) -> Raw:
         if missing:
             raise UserError(f"{path} lacks {len(missing)} label files, e.g. training/label_2/{missing[0]}.txt")
         splits[split] = [(f"{name}.png", f"training/image_2/{name}.png", labels[name]) for name in names]
-    return listed_files(
-        files["data_object_image_2.zip"], splits, KITTI_DISTANCES
-    )
+    return listed_files(files["data_object_image_2.zip"], splits, KITTI_DISTANCES)
 
 
 def _kitti_label(data: bytes, name: str, path: Path) -> int:
