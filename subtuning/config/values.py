@@ -1,0 +1,78 @@
+"""The kinds of values that config keys take, each with the limits that a checker and an editor both know."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+"""Names become folder names and Snakemake wildcards, so they hold no slash, space or shell character."""
+
+RESERVED_NAMES = frozenset(
+    {"backbones", "benchmarks", "checkpoints", "data", "figures", "logs", "runs", "tables", "tasks", "tensorboard"}
+    | {"readme.md"}
+)
+"""What else is in `results/`, in small letters: not every file system tells `Tasks` from `tasks`."""
+
+METHOD_NAMES = frozenset({"linear", "full", "best_layer", "greedy"})
+"""The methods that are always compared; a subset of the user's must not look like one of them."""
+
+SCIENTIFIC = r"^[+-]?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+$"
+"""Numbers such as 1e-3: numbers for everybody but YAML 1.1, which wants 1.0e-3 and reads others as text."""
+
+
+def _folder_name(name: str) -> str:
+    if name.lower() in RESERVED_NAMES:
+        raise ValueError(f"the name {name!r} is taken by a folder or file of results/; choose another name")
+    if ".." in name:
+        raise ValueError(f"the name {name!r} holds '..'; choose another name")
+    return name
+
+
+def _subset_name(name: str) -> str:
+    if name in METHOD_NAMES:
+        raise ValueError(f"{name!r} is the name of a method that is always compared; choose another name")
+    return name
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, str) and re.fullmatch(SCIENTIFIC, value) else value
+
+
+def _share_or_count(value: Any) -> float | int:
+    """Keep the type: the whole number 1 is one image, and 1.0 is neither a share nor a count."""
+    value = _number(value)
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    if is_count or (isinstance(value, float) and 0 < value < 1):
+        return value
+    raise ValueError("must be a share between 0 and 1, or a whole number of images")
+
+
+Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_folder_name)]
+SubsetName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_subset_name)]
+PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
+Pixels = Annotated[int, Field(ge=8, le=4096)]
+# The limits stand before the validator, else they would be missing from the JSON schema.
+Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
+NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
+ChannelMean = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
+ChannelSpread = Annotated[float, Field(gt=0, le=1), BeforeValidator(_number)]
+Channels = Annotated[list[ChannelMean], Field(min_length=3, max_length=3)]
+ChannelSpreads = Annotated[list[ChannelSpread], Field(min_length=3, max_length=3)]
+ShareOrCount = Annotated[
+    float | int,
+    PlainValidator(_share_or_count),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                {"type": "integer", "minimum": 1},
+            ]
+        }
+    ),
+]
+
+NAMED = {"propertyNames": {"pattern": NAME_PATTERN, "not": {"enum": sorted(RESERVED_NAMES)}}}
+NAMED_SUBSETS = {"propertyNames": {"pattern": NAME_PATTERN, "not": {"enum": sorted(METHOD_NAMES)}}}
+"""What a JSON schema says about the names of entries; pydantic leaves names' validators out of it."""
