@@ -4,7 +4,8 @@
 (`subtuning schema --write`), and a test keeps them in step.
 """
 
-from typing import Annotated, Literal, get_args
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
@@ -21,6 +22,7 @@ from subtuning.config.values import (
     Share,
     ShareOrCount,
     SubsetName,
+    read_number,
 )
 
 Subsets = dict[SubsetName, Annotated[list[str], Field(min_length=1, examples=[["layer3.0", "layer4.2"]])]]
@@ -30,6 +32,22 @@ class _Strict(BaseModel):
     """No unknown keys, no silent conversion of types, no change after loading."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_numbers(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        return {key: read_number(value) if key in _numeric_keys(cls) else value for key, value in content.items()}
+
+
+@cache
+def _numeric_keys(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(key for key, field in model.model_fields.items() if _holds_numbers(field.annotation))
+
+
+def _holds_numbers(kind: Any) -> bool:
+    return kind in (int, float) or any(_holds_numbers(inner) for inner in get_args(kind))
 
 
 class Recipe(_Strict):
@@ -83,7 +101,7 @@ class Recipe(_Strict):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
         description="Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, else fp32. Set "
-        "it to get the same numbers on different machines.",
+        "it when results of different machines are compared.",
     )
     head: Literal["linear", "mlp"] = Field("linear", description="The new classifier, which is always trained.")
     head_depth: int = Field(1, ge=1, le=16, description="Hidden layers of the `mlp` head; unused if `linear`.")
@@ -151,7 +169,7 @@ class FolderTask(TaskBase):
     split_seed: int = Field(
         0,
         ge=0,
-        lt=2**32,
+        le=2**32 - 1,
         description="Seed of the stratified split. Change it for another random split; everything is then trained "
         "anew.",
     )
@@ -182,7 +200,7 @@ class ArraysTask(TaskBase):
     split_seed: int = Field(
         0,
         ge=0,
-        lt=2**32,
+        le=2**32 - 1,
         description="Seed of that stratified split. Change it for another random split; everything is then trained "
         "anew.",
     )

@@ -23,7 +23,7 @@ def with_reference(readme: str) -> str:
 
 def reference() -> str:
     """All tables, as Markdown."""
-    parts = [_tasks(), _section("backbones", Backbone, f"{Config.model_fields['backbones'].description} Each is:")]
+    parts = [_tasks(), _section("backbones", Backbone, f"{Config.model_fields['backbones'].description} Each has:")]
     for name, model in {"recipe": Recipe, "profile": Profile, "greedy": Greedy, "evaluate": Evaluate}.items():
         parts.append(_section(name, model))
     return "\n".join(parts)

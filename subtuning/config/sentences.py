@@ -110,9 +110,8 @@ def _right(node: dict[str, Any], value: Any) -> str:
     words = in_words(node)
     if "enum" in node and isinstance(value, str):
         return f"be {words}{did_you_mean(value, node['enum'])}"
-    quoted = isinstance(value, str) and "number" in words and value.replace(".", "", 1).isdecimal()
     verb = "hold " if words.startswith("names") else "be " if words.startswith(("text", "`")) else "be a "
-    return f"{verb}{words}{', without quotes' if quoted else ''}"
+    return f"{verb}{words}"
 
 
 def _example(node: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Names become folder names and Snakemake wildcards, so they hold no slash, space or shell character."""
@@ -17,8 +17,18 @@ RESERVED_NAMES = frozenset(
 METHOD_NAMES = frozenset({"linear", "full", "best_layer", "greedy"})
 """The methods that are always compared; a subset of the user's must not look like one of them."""
 
-SCIENTIFIC = r"^[+-]?[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+$"
-"""Numbers such as 1e-3: numbers for everybody but YAML 1.1, which wants 1.0e-3 and reads others as text."""
+NUMBER_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+"""Text that is a number for everybody but YAML 1.1, which reads 1e-3 as text, and `snakemake --config`, which reads all
+nested values as text."""
+
+
+def read_number(value: Any) -> Any:
+    """A number, or a list of them, in place of such text; anything else as it is."""
+    if isinstance(value, list):
+        return [inner if isinstance(inner, list) else read_number(inner) for inner in value]
+    if not isinstance(value, str) or len(value) > 40 or not re.fullmatch(NUMBER_PATTERN, value):
+        return value
+    return int(value) if value.lstrip("+-").isdecimal() else float(value)
 
 
 def _folder_name(name: str) -> str:
@@ -35,13 +45,8 @@ def _subset_name(name: str) -> str:
     return name
 
 
-def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, str) and re.fullmatch(SCIENTIFIC, value) else value
-
-
 def _share_or_count(value: Any) -> float | int:
     """Keep the type: the whole number 1 is one image, and 1.0 is neither a share nor a count."""
-    value = _number(value)
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
     if is_count or (isinstance(value, float) and 0 < value < 1):
         return value
@@ -52,14 +57,11 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_folder_name)]
 SubsetName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_subset_name)]
 PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
-# The limits stand before the validator, else they would be missing from the JSON schema.
-Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
-NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
-Share = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
-ChannelMean = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
-ChannelSpread = Annotated[float, Field(gt=0, le=1), BeforeValidator(_number)]
-Channels = Annotated[list[ChannelMean], Field(min_length=3, max_length=3)]
-ChannelSpreads = Annotated[list[ChannelSpread], Field(min_length=3, max_length=3)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Channels = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=3, max_length=3)]
+ChannelSpreads = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=3, max_length=3)]
 ShareOrCount = Annotated[
     float | int,
     PlainValidator(_share_or_count),
