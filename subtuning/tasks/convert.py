@@ -23,23 +23,28 @@ def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool
     made in a hidden folder beside `out` first, so a failed or killed conversion leaves `out` as it was. One folder must
     not be converted by two processes at once (Snakemake takes care of that). Raises `UserError`.
     """
-    out = Path(out)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     with warnings.catch_warnings():
         # Pillow warns about large pictures and odd metadata; what cannot be used is an error with the file's name.
         warnings.simplefilter("ignore")
         source = open_source(spec, workers=workers, progress=progress)
-        size, how = stored_shape(source, spec)
-        try:
-            facts = _write(source, size, how, partial, workers, progress)
-            facts = {"name": name, **facts, "source": _plain(spec), "versions": _versions(), **source.about}
-            (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            publish(partial, out)
-        except OSError as error:
-            raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        convert_source(name, source, spec, out, workers=workers, progress=progress)
+
+
+def convert_source(name: str, source: Source, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
+    """Convert an opened source; see `convert_task`."""
+    out = Path(out)
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    size, how = stored_shape(source, spec)
+    try:
+        facts = _write(source, size, how, partial, workers, progress)
+        facts = {"name": name, **facts, "source": _plain(spec), "versions": _versions(), **source.about}
+        (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        publish(partial, out)
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def open_source(spec, *, workers: int = 1, progress: bool = False) -> Source:
@@ -86,7 +91,7 @@ def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, p
 
     def make(item: Item) -> np.ndarray:
         image = item.payload if isinstance(item.payload, np.ndarray) else source.decode(item.payload)
-        return image if how == "none" else resize(image, size[0], size[1], how)
+        return np.asarray(image) if how == "none" else resize(image, size[0], size[1], how)
 
     total = sum(part.shape[0] for part in rows.values())
     # Arrays that are stored as they come are only copied: threads would cost more than they save.

@@ -19,7 +19,7 @@ def export_task(path: Path, out: Path, *, workers: int = 1, progress: bool = Tru
 
     `images/<list>/000000.png` and `<list>.txt` with lines `images/<list>/000000.png 7`, for the lists train800, val200
     and test (train, val and test where there are not 800 and 200), `train800val200.txt`, which names the same files in
-    the order train, val, and `classes.txt`. PNG, not JPEG as the community's own files, so every pixel is kept; images of
+    the order train, val, and `classes.txt`. PNG, not JPEG as the community's own files: every pixel is kept. Images of
     one channel stay so. `source: image_list` reads the folder back.
     """
     task, out = load_task(path), Path(out)

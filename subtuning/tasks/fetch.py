@@ -20,10 +20,10 @@ _CHUNK = 1 << 20
 
 
 def fetch_task(spec, *, progress: bool = True) -> list[Path]:
-    """Make sure that every file of the VTAB task `spec` lies in its `data_dir`; returns the paths, in the registry's order.
+    """Make sure that every file of the VTAB task `spec` lies in its `data_dir`; returns their paths, as registered.
 
-    Nothing is fetched that is there already. Raises `UserError`: with the steps to take, if files must be fetched by hand;
-    naming file and addresses, if no address gave it; if a file that is there is not the published one.
+    Nothing is fetched that is there already. Raises `UserError`: with the steps to take, if files must be fetched by
+    hand; naming file and addresses, if no address gave it; if a file that is there is not the published one.
     """
     from subtuning.tasks.sources.vtab import check_by_hand, is_scaled_down
     from subtuning.tasks.vtab.registry import TASKS
@@ -57,8 +57,8 @@ def fetch(folder: Path, archive: Archive, progress: bool = True, wait: float = _
             continue
         return part.replace(folder / archive.file)
     raise UserError(
-        f"{archive.file} could not be fetched ({'; '.join(dict.fromkeys(problems))}); try again later to continue, or put "
-        f"the file, from {' or '.join(archive.urls)}, into {folder}"
+        f"{archive.file} could not be fetched ({'; '.join(dict.fromkeys(problems))}); try again later to continue, "
+        f"or put the file, from {' or '.join(archive.urls)}, into {folder}"
     )
 
 

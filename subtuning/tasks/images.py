@@ -33,8 +33,8 @@ def image_size(source: Path | bytes) -> tuple[int, int]:
         return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
-def decode(source: Path | bytes, upright: bool = True, flatten: bool = True) -> np.ndarray:
-    """Decode to uint8 H x W x 3. Raises `ImageError`.
+def open_rgb(source: Path | bytes, upright: bool = True, flatten: bool = True) -> Image.Image:
+    """Decode to an RGB image of Pillow's. Raises `ImageError`.
 
     Gray is repeated, 16-bit gray is scaled (65535 -> 255), transparent pixels are shown on white, CMYK and other colour
     spaces go through Pillow's conversion. Of an animation the first frame is taken. `upright=False` ignores the EXIF
@@ -42,12 +42,17 @@ def decode(source: Path | bytes, upright: bool = True, flatten: bool = True) -> 
     """
     with _guarded(source) as image:
         orientation = _orientation(image) if upright else 1
-        return np.asarray(_reason(lambda: _rgb(_turned(image, orientation), flatten)))
+        return _reason(lambda: _rgb(_turned(image, orientation), flatten))
 
 
-def decode_as_stored(source: Path | bytes) -> np.ndarray:
-    """`decode` without regard to EXIF rotation and transparency, as TensorFlow decodes images to three channels."""
-    return decode(source, upright=False, flatten=False)
+def open_as_stored(source: Path | bytes) -> Image.Image:
+    """`open_rgb` without regard to EXIF rotation and transparency, as TensorFlow decodes images to three channels."""
+    return open_rgb(source, upright=False, flatten=False)
+
+
+def decode(source: Path | bytes, upright: bool = True, flatten: bool = True) -> np.ndarray:
+    """`open_rgb` as uint8 H x W x 3."""
+    return np.asarray(open_rgb(source, upright, flatten))
 
 
 def _guarded(source: Path | bytes) -> ImageFile.ImageFile:

@@ -1,13 +1,18 @@
 """Resizing one image to a square, by name, so that the choice can be written into `task.json`."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 ANTIALIASED = ("bilinear", "bicubic")
 PLAIN = ("bilinear_plain", "legacy_bilinear")
 
 
-def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
-    """Resize a uint8 image H x W x C (C is 1 or 3) to height x width x C; the aspect ratio is not kept.
+def resize(image: "np.ndarray | Image", height: int, width: int, how: str) -> np.ndarray:
+    """Resize a uint8 array H x W x C (C is 1 or 3) or a Pillow image to height x width x C, whatever the aspect ratio.
 
     `bilinear` and `bicubic` are Pillow's antialiased filters. `bilinear_plain` takes the four nearest pixels whatever
     the scale (no antialiasing); `legacy_bilinear` does so on the pixel grid of `tf.compat.v1.image.resize`, which is
@@ -15,16 +20,16 @@ def resize(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
     """
     if how in ANTIALIASED:
         return _pillow(image, height, width, how)
-    return np.rint(interpolate(image, height, width, half_pixel=how == "bilinear_plain")).astype(np.uint8)
+    return np.rint(interpolate(np.asarray(image), height, width, half_pixel=how == "bilinear_plain")).astype(np.uint8)
 
 
-def _pillow(image: np.ndarray, height: int, width: int, how: str) -> np.ndarray:
+def _pillow(image: "np.ndarray | Image", height: int, width: int, how: str) -> np.ndarray:
     from PIL import Image
 
     filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-    gray = image.shape[2] == 1
-    picture = Image.fromarray(image[:, :, 0] if gray else image).resize((width, height), filters[how])
-    return np.asarray(picture).reshape(height, width, image.shape[2])
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+    return np.asarray(image.resize((width, height), filters[how])).reshape(height, width, -1)
 
 
 def interpolate(image: np.ndarray, height: int, width: int, half_pixel: bool) -> np.ndarray:

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 from subtuning.errors import UserError, listed
 
@@ -30,14 +33,15 @@ class Source:
 
     `labels` maps each of train, val, test to int64 N; `items` opens the stream of `Item`, each row of each part exactly
     once. `image_size` is (H, W, C) when every image is known to have it, and None when sizes differ. `decode` turns a
-    path or bytes into a uint8 array H x W x C with C = `channels`; None if every payload is an array.
+    path or bytes into a uint8 array H x W x C with C = `channels`, or into an RGB image of Pillow's; None if every
+    payload is an array.
     """
 
     classes: tuple[str, ...]
     labels: dict[str, np.ndarray]
     items: Callable[[], Iterator[Item]]
     image_size: tuple[int, int, int] | None
-    decode: Callable[[Path | bytes], np.ndarray] | None
+    decode: Callable[[Path | bytes], "np.ndarray | Image"] | None
     channels: int = 3
     about: dict[str, object] = field(default_factory=dict)
 

@@ -106,7 +106,7 @@ def compare(task: str, builder, raw: Path) -> tuple[str, bool]:
             problems.append(f"{split}: labels or their order differ")
             continue
         for i, example in zip(order, theirs, strict=True):
-            mine = images[i] if isinstance(images[i], np.ndarray) else entry.decode(images[i])
+            mine = images[i] if isinstance(images[i], np.ndarray) else np.asarray(entry.decode(images[i]))
             for found, method in ((fast, "INTEGER_FAST"), (exact, "INTEGER_ACCURATE")):
                 image = _official_image(task, example["image"], channels, method)
                 if mine.shape != image.shape:

@@ -114,7 +114,6 @@ CASES = {
     ),
     "too few for test": (folder_case(lambda root: None, test=16), r"in: test: 16 of 18 images cannot .* at most 15"),
     "too few for val": (folder_case(lambda root: None, test=3, val=13), r"in: val: 13 of 15 images"),
-    "share above one": (folder_case(lambda root: None, test=1.5), "test is 1.5; .* a share below 1 or a whole number"),
     "train without test": (lambda root: parts(root, "") or folder(root), r"has train/ but no test/; add test/"),
     "unknown test class": (lambda root: parts(root, "c0 cx") or folder(root), r"classes that train/ has not: cx"),
     # image_list

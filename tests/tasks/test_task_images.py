@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subtuning.tasks.images import EXTENSIONS, ImageError, decode, decode_as_stored, image_size
+from subtuning.tasks.images import EXTENSIONS, ImageError, decode, image_size, open_as_stored
 from subtuning.tasks.resize import interpolate, resize
 from tests.tasks.pictures import picture
 
@@ -91,7 +91,7 @@ def test_exif_rotation_is_honoured(orientation, kind):
     assert image_size(data) == (2, 3)
     assert np.array_equal(decode(data), upright)
     if kind != "TIFF":
-        assert np.array_equal(decode_as_stored(data), stored)
+        assert np.array_equal(open_as_stored(data), stored)
 
 
 def test_jpeg_with_rotation_and_gray_jpeg():

@@ -103,8 +103,8 @@ def _labels(path: Path, shapes: dict, counts: dict[str, int]) -> tuple[dict[str,
     return {part: checked[part] for part in PARTS if part in checked}, classes
 
 
-def read_rows(path: Path, name: str, size: tuple[int, int, int]) -> Iterator[np.ndarray]:
-    """The images (uint8 H x W x C) of one array, in order, without loading the array."""
+def read_rows(path: Path, name: str, size: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """The images (uint8, of shape `size`) of one array, in order, without loading the array."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
             shape, columns_first, _ = _header(member)
@@ -112,7 +112,7 @@ def read_rows(path: Path, name: str, size: tuple[int, int, int]) -> Iterator[np.
                 yield from np.load(path, allow_pickle=False)[name].reshape(shape[0], *size)
                 return
             for _ in range(shape[0]):
-                data = member.read(size[0] * size[1] * size[2])
+                data = member.read(int(np.prod(size)))
                 yield np.frombuffer(data, np.uint8).reshape(size)
     except _DAMAGE as error:
         raise UserError(f"{path} is damaged: {name} cannot be read to its end") from error

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from subtuning.tasks.images import ImageError, decode, image_size
+from subtuning.tasks.images import ImageError, image_size, open_rgb
 from subtuning.tasks.source import PARTS, Item, Source
 from subtuning.tasks.write import in_threads, unusable
 
@@ -31,7 +31,7 @@ def file_source(
                 yield Item(part, row, str(path.relative_to(root)), path)
 
     image_size = (*size, 3) if size else None
-    return Source(classes=classes, labels=labels, items=items, image_size=image_size, decode=decode, about=about)
+    return Source(classes=classes, labels=labels, items=items, image_size=image_size, decode=open_rgb, about=about)
 
 
 def _common_size(root: Path, paths: list[Path], workers: int, progress: bool) -> tuple[int, int] | None:

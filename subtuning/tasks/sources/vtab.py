@@ -1,7 +1,9 @@
 """`source: vtab`: one of the 19 tasks of VTAB-1k, from the archives as they were published."""
 
+import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from subtuning.errors import UserError
 from subtuning.tasks.source import Item, Source, check_classes, check_labels
 from subtuning.tasks.vtab.files import need
-from subtuning.tasks.vtab.order import Cut, stored_order
+from subtuning.tasks.vtab.order import Cut, Key, stored_order
 from subtuning.tasks.vtab.raw import Raw
 from subtuning.tasks.vtab.registry import TASKS, Entry
 
@@ -27,7 +29,10 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     if not scaled:
         _check_sizes(folder, entry, raw)
     rows = select(raw, cuts)
-    about = dict(entry.source) | {"group": entry.group} | ({"scaled_down": True} if scaled else {})
+    members = {part: describe_members(raw.keys[cuts[part].split], rows[part]) for part in cuts}
+    about = (
+        {"members": members} | dict(entry.source) | {"group": entry.group} | ({"scaled_down": True} if scaled else {})
+    )
     return Source(
         classes=check_classes(list(raw.classes), str(folder)),
         labels={part: _labels(raw, cuts[part].split, rows[part], folder) for part in cuts},
@@ -59,6 +64,12 @@ def select(raw: Raw, cuts: dict[str, Cut]) -> dict[str, np.ndarray]:
     """Indices into the cut's split, in stored order, for each part."""
     orders = {split: stored_order(split, keys) for split, keys in raw.keys.items()}
     return {part: cut.rows(orders[cut.split]) for part, cut in cuts.items()}
+
+
+def describe_members(keys: Sequence[Key], rows: np.ndarray) -> dict[str, object]:
+    """The first keys of a part, for people, and a SHA-256 of all of them in order, for `verify_task`."""
+    names = [key.decode() if isinstance(key, bytes) else str(key) for key in (keys[i] for i in rows)]
+    return {"first": names[:3], "sha256": hashlib.sha256("\n".join(names).encode()).hexdigest()}
 
 
 def is_scaled_down(data_dir: Path) -> bool:

@@ -58,6 +58,7 @@ class _PlainPickles(pickle.Unpickler):
             ("numpy.core.multiarray", "_reconstruct"),
             ("numpy", "ndarray"),
             ("numpy", "dtype"),
+            ("_codecs", "encode"),  # how a newer Python writes bytes in an old format
         }:
             return super().find_class(module.replace("numpy.core", "numpy._core"), name)
         raise pickle.UnpicklingError(f"{module}.{name} is not allowed")

@@ -8,7 +8,7 @@ from typing import IO
 import numpy as np
 
 from subtuning.errors import UserError
-from subtuning.tasks.vtab.files import damaged
+from subtuning.tasks.vtab.files import check_name, damaged
 from subtuning.tasks.vtab.raw import Raw, Wanted
 
 _SPLITS = ("train", "validation", "test")
@@ -98,6 +98,7 @@ def _streams(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             return
         with tarfile.open(path, "r|*") as archive:
             for entry in archive:
+                check_name(entry.name, path)
                 if entry.isfile():
                     yield entry.name, archive.extractfile(entry)
 

@@ -142,7 +142,7 @@ def members(path: Path) -> Iterator[Member]:
 def _zip_members(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
-            _check_name(entry.filename, path)
+            check_name(entry.filename, path)
             if not entry.is_dir():
                 yield Member(entry.filename, path, lambda entry=entry: archive.read(entry))
 
@@ -150,7 +150,7 @@ def _zip_members(path: Path) -> Iterator[Member]:
 def tar_members(archive: tarfile.TarFile, path: Path) -> Iterator[Member]:
     """The regular files of an open tar stream; `path` is what errors call it."""
     for entry in archive:
-        _check_name(entry.name, path)
+        check_name(entry.name, path)
         if entry.issym() or entry.islnk():
             yield Member(_plain(entry.name), path, lambda entry=entry: _refuse_link(entry.name, path))
         elif entry.isfile():
@@ -172,7 +172,8 @@ def _whole(file: IO[bytes], entry: tarfile.TarInfo, path: Path) -> bytes:
     return data
 
 
-def _check_name(name: str, path: Path) -> None:
+def check_name(name: str, path: Path) -> None:
+    """Raise `UserError` for a member name that points out of its archive: no published archive has one."""
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         raise UserError(f"{path} has a member outside its own folder ({name[:80]}); it is not the published archive")
 

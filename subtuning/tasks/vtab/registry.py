@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from subtuning.tasks.images import decode, decode_as_stored
+from subtuning.tasks.images import decode, open_as_stored
 from subtuning.tasks.vtab import archives, array_sets, dmlab, image_sets, labels, retinopathy, scenes
 from subtuning.tasks.vtab.files import Archive
 from subtuning.tasks.vtab.order import Cut
@@ -40,7 +40,7 @@ class Entry:
     source: dict[str, str]
     native: tuple[int, int, int] | None = None
     train: Cut = TRAIN
-    decode: Callable[[Path | bytes], np.ndarray] = decode_as_stored
+    decode: Callable = open_as_stored
     by_hand: str = ""
 
     @property
