@@ -42,7 +42,7 @@ class Images:
 
     def on_device(self) -> "Images":
         """The same images held on the device, for parts that are used in every epoch."""
-        pixels = torch.from_numpy(np.ascontiguousarray(self.pixels)).to(self.device)
+        pixels = torch.from_numpy(np.require(self.pixels, requirements=["C", "W"])).to(self.device)  # no file behind it
         return Images(pixels, self.labels, self.backbone, self.device, self.dtype)
 
     def __len__(self) -> int:
