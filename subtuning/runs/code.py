@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -30,12 +31,23 @@ def code_version(package: Path = PACKAGE) -> str:
     An edit of a comment, a docstring or the layout of the code changes nothing; any other edit makes all finished runs
     count as made by other code, so that they are trained again.
     """
+    return statements_hash([package / name for name in NUMERICAL], package)
+
+
+@cache
+def figures_version(package: Path = PACKAGE) -> str:
+    """The same for the modules that draw, so that a change of style redraws the figures and nothing else."""
+    return statements_hash(sorted((package / "analysis" / "figures").glob("*.py")), package)
+
+
+def statements_hash(files: Iterable[Path], root: Path) -> str:
+    """12 hex digits that depend on the code in Python files, not on comments, docstrings or layout."""
     digest = hashlib.sha256()
-    for name in NUMERICAL:
-        tree = ast.parse((package / name).read_text(encoding="utf-8"))
+    for file in files:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             _drop_docstring(node)
-        digest.update(f"{name}\n{ast.unparse(tree)}\n".encode())
+        digest.update(f"{file.relative_to(root).as_posix()}\n{ast.unparse(tree)}\n".encode())
     return digest.hexdigest()[:12]
 
 

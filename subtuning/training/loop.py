@@ -14,6 +14,7 @@ from subtuning.runs.identity import Run
 from subtuning.training.data import Images, batches, epoch_order
 from subtuning.training.optim import learning_rate, new_optimizer, set_learning_rate
 from subtuning.training.stopwatch import Stopwatch
+from subtuning.training.threads import LaneThreads
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane, Trunk
 
@@ -60,7 +61,8 @@ class LaneState:
 class LaneGroup:
     """Lanes with one recipe, seed and split, trained together: each batch is prepared once, the trunk runs once.
 
-    Every lane is stepped by itself on the shared activations, so its numbers do not depend on which others are there.
+    Every lane is stepped by itself on the shared activations, so its numbers do not depend on which others are there. On a
+    CPU the lanes of a step run side by side, one thread each (see `threads.LaneThreads`).
     """
 
     def __init__(self, trunk: Trunk, runs: Sequence[Run], train: Images, classes: int, features: int):
@@ -74,6 +76,7 @@ class LaneGroup:
         self.step = 0
         self._batches: tuple[int, list[np.ndarray]] = (-1, [])
         self.lanes = [self._new_lane(run, classes, features) for run in runs]
+        self._threads = LaneThreads(len(runs), self.device)
 
     def _new_lane(self, run: Run, classes: int, features: int) -> LaneState:
         head = new_head(features, classes, self.recipe, self.seed)
@@ -106,14 +109,21 @@ class LaneGroup:
             images, labels = self.train.batch(self._batches[1][index], self.recipe.augmentation, rng)
             values = self._shared_values(images)
         rate = learning_rate(self.recipe, self.step, self.steps)
-        for state in self.active:
-            state.watch.add(shared, 1 / len(self.active))
+        share = 1 / len(self.active)
+
+        def step(state: LaneState) -> None:
+            state.watch.add(shared, share)
             with state.watch:
                 set_learning_rate(state.optimizer, rate)
                 self._step_lane(state, values[state.lane.cut], labels)
+
+        self._threads.each(step, self._costly_first())
         self.step += 1
         if index == self.steps_per_epoch - 1:
             self._close_epoch(epoch, rate)
+
+    def _costly_first(self) -> list[LaneState]:
+        return sorted(self.active, key=lambda state: (state.lane.cut, -len(state.lane.trained)))
 
     def _shared_values(self, images: Tensor) -> dict[int, dict[str, Tensor]]:
         with torch.no_grad(), self._cast():
@@ -156,13 +166,7 @@ class LaneGroup:
             state.lane.eval()
         for rows in batches(len(images), SCORING_BATCH) if active else []:
             batch, labels = images.batch(rows)
-            values = self._shared_values(batch)
-            for index, state in enumerate(active):
-                with self._cast():
-                    logits = state.lane(values[state.lane.cut])
-                logits = logits if logits.dtype == torch.float64 else logits.float()
-                loss[index] += F.cross_entropy(logits, labels, reduction="sum")
-                correct[index] += (logits.argmax(1) == labels).sum()
+            self._score_batch(self._shared_values(batch), labels, loss, correct)
         for index, state in enumerate(active):
             state.diverged = not torch.isfinite(loss[index]).item()
         scored = {id(state): index for index, state in enumerate(active) if not state.diverged}
@@ -173,6 +177,17 @@ class LaneGroup:
             else None
             for state in self.lanes
         ]
+
+    def _score_batch(self, values: dict[int, dict[str, Tensor]], labels: Tensor, loss: Tensor, correct: Tensor) -> None:
+        def score(item: tuple[int, LaneState]) -> None:
+            index, state = item
+            with torch.no_grad(), self._cast():
+                logits = state.lane(values[state.lane.cut])
+            logits = logits if logits.dtype == torch.float64 else logits.float()
+            loss[index] += F.cross_entropy(logits, labels, reduction="sum")
+            correct[index] += (logits.argmax(1) == labels).sum()
+
+        self._threads.each(score, list(enumerate(self.active)))
 
     def _cast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.autocast or torch.bfloat16, enabled=self.autocast is not None)

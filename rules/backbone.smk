@@ -1,0 +1,53 @@
+"""
+This part of the workflow prepares the pretrained models.
+
+REQUIRED INPUTS: none, but the network for weights from the hub (`weights: timm`).
+OUTPUTS: results/backbones/<backbone>/weights.safetensors and layers.json (name, parameters and FLOPs of each layer).
+Fetching is a local rule: compute nodes need no network.
+"""
+
+
+localrules:
+    fetch_weights,
+
+
+rule fetch_weights:
+    output:
+        "results/backbones/{backbone}/weights.safetensors",
+    log:
+        "results/logs/fetch/{backbone}.log",
+    conda:
+        "../environment.yml"
+    params:
+        spec=settings.weights_spec,
+    shell:
+        r"""
+        subtuning fetch \
+            --backbone {wildcards.backbone} \
+            --spec {params.spec:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule describe_backbone:
+    input:
+        "results/backbones/{backbone}/weights.safetensors",
+    output:
+        "results/backbones/{backbone}/layers.json",
+    log:
+        "results/logs/describe/{backbone}.log",
+    conda:
+        "../environment.yml"
+    resources:
+        mem_mb=4000,
+    params:
+        spec=settings.backbone_spec,
+        subsets=settings.subsets,
+    shell:
+        r"""
+        subtuning describe \
+            --backbone {wildcards.backbone} \
+            --spec {params.spec:q} \
+            --subsets {params.subsets:q} \
+            2>&1 | tee {log:q}
+        """

@@ -1,0 +1,63 @@
+"""
+What the other rules share: the checked config, the values they take from it, and names that wildcards may have.
+
+Everything with logic is in the package `subtuning`; these helpers only look values up.
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+# The package comes from the environment that runs Snakemake or, in a mere checkout, from here.
+sys.path.insert(0, str(Path(workflow.current_basedir).parent))
+
+from subtuning.config.params import Params, put_command_on_path
+from subtuning.errors import UserError
+
+put_command_on_path()
+try:
+    settings = Params(config)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    task="|".join(settings.tasks),
+    backbone="|".join(settings.backbones),
+    direction="forward|backward",
+    round=r"\d+",
+    shard=r"\d+",
+
+
+def final_output():
+    """What `snakemake all` makes."""
+    pairs = expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones)
+    wanted = expand("results/{pair}/{table}.csv", pair=pairs, table=["profile", "greedy", "evaluation"])
+    wanted += expand("results/figures/{pair}/{figure}.svg", pair=pairs, figure=["profile", "greedy", "tradeoff"])
+    if settings.profile.test_seeds:
+        wanted += expand("results/{pair}/profile_test.csv", pair=pairs)
+        wanted += expand("results/figures/{pair}/profile_test.svg", pair=pairs)
+    return wanted + ["results/tables/summary.md"]
+
+
+def round_before(wildcards):
+    """The round file that a greedy round starts from; for the first, the profile, whose runs it shares."""
+    if int(wildcards.round) == 1:
+        return []
+    return f"results/{wildcards.task}/{wildcards.backbone}/greedy/{wildcards.direction}/round{int(wildcards.round) - 1}.json"
+
+
+def training_threads():
+    """All cores for one training at a time: its lanes already share them. On a cluster, see profiles/slurm."""
+    return workflow.cores or 4
+
+
+def memory_mb(wildcards, attempt):
+    """Doubles when a job is tried again, e.g. after it was killed for memory."""
+    return 8000 * 2 ** (attempt - 1)
+
+
+def minutes(wildcards, attempt):
+    """Doubles when a job is tried again, e.g. after its time limit; it then goes on from its checkpoint."""
+    return 120 * 2 ** (attempt - 1)

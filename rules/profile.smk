@@ -1,0 +1,141 @@
+"""
+This part of the workflow makes the finetuning profile: every layer trained alone.
+
+REQUIRED INPUTS: a converted task and a described backbone.
+OUTPUTS: results/<task>/<backbone>/profile.csv (cross-validation on train + val) and, if the config asks for it,
+profile_test.csv (seeds on the test set; no selection ever reads it).
+This part includes the following steps: train the layers (spread over `profile.shards` jobs), then write the table.
+"""
+
+
+localrules:
+    profile_table,
+    profile_test_table,
+
+
+rule train_profile:
+    input:
+        task="results/tasks/{task}/task.json",
+        layers="results/backbones/{backbone}/layers.json",
+    output:
+        "results/{task}/{backbone}/profile/shard{shard}.json",
+    log:
+        "results/logs/profile/{task}.{backbone}.{shard}.log",
+    benchmark:
+        "results/benchmarks/profile/{task}.{backbone}.{shard}.tsv"
+    conda:
+        "../environment.yml"
+    threads: training_threads()
+    resources:
+        gpu=1,
+        mem_mb=memory_mb,
+        runtime=minutes,
+    params:
+        recipe=settings.recipe,
+        folds=settings.profile.folds,
+        shards=settings.profile.shards,
+        code=settings.code,
+    shell:
+        r"""
+        subtuning profile \
+            --task {wildcards.task} \
+            --backbone {wildcards.backbone} \
+            --recipe {params.recipe:q} \
+            --folds {params.folds} \
+            --shard {wildcards.shard} \
+            --shards {params.shards} \
+            --threads {threads} \
+            --out {output:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule profile_table:
+    input:
+        shards=expand(
+            "results/{{task}}/{{backbone}}/profile/shard{shard}.json",
+            shard=range(settings.profile.shards),
+        ),
+    output:
+        "results/{task}/{backbone}/profile.csv",
+    log:
+        "results/logs/profile_table/{task}.{backbone}.log",
+    conda:
+        "../environment.yml"
+    params:
+        recipe=settings.recipe,
+        folds=settings.profile.folds,
+    shell:
+        r"""
+        subtuning profile-table \
+            --task {wildcards.task} \
+            --backbone {wildcards.backbone} \
+            --recipe {params.recipe:q} \
+            --folds {params.folds} \
+            --out {output:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule train_profile_test:
+    input:
+        task="results/tasks/{task}/task.json",
+        layers="results/backbones/{backbone}/layers.json",
+    output:
+        "results/{task}/{backbone}/profile_test/shard{shard}.json",
+    log:
+        "results/logs/profile_test/{task}.{backbone}.{shard}.log",
+    benchmark:
+        "results/benchmarks/profile_test/{task}.{backbone}.{shard}.tsv"
+    conda:
+        "../environment.yml"
+    threads: training_threads()
+    resources:
+        gpu=1,
+        mem_mb=memory_mb,
+        runtime=minutes,
+    params:
+        recipe=settings.recipe,
+        seeds=settings.profile.test_seeds,
+        shards=settings.profile.shards,
+        code=settings.code,
+    shell:
+        r"""
+        subtuning profile \
+            --task {wildcards.task} \
+            --backbone {wildcards.backbone} \
+            --recipe {params.recipe:q} \
+            --test-seeds {params.seeds} \
+            --shard {wildcards.shard} \
+            --shards {params.shards} \
+            --threads {threads} \
+            --out {output:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule profile_test_table:
+    input:
+        shards=expand(
+            "results/{{task}}/{{backbone}}/profile_test/shard{shard}.json",
+            shard=range(settings.profile.shards),
+        ),
+    output:
+        "results/{task}/{backbone}/profile_test.csv",
+    log:
+        "results/logs/profile_test_table/{task}.{backbone}.log",
+    conda:
+        "../environment.yml"
+    params:
+        recipe=settings.recipe,
+        seeds=settings.profile.test_seeds,
+    shell:
+        r"""
+        subtuning profile-table \
+            --task {wildcards.task} \
+            --backbone {wildcards.backbone} \
+            --recipe {params.recipe:q} \
+            --test-seeds {params.seeds} \
+            --out {output:q} \
+            2>&1 | tee {log:q}
+        """

@@ -1,0 +1,122 @@
+"""
+This part of the workflow draws the figures and gathers all tasks and backbones in tables.
+
+REQUIRED INPUTS: profile.csv, greedy.csv and evaluation.csv of each task and backbone.
+OUTPUTS: results/figures/<task>/<backbone>/*.{svg,png} and results/tables/summary.{csv,md,tex}.
+"""
+
+
+localrules:
+    draw_figures,
+    draw_profile_test,
+    summary,
+
+
+rule draw_figures:
+    input:
+        layers="results/backbones/{backbone}/layers.json",
+        profile="results/{task}/{backbone}/profile.csv",
+        greedy="results/{task}/{backbone}/greedy.csv",
+        evaluation="results/{task}/{backbone}/evaluation.csv",
+    output:
+        profile=report(
+            "results/figures/{task}/{backbone}/profile.svg",
+            caption="../workflow/report/profile.rst",
+            category="Profile",
+            labels={"task": "{task}", "backbone": "{backbone}", "split": "cross-validation"},
+        ),
+        greedy=report(
+            "results/figures/{task}/{backbone}/greedy.svg",
+            caption="../workflow/report/greedy.rst",
+            category="Greedy-SubTuning",
+            labels={"task": "{task}", "backbone": "{backbone}", "split": settings.greedy.split},
+        ),
+        tradeoff=report(
+            "results/figures/{task}/{backbone}/tradeoff.svg",
+            caption="../workflow/report/tradeoff.rst",
+            category="Comparison",
+            labels={"task": "{task}", "backbone": "{backbone}", "split": "test"},
+        ),
+        png=expand(
+            "results/figures/{{task}}/{{backbone}}/{figure}.png",
+            figure=["profile", "greedy", "tradeoff"],
+        ),
+    log:
+        "results/logs/figures/{task}.{backbone}.log",
+    conda:
+        "../environment.yml"
+    params:
+        split=settings.greedy.split,
+        version=settings.figures,
+    shell:
+        r"""
+        subtuning figures \
+            --task {wildcards.task} \
+            --backbone {wildcards.backbone} \
+            --layers {input.layers:q} \
+            --profile {input.profile:q} \
+            --greedy {input.greedy:q} \
+            --greedy-split {params.split} \
+            --evaluation {input.evaluation:q} \
+            --out results/figures/{wildcards.task}/{wildcards.backbone} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule draw_profile_test:
+    input:
+        layers="results/backbones/{backbone}/layers.json",
+        profile="results/{task}/{backbone}/profile_test.csv",
+    output:
+        svg=report(
+            "results/figures/{task}/{backbone}/profile_test.svg",
+            caption="../workflow/report/profile_test.rst",
+            category="Profile",
+            labels={"task": "{task}", "backbone": "{backbone}", "split": "test"},
+        ),
+        png="results/figures/{task}/{backbone}/profile_test.png",
+    log:
+        "results/logs/figures/{task}.{backbone}.test.log",
+    conda:
+        "../environment.yml"
+    params:
+        version=settings.figures,
+    shell:
+        r"""
+        subtuning figures \
+            --task {wildcards.task} \
+            --backbone {wildcards.backbone} \
+            --layers {input.layers:q} \
+            --profile-test {input.profile:q} \
+            --out results/figures/{wildcards.task}/{wildcards.backbone} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule summary:
+    input:
+        profiles=expand("results/{task}/{backbone}/profile.csv", task=settings.tasks, backbone=settings.backbones),
+        evaluations=expand("results/{task}/{backbone}/evaluation.csv", task=settings.tasks, backbone=settings.backbones),
+    output:
+        table=report(
+            "results/tables/summary.csv",
+            caption="../workflow/report/summary.rst",
+            category="Comparison",
+            labels={"table": "all tasks and backbones", "split": "test"},
+        ),
+        all_rows="results/tables/all.csv",
+        markdown="results/tables/summary.md",
+        latex="results/tables/summary.tex",
+    log:
+        "results/logs/summary.log",
+    conda:
+        "../environment.yml"
+    params:
+        pairs=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
+    shell:
+        r"""
+        subtuning tables \
+            --pairs {params.pairs} \
+            --out results/tables \
+            2>&1 | tee {log:q}
+        """

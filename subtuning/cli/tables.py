@@ -1,0 +1,64 @@
+"""Verbs that draw and gather."""
+
+import argparse
+from pathlib import Path
+
+from subtuning.cli.common import read_json
+from subtuning.errors import UserError
+
+
+def figures_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning figures`"""
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--backbone", required=True)
+    parser.add_argument("--layers", type=Path, required=True, metavar="FILE", help="layers.json")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="profile.csv")
+    parser.add_argument("--profile-test", type=Path, metavar="FILE", help="profile_test.csv")
+    parser.add_argument("--greedy", type=Path, metavar="FILE", help="greedy.csv; needs --profile")
+    parser.add_argument("--greedy-split", choices=["cv", "val"], default="cv", help="what scored the candidates")
+    parser.add_argument("--evaluation", type=Path, metavar="FILE", help="evaluation.csv")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the .svg and .png files go")
+
+
+def figures(args: argparse.Namespace) -> None:
+    """Draw a figure for each table that is given."""
+    from subtuning.analysis import figures as draw
+    from subtuning.analysis.files import read_csv
+
+    layers = read_json(args.layers, "subtuning describe")
+    names = (args.task, args.backbone)
+    drawn = {}
+    if args.profile:
+        drawn["profile"] = draw.profile_figure(read_csv(args.profile), layers, *names)
+    if args.profile_test:
+        drawn["profile_test"] = draw.profile_figure(read_csv(args.profile_test), layers, *names, split="test")
+    if args.greedy:
+        if not args.profile:
+            raise UserError("--greedy needs --profile, for the baselines")
+        drawn["greedy"] = draw.greedy_figure(read_csv(args.greedy), read_csv(args.profile), *names, split=args.greedy_split)
+    if args.evaluation:
+        drawn["tradeoff"] = draw.tradeoff_figure(read_csv(args.evaluation), *names)
+    for name, figure in drawn.items():
+        draw.save(figure, args.out / f"{name}.svg", args.out / f"{name}.png")
+
+
+def tables_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning tables`"""
+    parser.add_argument("--pairs", nargs="+", required=True, metavar="TASK/BACKBONE")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def tables(args: argparse.Namespace) -> None:
+    """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
+    from subtuning.analysis.files import read_csv
+    from subtuning.analysis.summary import summary_tables, write_summary
+
+    items = []
+    for pair in args.pairs:
+        folder = args.results / pair
+        task, _, backbone = pair.partition("/")
+        items.append((task, backbone, read_csv(folder / "evaluation.csv"), read_csv(folder / "profile.csv")))
+    out = args.out
+    write_summary(summary_tables(items), out / "all.csv", out / "summary.csv", out / "summary.md", out / "summary.tex")
+    print((out / "summary.md").read_text())

@@ -1,0 +1,77 @@
+"""The config as the rules see it: leaf values, each one stable text or number, so that a change re-runs only what uses it."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from subtuning.config.load import parse_config
+from subtuning.errors import UserError
+from subtuning.runs.code import code_version, figures_version
+from subtuning.runs.identity import canonical_json
+
+
+class Params:
+    """Snakemake's `config`, checked, with one method for each value that depends on wildcards.
+
+    Raises:
+        UserError: the config is wrong, or a path in it does not exist.
+    """
+
+    def __init__(self, content: Mapping[str, Any]):
+        self.config = parse_config(content)
+        self.tasks, self.backbones = list(self.config.tasks), list(self.config.backbones)
+        self.profile, self.greedy, self.evaluate = self.config.profile, self.config.greedy, self.config.evaluate
+        self.code, self.figures = code_version(), figures_version()
+        for name, task in self.config.tasks.items():
+            path = getattr(task, "path", None)
+            if path is not None and not Path(path).exists():
+                raise UserError(
+                    f"config: tasks.{name}.path is {path!r}, which does not exist (looked in {Path.cwd().name}/)"
+                )
+
+    @property
+    def directions(self) -> list[str]:
+        """The ways in which the greedy search goes."""
+        return {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}[self.greedy.start]
+
+    def recipe(self, wildcards) -> str:
+        """The recipe of a task and backbone, as `--recipe` takes it."""
+        return canonical_json(self.config.recipe_of(wildcards.task, wildcards.backbone).model_dump())
+
+    def task_spec(self, wildcards) -> str:
+        """The entry of a task, as `subtuning convert --spec` takes it."""
+        return canonical_json(self.config.tasks[wildcards.task].model_dump(exclude={"recipe"}))
+
+    def backbone_spec(self, wildcards) -> str:
+        """The entry of a backbone, as `subtuning describe --spec` takes it."""
+        return canonical_json(self._backbone(wildcards))
+
+    def weights_spec(self, wildcards) -> str:
+        """The part of a backbone's entry that decides its weights, as `subtuning fetch --spec` takes it."""
+        return canonical_json({key: self._backbone(wildcards)[key] for key in ("model", "weights")})
+
+    def subsets(self, wildcards) -> str:
+        """The named subsets of a backbone, as `subtuning evaluate --subsets` takes them."""
+        named = getattr(self.config, "subsets_of", lambda _: self.config.evaluate.subsets)(wildcards.backbone)
+        return json.dumps(named)
+
+    def task_state(self, wildcards) -> str:
+        """A fingerprint of a local task's files (names, sizes, times), so that changed images are converted again."""
+        from subtuning.tasks.fingerprint import fingerprint
+
+        path = getattr(self.config.tasks[wildcards.task], "path", None)
+        return fingerprint(Path(path)) if path else ""
+
+    def _backbone(self, wildcards) -> dict[str, Any]:
+        return self.config.backbones[wildcards.backbone].model_dump(exclude={"recipe", "subsets"})
+
+
+def put_command_on_path() -> None:
+    """Let jobs find `subtuning` where this Python has it, also when its environment is not activated."""
+    here = str(Path(sys.executable).parent)
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    if here not in folders:
+        os.environ["PATH"] = os.pathsep.join([here, *folders])
