@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from subtuning.config.models import Config
-from subtuning.config.values import NUMBER_PATTERN
+
+_SCIENTIFIC = r"^[0-9]+(\.[0-9]*)?[eE][+-]?[0-9]+$"
+"""1e-3 and the like, which YAML 1.1 reads as text. No key takes a negative number."""
 
 SCHEMA_FILE = Path("workflow/schemas/config.schema.json")
 
@@ -39,4 +41,4 @@ def _tidy(node: dict[str, Any]) -> None:
     if isinstance(node.get("discriminator"), dict) and "mapping" in node["discriminator"]:
         del node["discriminator"]  # OpenAPI's, not JSON schema's; `oneOf` says the same
     if node.get("type") == "number":
-        node |= {"type": ["number", "string"], "pattern": NUMBER_PATTERN}  # 1e-3, which YAML 1.1 reads as text
+        node |= {"type": ["number", "string"], "pattern": _SCIENTIFIC}

