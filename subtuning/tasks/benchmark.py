@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,7 @@ def main() -> None:
     )
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", choices=["disk", "speed", *CHILDREN], help="one part instead of all")
     parser.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -191,10 +193,13 @@ def main() -> None:
         print(images, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         return
     options.folder.mkdir(parents=True, exist_ok=True)
-    print(json.dumps({"disk": disk()}))
-    print(json.dumps({"speed": speed(options.folder, int(10_000 * options.share), options.workers)}), flush=True)
-    for name in CHILDREN:
-        print(json.dumps({name: memory(options.folder, name, options.share, options.workers)}), flush=True)
+    parts = {
+        "disk": disk,
+        "speed": lambda: speed(options.folder, int(10_000 * options.share), options.workers),
+        **{name: partial(memory, options.folder, name, options.share, options.workers) for name in CHILDREN},
+    }
+    for name in [options.only] if options.only else parts:
+        print(json.dumps({name: parts[name]()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -115,6 +115,10 @@ CASES = {
     "too few for test": (folder_case(lambda root: None, test=16), r"in: test: 16 of 18 images cannot .* at most 15"),
     "too few for val": (folder_case(lambda root: None, test=3, val=13), r"in: val: 13 of 15 images"),
     "train without test": (lambda root: parts(root, "") or folder(root), r"has train/ but no test/; add test/"),
+    "train, test and more": (
+        lambda root: parts(root) or save(root / "extra" / "a.png", picture(0)) and folder(root),
+        "has train/ and also extra; keep only",
+    ),
     "unknown test class": (lambda root: parts(root, "c0 cx") or folder(root), r"classes that train/ has not: cx"),
     # image_list
     "no list folder": (lambda root: lists(root / "gone"), "gone does not exist"),

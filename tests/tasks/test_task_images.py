@@ -162,15 +162,19 @@ def test_legacy_bilinear_has_tensorflow_1s_grid():
     assert resize(line.transpose(1, 0, 2), 3, 1, "bilinear_plain").ravel().tolist() == [5, 45, 85]
 
 
-def test_plain_interpolation_equals_torchs():
-    import torch
-
+@pytest.mark.parametrize("half_pixel", [True, False])
+def test_interpolation_equals_its_definition(half_pixel):
     image = picture(1, 13, 21)
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float()
-    expected = torch.nn.functional.interpolate(pixels, (7, 30), mode="bilinear", align_corners=False)[0].permute(
-        1, 2, 0
-    )
-    assert interpolate(image, 7, 30, half_pixel=True) == pytest.approx(expected.numpy(), abs=1e-3)
+    found = interpolate(image, 7, 30, half_pixel)
+    for down in range(7):
+        for across in range(30):
+            shift = 0.5 if half_pixel else 0.0
+            y = min(max((down + shift) * 13 / 7 - shift, 0), 12)
+            x = min(max((across + shift) * 21 / 30 - shift, 0), 20)
+            near = [(row, column) for row in (int(y), int(y) + 1) for column in (int(x), int(x) + 1)]
+            weights = [max(0, 1 - abs(y - row)) * max(0, 1 - abs(x - column)) for row, column in near]
+            pixels = [image[min(row, 12), min(column, 20)].astype(float) for row, column in near]
+            assert found[down, across] == pytest.approx(np.average(pixels, axis=0, weights=weights), abs=1e-3)
 
 
 @pytest.mark.parametrize("how", ["bilinear", "bicubic", "bilinear_plain", "legacy_bilinear"])

@@ -20,7 +20,7 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
         raise UserError(f"task folder {root} does not exist; path: must be a folder with one subfolder a class")
     names = [folder.name for folder in _subfolders(root)]
     ignored: list[str] = []
-    if "train" in names and set(names) <= set(PARTS):
+    if "train" in names and set(names) & {"val", "test"} or names == ["train"]:
         classes, files, labels = _presplit(root, names, spec, ignored)
     else:
         classes, found = _classes(root, ignored)
@@ -38,6 +38,9 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
 
 
 def _presplit(root: Path, names: list[str], spec, ignored: list[str]):
+    others = [name for name in names if name not in PARTS]
+    if others:
+        raise UserError(f"{root} has train/ and also {listed(others)}; keep only train/, val/ and test/ in it")
     if "test" not in names:
         raise UserError(f"{root} has train/ but no test/; add test/, or move what is in train/ up into {root}")
     classes, found = _classes(root / "train", ignored)

@@ -226,15 +226,19 @@ def _gunzipped(path: Path) -> Iterator[Path]:
     if path.suffix != ".gz":
         yield path
         return
+    folder = path.parent / ".unpacked"
+    shutil.rmtree(folder, ignore_errors=True)  # as a killed conversion leaves it
     try:
-        place = tempfile.TemporaryDirectory(prefix=".unpacked-", dir=path.parent)
+        folder.mkdir()
     except OSError:  # a read-only data folder
-        place = tempfile.TemporaryDirectory(prefix="subtuning-")
-    with place as folder:
-        unpacked = Path(folder) / path.stem
+        folder = Path(tempfile.mkdtemp(prefix="subtuning-"))
+    try:
+        unpacked = folder / path.stem
         with damaged(path), gzip.open(path) as packed, unpacked.open("wb") as file:
             shutil.copyfileobj(packed, file, 1 << 22)
         yield unpacked
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -15,6 +15,9 @@ from subtuning.tasks.vtab.raw import Raw
 RADIUS = 300
 """Radius of the eyeball in pixels after scaling; the other numbers below are those of TensorFlow Datasets' builder."""
 KEPT = int(RADIUS * 0.9)
+SIGMA = RADIUS / 30
+REACH = round(3 * SIGMA)
+"""Pixels that the Gaussian of width SIGMA reaches to either side."""
 JPEG_QUALITY = 72
 CLASSES = ("no retinopathy", "mild", "moderate", "severe", "proliferative")
 
@@ -58,11 +61,18 @@ def decode_btgraham(source: Path | bytes) -> np.ndarray:
     Scale the eyeball to a radius of 300 pixels, subtract the local average colour, cut to 90 % of the radius, and go
     through JPEG of quality 72 as the published data set does. Raises `ImageError`.
     """
-    image = _local_contrast(_scaled(decode(source, flatten=False)))
-    image = _masked(image)
-    height, width = image.shape[:2]
-    top, left = max(height // 2 - KEPT, 0), max(width // 2 - KEPT, 0)
-    return through_jpeg(image[top : height // 2 + KEPT, left : width // 2 + KEPT], JPEG_QUALITY)
+    image = _scaled(decode(source, flatten=False))
+    middle = image.shape[0] // 2, image.shape[1] // 2
+    window, middle = _around(image, middle, KEPT + REACH)  # what lies further out touches no pixel that is kept
+    window, _ = _around(_masked(_local_contrast(window), middle), middle, KEPT)
+    return through_jpeg(window, JPEG_QUALITY)
+
+
+def _around(image: np.ndarray, middle: tuple[int, int], reach: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """The part of `image` up to `reach` pixels from `middle` (row, column), and where the middle is in it."""
+    top, left = (max(place - reach, 0) for place in middle)
+    part = image[top : middle[0] + reach, left : middle[1] + reach]
+    return part, (middle[0] - top, middle[1] - left)
 
 
 def _scaled(image: np.ndarray) -> np.ndarray:
@@ -74,15 +84,15 @@ def _scaled(image: np.ndarray) -> np.ndarray:
 
 
 def _local_contrast(image: np.ndarray) -> np.ndarray:
-    """4 x (image - its Gaussian blur) + 128, clipped; sigma is a thirtieth of the radius."""
-    blurred = fixed_point.gaussian_blur(image, RADIUS / 30)
+    """4 x (image - its Gaussian blur) + 128, clipped."""
+    blurred = fixed_point.gaussian_blur(image, SIGMA)
     return np.clip(4 * (image.astype(np.int16) - blurred) + 128, 0, 255).astype(np.uint8)
 
 
-def _masked(image: np.ndarray) -> np.ndarray:
+def _masked(image: np.ndarray, middle: tuple[int, int]) -> np.ndarray:
     """Gray (128) outside the circle of the kept radius around the middle."""
-    down = np.arange(image.shape[0])[:, None] - image.shape[0] // 2
-    across = np.arange(image.shape[1])[None, :] - image.shape[1] // 2
+    down = np.arange(image.shape[0])[:, None] - middle[0]
+    across = np.arange(image.shape[1])[None, :] - middle[1]
     return np.where((down**2 + across**2 <= KEPT**2)[..., None], image, np.uint8(128))
 
 
