@@ -43,8 +43,8 @@ WRONG = {
         "source, path, stored_size, resize, recipe, val, test, split_seed",
     ),
     "unknown backbone key": (
-        backbone("wieghts: timm"),
-        "unknown key 'backbones.resnet50.wieghts' (did you mean 'weights'?)",
+        backbone("weight: timm"),
+        "unknown key 'backbones.resnet50.weight' (did you mean 'weights'?)",
     ),
     "unknown recipe key": (section("recipe", "{epoch: 3}"), "unknown key 'recipe.epoch' (did you mean 'epochs'?)"),
     "unknown override": (
@@ -260,7 +260,7 @@ WRONG_FILES = {
         " is not valid YAML: it holds a date or number that is none (such as 2026-99-99); put text in quotes",
     ),
     "deep": (b"[" * 4000, " is not valid YAML: it is nested too deeply"),
-    "Latin-1": (b"# caf\xe9\n" + GOOD.encode(), " is not UTF-8 text (byte 5); save it as UTF-8"),
+    "Latin-1": (b"# \xe9\n" + GOOD.encode(), " is not UTF-8 text (byte 2); save it as UTF-8"),
     "UTF-16": (GOOD.encode("utf-16-le").join([b"\xff\xfe", b""]), " is not UTF-8 text (byte 0); save it as UTF-8"),
     "huge": (b"#" * 100_001, " is larger than 100,000 bytes; a config is a few lines of YAML"),
 }

@@ -58,7 +58,7 @@ def test_no_tracked_file_leaks(leak):
         ("registry host", "see https://pypi" + ".org/project/timm"),
         ("package index", "pip install --index" + "-url x"),
         ("package index", "https://example.org/simp" + "le/timm"),
-        ("machine path", "cd /ro" + "ot/project"),
+        ("machine path", "cd /" + "root/project"),
         ("machine path", 'open("/ho' + 'me/me/data")'),
         ("machine path", r"C:\Us" + r"ers\me"),
         ("credential", "token = hf_" + "a" * 34),
