@@ -51,7 +51,7 @@ def _read_text(path: Path) -> str:
             f"config file {path} is larger than {MAX_CONFIG_BYTES:,} bytes; a config is a few lines of YAML"
         )
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"config file {path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:

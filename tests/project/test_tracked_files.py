@@ -1,5 +1,6 @@
 """What must not be in the repository, and the files that every project of this kind has."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -90,13 +91,12 @@ def test_tracked_files_are_small():
 
 
 def test_the_licence_is_the_whole_apache_2_0():
-    text = text_of(ROOT / "LICENSE")
+    words = " ".join(text_of(ROOT / "LICENSE").split())
+    assert words.startswith("Apache License Version 2.0, January 2004")
+    assert (
+        hashlib.sha256(words.encode()).hexdigest() == "0ffddef9e48f8a09aed5caf2d44f7ba1c1be2d9b8e0a6f693b1635b2d5566645"
+    )
     assert PROJECT["license"] == "Apache-2.0"
-    assert text.split()[:5] == ["Apache", "License", "Version", "2.0,", "January"]
-    clauses = re.findall(r"^   (\d)\. [A-Z]", text, re.MULTILINE)
-    assert clauses == list("123456789")
-    assert "END OF TERMS AND CONDITIONS" in text
-    assert text.rstrip().endswith("limitations under the License.")
 
 
 def test_the_citation_names_this_version_and_the_paper():
