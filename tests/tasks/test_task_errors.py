@@ -116,7 +116,7 @@ CASES = {
     "too few for val": (folder_case(lambda root: None, test=3, val=13), r"in: val: 13 of 15 images"),
     "train without test": (lambda root: parts(root, "") or folder(root), r"has train/ but no test/; add test/"),
     "train, test and more": (
-        lambda root: parts(root) or save(root / "extra" / "a.png", picture(0)) and folder(root),
+        lambda root: parts(root) or (save(root / "extra" / "a.png", picture(0)) and folder(root)),
         "has train/ and also extra; keep only",
     ),
     "unknown test class": (lambda root: parts(root, "c0 cx") or folder(root), r"classes that train/ has not: cx"),

@@ -20,7 +20,7 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
         raise UserError(f"task folder {root} does not exist; path: must be a folder with one subfolder a class")
     names = [folder.name for folder in _subfolders(root)]
     ignored: list[str] = []
-    if "train" in names and set(names) & {"val", "test"} or names == ["train"]:
+    if ("train" in names and set(names) & {"val", "test"}) or names == ["train"]:
         classes, files, labels = _presplit(root, names, spec, ignored)
     else:
         classes, found = _classes(root, ignored)
