@@ -19,12 +19,16 @@ CLASSES = 4
 
 
 def shaken_network(model: str, size: int = SIZE) -> nn.Module:
-    """An untrained network in float64 in which every parameter and statistic matters.
+    """An untrained network in float64 in which every parameter and statistic matters."""
+    return shake(build_network(BackboneSpec(model=model, input_size=size)))
+
+
+def shake(network: nn.Module) -> nn.Module:
+    """Move all parameters and statistics, always the same way, and return the network in float64.
 
     Fresh models hide errors: their residual branches begin at zero, their BatchNorm statistics at 0 and 1.
     """
-    network = build_network(BackboneSpec(model=model, input_size=size)).double()
-    rng = torch.Generator().manual_seed(1)
+    network, rng = network.eval().double(), torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter += 0.1 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64)

@@ -1,5 +1,6 @@
 """What there is to choose from: every layer's name, order, parameters and forward FLOPs."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,8 @@ def _measure(segments: list[Segment], size: int, model: str) -> tuple[dict[str, 
                 values.update(zip(segment.outputs, results, strict=True))
                 flops[segment.name] = counter.get_total_flops()
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        reason = re.sub(r" ?\(?Proxy\(\w+\)\)?|\.$", "", reason)  # left by tracing in a model's own messages
         raise UserError(
             f"input_size: {model} fails on images of {size} pixels ({reason}); try its own size or a multiple of 32"
         ) from None

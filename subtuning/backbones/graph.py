@@ -73,7 +73,18 @@ def split_model(model: nn.Module, granularity: str = "layer") -> list[Segment]:
             segments[-1] = replace(segments[-1], parameters=segments[-1].parameters + belonging)
         elif belonging:
             raise UserError(f"layer {name!r} of {type(model).__name__} takes no part in the model's forward pass")
+    _check_apart(model, segments)
     return segments
+
+
+def _check_apart(model: nn.Module, segments: Iterable[Segment]) -> None:
+    """A parameter that two layers use (CoaT's position encodings) would be trained as two copies that drift apart."""
+    for segment in segments:
+        if foreign := {name for name, _ in segment.module.named_parameters()} - set(segment.parameters):
+            raise UserError(
+                f"layer {segment.name!r} of {type(model).__name__} shares {min(foreign)} with another layer, so they cannot be "
+                "trained apart; try granularity: stage, or choose another model"
+            )
 
 
 def _trace(model: nn.Module) -> fx.Graph:

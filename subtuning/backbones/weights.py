@@ -9,7 +9,6 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from timm.models import load_state_dict
 
@@ -95,16 +94,14 @@ def _read_file(path: Path) -> dict[str, torch.Tensor]:
         raise UserError(
             f"weights file {path} does not exist; give a .safetensors or .pth file, 'timm' or 'package:<name>'"
         )
+    safe = path.suffix == ".safetensors"
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return load_state_dict(str(path), device="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
-        raise UserError(f"weights file {path} is damaged or of another format ({type(error).__name__})") from None
-    except Exception as error:  # pickle.UnpicklingError and its kin: refused by weights_only
+        return load_file(path) if safe else load_state_dict(str(path), device="cpu", weights_only=True)
+    except Exception as error:  # each format and each kind of damage has exceptions of its own
+        code = "" if safe else ", or holds more than tensors, which is refused since unpickling can run code"
         raise UserError(
-            f"weights file {path} holds more than tensors, which is refused since unpickling can run code "
-            f"({type(error).__name__}); save it as .safetensors"
+            f"weights file {path} is damaged or of another format{code} ({type(error).__name__}); save the tensors anew, best "
+            "as .safetensors"
         ) from None
 
 

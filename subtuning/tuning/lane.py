@@ -25,9 +25,12 @@ class Trunk:
         self.output = segments[-1].outputs[0]
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Trunk":
-        """Move all segments to a device and type, in the memory layout of the images (channels last)."""
+        """Move all segments to a device and type, convolutions in the memory layout of the images (channels last)."""
         for segment in (*self.original, *self.frozen):
-            segment.module.to(device, dtype, memory_format=torch.channels_last)
+            segment.module.to(device, dtype)
+            for module in segment.module.modules():
+                if isinstance(module, nn.Conv2d):  # torch refuses the layout for other ranks, as of Swin's masks
+                    module.to(memory_format=torch.channels_last)
         return self
 
     def live_after(self, index: int) -> set[str]:
