@@ -25,6 +25,8 @@ def fetch_task(spec, *, progress: bool = True) -> list[Path]:
     Nothing is fetched that is there already. Raises `UserError`: with the steps to take, if files must be fetched by
     hand; naming file and addresses, if no address gave it; if a file that is there is not the published one.
     """
+    from filelock import FileLock
+
     from subtuning.tasks.sources.vtab import check_by_hand, is_scaled_down
     from subtuning.tasks.vtab.registry import TASKS
 
@@ -33,10 +35,13 @@ def fetch_task(spec, *, progress: bool = True) -> list[Path]:
     if entry.by_hand:
         check_by_hand(entry, folder)
     check = not is_scaled_down(Path(spec.data_dir))
-    missing = [archive for archive in entry.files if find(folder, archive, check=check) is None]
-    _check_space(folder, missing)
-    for archive in missing:
-        fetch(folder, archive, progress)
+    if any(find(folder, archive, check=check) is None for archive in entry.files):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".fetch.lock"):  # two tasks of one data set may be fetched at once
+            missing = [archive for archive in entry.files if find(folder, archive, check=check) is None]
+            _check_space(folder, missing)
+            for archive in missing:
+                fetch(folder, archive, progress)
     return [find(folder, archive, check=False) for archive in entry.files]
 
 

@@ -1,7 +1,7 @@
 """Compare our reading of VTAB-1k's 16 data sets with TensorFlow Datasets itself, on made-up raw files.
 
-    python -m venv /tmp/tfds && /tmp/tfds/bin/pip install -e . -r tests/tasks/requirements-tfds.txt
-    /tmp/tfds/bin/python -m tests.tasks.compare_tfds
+    python3.11 -m venv ../tfds && ../tfds/bin/pip install -r tests/tasks/requirements-tfds.txt
+    ../tfds/bin/python -m tests.tasks.compare_tfds
 
 Both sides read the same files. Compared are, for every split and in stored order: how many examples there are, their
 labels (for computed labels: from TensorFlow Datasets' features, by VTAB's formula written out here), and their pixels.

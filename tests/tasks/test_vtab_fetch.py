@@ -135,3 +135,23 @@ def test_what_is_missing_is_fetched_and_disk_space_checked_first(tmp_path, monke
     monkeypatch.setattr(shutil, "disk_usage", lambda path: type("usage", (), {"free": 10**9}))
     with pytest.raises(UserError, match=r"clevr needs 19\.0 GB for archives, but its disk has 1\.0 GB left"):
         fetch_task(VtabTask(source="vtab", name="clevr_dist", data_dir=str(tmp_path)), progress=False)
+
+
+def test_two_tasks_of_one_data_set_can_be_fetched_at_once(tmp_path, monkeypatch):
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    asked = []
+
+    def slow(folder, archive, progress):
+        asked.append(archive.file)
+        time.sleep(0.2)
+        (folder / archive.file).write_bytes(b"content")
+
+    (tmp_path / "scaled_down.json").write_text("{}")  # so that made-up content is accepted
+    monkeypatch.setattr(fetching, "fetch", slow)
+    specs = [VtabTask(source="vtab", name=name, data_dir=str(tmp_path)) for name in ("clevr_count", "clevr_dist")]
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda spec: fetch_task(spec, progress=False), specs))
+    assert asked == ["CLEVR_v1.0.zip"]
+    assert paths[0] == paths[1]
