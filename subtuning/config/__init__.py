@@ -1,6 +1,6 @@
 """What a user may write in a config file: the typed models, their loading, and the documents made from them."""
 
-from subtuning.config.load import load_config, parse_config, parse_entry
+from subtuning.config.load import load_config, parse_config, parse_entry, read_yaml
 from subtuning.config.models import (
     Backbone,
     Config,
@@ -22,4 +22,5 @@ __all__ = [
     "load_config",
     "parse_config",
     "parse_entry",
+    "read_yaml",
 ]

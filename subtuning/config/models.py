@@ -4,11 +4,21 @@
 (`subtuning schema --write`), and a test keeps them in step.
 """
 
-from functools import cache
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import Field, model_validator
 
+from subtuning.config.recipe import Recipe, RecipeOverride, Strict
+from subtuning.config.tasks import (
+    SOURCES,
+    ArraysTask,
+    BuiltinTask,
+    FolderTask,
+    ImageListTask,
+    Task,
+    TaskBase,
+    VtabTask,
+)
 from subtuning.config.values import (
     NAMED,
     NAMED_SUBSETS,
@@ -16,251 +26,32 @@ from subtuning.config.values import (
     ChannelSpreads,
     Name,
     NotNegative,
-    PathText,
     Pixels,
-    Positive,
-    Share,
-    ShareOrCount,
     SubsetName,
-    read_number,
 )
+
+__all__ = [
+    "SOURCES",
+    "ArraysTask",
+    "Backbone",
+    "BuiltinTask",
+    "Config",
+    "Evaluate",
+    "FolderTask",
+    "Greedy",
+    "ImageListTask",
+    "Profile",
+    "Recipe",
+    "RecipeOverride",
+    "Task",
+    "TaskBase",
+    "VtabTask",
+]
 
 Subsets = dict[SubsetName, Annotated[list[str], Field(min_length=1, examples=[["layer3.0", "layer4.2"]])]]
 
 
-class _Strict(BaseModel):
-    """No unknown keys, no silent conversion of types, no change after loading."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_numbers(cls, content: Any) -> Any:
-        if not isinstance(content, dict):
-            return content
-        return {key: read_number(value) if key in _numeric_keys(cls) else value for key, value in content.items()}
-
-
-@cache
-def _numeric_keys(model: type[BaseModel]) -> frozenset[str]:
-    return frozenset(key for key, field in model.model_fields.items() if _holds_numbers(field.annotation))
-
-
-def _holds_numbers(kind: Any) -> bool:
-    return kind in (int, float) or any(_holds_numbers(inner) for inner in get_args(kind))
-
-
-class Recipe(_Strict):
-    """The hyperparameters of a run. A change re-trains the runs that use it, and nothing else."""
-
-    epochs: int = Field(
-        20,
-        ge=1,
-        le=10_000,
-        description="Passes over the training images. The paper's profile uses 20. Fewer is faster; more when "
-        "accuracy still rises in the last epochs.",
-    )
-    batch_size: int = Field(
-        64,
-        ge=2,
-        le=65_536,
-        description="Images a step. An epoch is split evenly, so that no step is much smaller than the others. Change "
-        "`lr` with it.",
-    )
-    optimizer: Literal["adamw", "adam", "sgd"] = Field(
-        "adamw",
-        description="The optimiser; `sgd` has momentum 0.9 and wants a larger `lr`.",
-    )
-    lr: Positive = Field(
-        1e-3,
-        description="Peak learning rate. The first value to try (x3, /3) when accuracy is low; lower it when runs "
-        "diverge.",
-    )
-    weight_decay: NotNegative = Field(
-        0.01,
-        description="Weight decay: decoupled for `adamw`, L2 for `adam` and `sgd`. Seldom the first thing to change.",
-    )
-    schedule: Literal["cosine", "step", "constant"] = Field(
-        "cosine",
-        description="Learning rate over the steps: cosine to zero, x0.1 after each third, or constant.",
-    )
-    warmup: Share = Field(
-        0.0,
-        description="Share of all steps in which the learning rate rises linearly from zero. Try 0.1 when the first "
-        "epoch diverges.",
-    )
-    augmentation: Literal["none", "flip", "crop"] = Field(
-        "none",
-        description="`none`, horizontal `flip`, or `crop` (random resized crop and flip); never on scored images. Use "
-        "`none` where orientation or position carries the label (digits, VTAB's structured tasks).",
-    )
-    label_smoothing: Share = Field(
-        0.0,
-        description="Share of the target that is spread evenly over all classes. Try 0.1 when labels are noisy.",
-    )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto",
-        description="Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, else fp32. Set "
-        "it when results of different machines are compared.",
-    )
-    head: Literal["linear", "mlp"] = Field("linear", description="The new classifier, which is always trained.")
-    head_depth: int = Field(1, ge=1, le=16, description="Hidden layers of the `mlp` head; unused if `linear`.")
-    head_width: int = Field(
-        64,
-        ge=1,
-        le=65_536,
-        description="Units of each hidden layer of the `mlp` head (64 in the paper's code); unused if `linear`.",
-    )
-
-
-def _optional(field):
-    kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-    return kind | None, Field(None, description=field.description)
-
-
-RecipeOverride = create_model(
-    "RecipeOverride",
-    __base__=_Strict,
-    __doc__="Values that replace those of `recipe` for one backbone or one task (the task's win).",
-    **{name: _optional(field) for name, field in Recipe.model_fields.items()},
-)
-
-
-class TaskBase(_Strict):
-    """What every task has, whatever its source."""
-
-    stored_size: Pixels = Field(
-        256,
-        description="Pixels a side at which images are stored. Images that all have one size, no larger than this, "
-        "are kept as they are; others are resized to a square of this size. Choose at least the backbones' input "
-        "size.",
-    )
-    resize: Literal["bilinear", "bicubic"] = Field(
-        "bilinear",
-        description="Filter of that resize; always antialiased. Change it to match published numbers.",
-    )
-    recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
-
-
-class BuiltinTask(TaskBase):
-    """A data set that an installed package ships: nothing to download."""
-
-    source: Literal["builtin"] = Field(description="Where the images come from.")
-    name: Literal["digits"] = Field(
-        "digits",
-        description="`digits`: scikit-learn's 1,797 handwritten digits, split 800 / 200 / 797, stratified.",
-    )
-
-
-class FolderTask(TaskBase):
-    """A folder with one subfolder of images a class, or with `train/`, `test/` (and `val/`) that have such folders."""
-
-    source: Literal["folder"] = Field(description="Where the images come from.")
-    path: PathText = Field(description="The folder, relative to where the workflow runs.", examples=["data/flowers"])
-    val: ShareOrCount = Field(
-        0.2,
-        description="Images that become the val part: a share, or a whole number of images. Unused if there is `val/`.",
-    )
-    test: ShareOrCount = Field(
-        0.2,
-        description="Images that become the test part: a share, or a whole number of images. Unused if there is "
-        "`test/`.",
-    )
-    split_seed: int = Field(
-        0,
-        ge=0,
-        le=2**32 - 1,
-        description="Seed of the stratified split. Change it for another random split; everything is then trained "
-        "anew.",
-    )
-
-
-class ImageListTask(TaskBase):
-    """The community's VTAB-1k folders: `{train800,val200,train800val200,test}.txt` with lines `path label`."""
-
-    source: Literal["image_list"] = Field(description="Where the images come from.")
-    path: PathText = Field(
-        description="The folder that holds the lists; the lists' paths are relative to it.",
-        examples=["data/vtab-1k/cifar"],
-    )
-
-
-class ArraysTask(TaskBase):
-    """A NumPy `.npz` file with x_train, y_train, x_test, y_test and, if you have them, x_val, y_val and class_names."""
-
-    source: Literal["arrays"] = Field(description="Where the images come from.")
-    path: PathText = Field(
-        description="The `.npz` file; x_* are uint8, N x H x W (x 1 or 3), y_* whole numbers from 0.",
-        examples=["data/cells.npz"],
-    )
-    val: ShareOrCount = Field(
-        0.2,
-        description="Share or number of the images of x_train that become val where the file has no x_val.",
-    )
-    split_seed: int = Field(
-        0,
-        ge=0,
-        le=2**32 - 1,
-        description="Seed of that stratified split. Change it for another random split; everything is then trained "
-        "anew.",
-    )
-
-
-VTAB_TASKS = Literal[
-    "caltech101",
-    "cifar100",
-    "dtd",
-    "oxford_flowers102",
-    "oxford_iiit_pet",
-    "svhn",
-    "sun397",
-    "patch_camelyon",
-    "eurosat",
-    "resisc45",
-    "diabetic_retinopathy",
-    "clevr_count",
-    "clevr_dist",
-    "dmlab",
-    "kitti",
-    "dsprites_loc",
-    "dsprites_ori",
-    "smallnorb_azi",
-    "smallnorb_ele",
-]
-
-
-class VtabTask(TaskBase):
-    """One of the 19 tasks of VTAB-1k, with the official 800 / 200 / test images (docs/vtab1k.md)."""
-
-    source: Literal["vtab"] = Field(description="Where the images come from.")
-    name: VTAB_TASKS = Field(
-        description="The task: 7 natural, 4 specialised and 8 structured ones, in VTAB's order.",
-        examples=["cifar100"],
-    )
-    data_dir: PathText = Field(
-        "results/data",
-        description="The folder of the published archives, `<data_dir>/<data set>/`; what is missing is fetched "
-        "there. Change it to share the archives between checkouts.",
-    )
-    stored_size: Pixels = Field(
-        224,
-        description="As for other tasks, but 224 by default: VTAB resizes the original straight to the input size.",
-    )
-    resize: Literal["bilinear", "bicubic", "bilinear_plain", "legacy_bilinear"] = Field(
-        "bilinear",
-        description="Filter of that resize: antialiased `bilinear` or `bicubic` (most other code bases), "
-        "`bilinear_plain` without antialiasing, or `legacy_bilinear`, TensorFlow 1's, which the official VTAB code "
-        "uses.",
-    )
-
-
-Task = Annotated[BuiltinTask | FolderTask | ImageListTask | ArraysTask | VtabTask, Field(discriminator="source")]
-
-SOURCES = {get_args(kind.model_fields["source"].annotation)[0]: kind for kind in get_args(get_args(Task)[0])}
-"""The value of a task's `source` -> the model that checks its entry."""
-
-
-class Backbone(_Strict):
+class Backbone(Strict):
     """A pretrained timm model."""
 
     model: str = Field(
@@ -305,7 +96,7 @@ class Backbone(_Strict):
     )
 
 
-class Profile(_Strict):
+class Profile(Strict):
     """The finetuning profile: every layer trained alone, scored by cross-validation on train + val."""
 
     folds: int = Field(
@@ -328,7 +119,7 @@ class Profile(_Strict):
     )
 
 
-class Greedy(_Strict):
+class Greedy(Strict):
     """Greedy-SubTuning: grow (or shrink) the subset one layer a round, scored by cross-validation."""
 
     start: Literal["linear", "full", "best"] = Field(
@@ -366,7 +157,7 @@ class Greedy(_Strict):
     )
 
 
-class Evaluate(_Strict):
+class Evaluate(Strict):
     """Retrain on train + val with several seeds and test once, at the last epoch."""
 
     seeds: int = Field(
@@ -382,7 +173,7 @@ class Evaluate(_Strict):
     )
 
 
-class Config(_Strict):
+class Config(Strict):
     """Everything the workflow is told, but for where it runs (cores, GPUs, memory, cluster), which profiles tell."""
 
     tasks: dict[Name, Task] = Field(

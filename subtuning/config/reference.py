@@ -8,7 +8,7 @@ from subtuning.config.words import flow, in_words
 from subtuning.errors import UserError
 
 README_FILE = Path("config/README.md")
-BEGIN = "<!-- Written by `subtuning schema --write`; edit the descriptions in subtuning/config/models.py instead. -->"
+BEGIN = "<!-- Written by `subtuning schema --write`; edit the descriptions in subtuning/config/ instead. -->"
 END = "<!-- End of what `subtuning schema --write` writes. -->"
 
 

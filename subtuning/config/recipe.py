@@ -1,0 +1,106 @@
+"""The recipe of a run, and the strictness that all models of the config share."""
+
+from functools import cache
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from subtuning.config.values import NotNegative, Positive, Share, read_number
+
+
+class Strict(BaseModel):
+    """No unknown keys, no silent conversion of types, no change after loading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_numbers(cls, content: Any) -> Any:
+        if not isinstance(content, dict):
+            return content
+        return {key: read_number(value) if key in _numeric_keys(cls) else value for key, value in content.items()}
+
+
+@cache
+def _numeric_keys(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(key for key, field in model.model_fields.items() if _holds_numbers(field.annotation))
+
+
+def _holds_numbers(kind: Any) -> bool:
+    return kind in (int, float) or any(_holds_numbers(inner) for inner in get_args(kind))
+
+
+class Recipe(Strict):
+    """The hyperparameters of a run. A change re-trains the runs that use it, and nothing else."""
+
+    epochs: int = Field(
+        20,
+        ge=1,
+        le=10_000,
+        description="Passes over the training images. The paper's profile uses 20. Fewer is faster; more when "
+        "accuracy still rises in the last epochs.",
+    )
+    batch_size: int = Field(
+        64,
+        ge=2,
+        le=65_536,
+        description="Images a step. An epoch is split evenly, so that no step is much smaller than the others. Change "
+        "`lr` with it.",
+    )
+    optimizer: Literal["adamw", "adam", "sgd"] = Field(
+        "adamw",
+        description="The optimiser; `sgd` has momentum 0.9 and wants a larger `lr`.",
+    )
+    lr: Positive = Field(
+        1e-3,
+        description="Peak learning rate. The first value to try (x3, /3) when accuracy is low; lower it when runs "
+        "diverge.",
+    )
+    weight_decay: NotNegative = Field(
+        0.01,
+        description="Weight decay: decoupled for `adamw`, L2 for `adam` and `sgd`. Seldom the first thing to change.",
+    )
+    schedule: Literal["cosine", "step", "constant"] = Field(
+        "cosine",
+        description="Learning rate over the steps: cosine to zero, x0.1 after each third, or constant.",
+    )
+    warmup: Share = Field(
+        0.0,
+        description="Share of all steps in which the learning rate rises linearly from zero. Try 0.1 when the first "
+        "epoch diverges.",
+    )
+    augmentation: Literal["none", "flip", "crop"] = Field(
+        "none",
+        description="`none`, horizontal `flip`, or `crop` (random resized crop and flip); never on scored images. Use "
+        "`none` where orientation or position carries the label (digits, VTAB's structured tasks).",
+    )
+    label_smoothing: Share = Field(
+        0.0,
+        description="Share of the target that is spread evenly over all classes. Try 0.1 when labels are noisy.",
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, else fp32. Set "
+        "it when results of different machines are compared.",
+    )
+    head: Literal["linear", "mlp"] = Field("linear", description="The new classifier, which is always trained.")
+    head_depth: int = Field(1, ge=1, le=16, description="Hidden layers of the `mlp` head; unused if `linear`.")
+    head_width: int = Field(
+        64,
+        ge=1,
+        le=65_536,
+        description="Units of each hidden layer of the `mlp` head (64 in the paper's code); unused if `linear`.",
+    )
+
+
+def _optional(field):
+    kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return kind | None, Field(None, description=field.description)
+
+
+RecipeOverride = create_model(
+    "RecipeOverride",
+    __base__=Strict,
+    __doc__="Values that replace those of `recipe` for one backbone or one task (the task's win).",
+    **{name: _optional(field) for name, field in Recipe.model_fields.items()},
+)

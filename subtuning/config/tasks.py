@@ -1,0 +1,142 @@
+"""The tasks of the config: one model for each source of images."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from subtuning.config.recipe import RecipeOverride, Strict
+from subtuning.config.values import PathText, Pixels, ShareOrCount
+
+
+class TaskBase(Strict):
+    """What every task has, whatever its source."""
+
+    stored_size: Pixels = Field(
+        256,
+        description="Pixels a side at which images are stored. Images that all have one size, no larger than this, "
+        "are kept as they are; others are resized to a square of this size. Choose at least the backbones' input "
+        "size.",
+    )
+    resize: Literal["bilinear", "bicubic"] = Field(
+        "bilinear",
+        description="Filter of that resize; always antialiased. Change it to match published numbers.",
+    )
+    recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
+
+
+class BuiltinTask(TaskBase):
+    """A data set that an installed package ships: nothing to download."""
+
+    source: Literal["builtin"] = Field(description="Where the images come from.")
+    name: Literal["digits"] = Field(
+        "digits",
+        description="`digits`: scikit-learn's 1,797 handwritten digits, split 800 / 200 / 797, stratified.",
+    )
+
+
+class FolderTask(TaskBase):
+    """A folder with one subfolder of images a class, or with `train/`, `test/` (and `val/`) that have such folders."""
+
+    source: Literal["folder"] = Field(description="Where the images come from.")
+    path: PathText = Field(description="The folder, relative to where the workflow runs.", examples=["data/flowers"])
+    val: ShareOrCount = Field(
+        0.2,
+        description="Images that become the val part: a share, or a whole number of images. Unused if there is `val/`.",
+    )
+    test: ShareOrCount = Field(
+        0.2,
+        description="Images that become the test part: a share, or a whole number of images. Unused if there is "
+        "`test/`.",
+    )
+    split_seed: int = Field(
+        0,
+        ge=0,
+        le=2**32 - 1,
+        description="Seed of the stratified split. Change it for another random split; everything is then trained "
+        "anew.",
+    )
+
+
+class ImageListTask(TaskBase):
+    """The community's VTAB-1k folders: `{train800,val200,train800val200,test}.txt` with lines `path label`."""
+
+    source: Literal["image_list"] = Field(description="Where the images come from.")
+    path: PathText = Field(
+        description="The folder that holds the lists; the lists' paths are relative to it.",
+        examples=["data/vtab-1k/cifar"],
+    )
+
+
+class ArraysTask(TaskBase):
+    """A NumPy `.npz` file with x_train, y_train, x_test, y_test and, if you have them, x_val, y_val and class_names."""
+
+    source: Literal["arrays"] = Field(description="Where the images come from.")
+    path: PathText = Field(
+        description="The `.npz` file; x_* are uint8, N x H x W (x 1 or 3), y_* whole numbers from 0.",
+        examples=["data/cells.npz"],
+    )
+    val: ShareOrCount = Field(
+        0.2,
+        description="Share or number of the images of x_train that become val where the file has no x_val.",
+    )
+    split_seed: int = Field(
+        0,
+        ge=0,
+        le=2**32 - 1,
+        description="Seed of that stratified split. Change it for another random split; everything is then trained "
+        "anew.",
+    )
+
+
+VTAB_TASKS = Literal[
+    "caltech101",
+    "cifar100",
+    "dtd",
+    "oxford_flowers102",
+    "oxford_iiit_pet",
+    "svhn",
+    "sun397",
+    "patch_camelyon",
+    "eurosat",
+    "resisc45",
+    "diabetic_retinopathy",
+    "clevr_count",
+    "clevr_dist",
+    "dmlab",
+    "kitti",
+    "dsprites_loc",
+    "dsprites_ori",
+    "smallnorb_azi",
+    "smallnorb_ele",
+]
+
+
+class VtabTask(TaskBase):
+    """One of the 19 tasks of VTAB-1k, with the official 800 / 200 / test images (docs/vtab1k.md)."""
+
+    source: Literal["vtab"] = Field(description="Where the images come from.")
+    name: VTAB_TASKS = Field(
+        description="The task: 7 natural, 4 specialised and 8 structured ones, in VTAB's order.",
+        examples=["cifar100"],
+    )
+    data_dir: PathText = Field(
+        "results/data",
+        description="The folder of the published archives, `<data_dir>/<data set>/`; what is missing is fetched "
+        "there. Change it to share the archives between checkouts.",
+    )
+    stored_size: Pixels = Field(
+        224,
+        description="As for other tasks, but 224 by default: VTAB resizes the original straight to the input size.",
+    )
+    resize: Literal["bilinear", "bicubic", "bilinear_plain", "legacy_bilinear"] = Field(
+        "bilinear",
+        description="Filter of that resize: antialiased `bilinear` or `bicubic` (most other code bases), "
+        "`bilinear_plain` without antialiasing, or `legacy_bilinear`, TensorFlow 1's, which the official VTAB code "
+        "uses.",
+    )
+
+
+Task = Annotated[BuiltinTask | FolderTask | ImageListTask | ArraysTask | VtabTask, Field(discriminator="source")]
+
+SOURCES = {get_args(kind.model_fields["source"].annotation)[0]: kind for kind in get_args(get_args(Task)[0])}
+"""The value of a task's `source` -> the model that checks its entry."""
