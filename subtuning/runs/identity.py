@@ -108,7 +108,7 @@ class Run:
 
 
 def effective(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without keys that another key switches off (a linear head has no depth), so they cannot change an id."""
+    """The recipe without keys that another key switches off (a linear head has no depth): they change no id."""
     values = recipe.model_dump()
     if recipe.head == "linear":
         del values["head_depth"], values["head_width"]

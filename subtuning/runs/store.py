@@ -1,7 +1,7 @@
 """The store: a folder with one small JSON record for every finished run.
 
-It is no declared output of any rule, because Snakemake deletes the outputs of failed jobs. A record is written in one step
-(temporary file, flush to disk, rename), so whatever has the name of a record is whole.
+It is no declared output of any rule, because Snakemake deletes the outputs of failed jobs. A record is written in one
+step (temporary file, flush to disk, rename), so whatever has the name of a record is whole.
 """
 
 import json

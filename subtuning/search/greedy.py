@@ -10,8 +10,8 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
     subset, scores      the subset after the round, and its scores
     stopped             true when no candidate was better than the base; then `subset` is the base
 
-The chain of rounds stops when no candidate improves at all, whatever epsilon is. `path` applies epsilon afterwards, so a
-change of epsilon never needs a training.
+The chain of rounds stops when no candidate improves at all, whatever epsilon is. `path` applies epsilon afterwards, so
+a change of epsilon never needs a training.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ def play(
         records_of: the selection records of a subset, one for each fold.
 
     Returns:
-        The round. Of equal candidates the one with fewer trained parameters wins; one that diverged in any fold never does.
+        The round. Of equal candidates the one with fewer trained parameters wins, one that diverged in a fold never.
     """
     base, options = before(layers, direction, previous)
     number = 1 if previous is None else previous["round"] + 1
@@ -90,7 +90,7 @@ def play(
 
 
 def stop_at(rounds: Sequence[Round], epsilon: float) -> list[Round]:
-    """The same rounds, with `stopped` also true from the first one on that improves the mean score by `epsilon` or less."""
+    """The same rounds, `stopped` also true from the first one on that improves the mean score by `epsilon` or less."""
     result, stopped = [], False
     for this in sorted(rounds, key=lambda item: item["round"]):
         known = None not in this["base_scores"] and None not in this["scores"]

@@ -1,4 +1,4 @@
-"""The finetuning profile: each layer trained alone (paper, section 3), with linear probing and full fine-tuning beside it."""
+"""The finetuning profile: each layer trained alone (paper, section 3), beside linear probing and full fine-tuning."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -61,8 +61,8 @@ class LaneState:
 class LaneGroup:
     """Lanes with one recipe, seed and split, trained together: each batch is prepared once, the trunk runs once.
 
-    Every lane is stepped by itself on the shared activations, so its numbers do not depend on which others are there. On a
-    CPU the lanes of a step run side by side, one thread each (see `threads.LaneThreads`).
+    Every lane is stepped by itself on the shared activations, so its numbers do not depend on which others are there.
+    On a CPU the lanes of a step run side by side, one thread each (see `threads.LaneThreads`).
     """
 
     def __init__(self, trunk: Trunk, runs: Sequence[Run], train: Images, classes: int, features: int):

@@ -1,8 +1,8 @@
 """Lanes side by side on a CPU.
 
-A lane's operations are small: splitting each of them over all cores costs more in waiting than it gains, and stalls badly
-when the machine is busy. So every lane computes on one thread of its own, and the lanes share the cores. This also makes a
-lane's numbers independent of the number of cores, as long as there are at least as many lanes as cores.
+A lane's operations are small: splitting each of them over all cores costs more in waiting than it gains, and stalls
+badly when the machine is busy. So every lane computes on one thread of its own, and the lanes share the cores. This
+also makes a lane's numbers independent of the number of cores, as long as there are at least as many lanes as cores.
 """
 
 from collections.abc import Callable, Iterable

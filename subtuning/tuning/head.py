@@ -1,5 +1,7 @@
 """The new classifier on top of the features."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -18,8 +20,6 @@ def new_head(features: int, classes: int, recipe: Recipe, seed: int) -> nn.Modul
             return nn.Linear(features, classes)
         widths = [features] + [recipe.head_width] * recipe.head_depth
         hidden = [
-            layer
-            for before, after in zip(widths, widths[1:], strict=False)
-            for layer in (nn.Linear(before, after, bias=False), nn.ReLU())
+            layer for before, after in pairwise(widths) for layer in (nn.Linear(before, after, bias=False), nn.ReLU())
         ]
         return nn.Sequential(*hidden, nn.Linear(widths[-1], classes))

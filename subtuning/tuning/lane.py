@@ -59,8 +59,8 @@ class Trunk:
 class Lane(nn.Module):
     """The part of the network that one run computes for itself, from its lowest trained layer on.
 
-    Trained layers are copies, in train mode while training; frozen layers in between are the trunk's own, always in eval
-    mode, so their BatchNorm uses the pretrained running statistics (as in the published implementation).
+    Trained layers are copies, in train mode while training; frozen layers in between are the trunk's own, always in
+    eval mode, so their BatchNorm uses the pretrained running statistics (as in the published implementation).
     """
 
     def __init__(self, trunk: Trunk, subset: Subset, head: nn.Module):
