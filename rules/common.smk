@@ -4,6 +4,7 @@ What the other rules share: the checked config, the values they take from it, an
 Everything with logic is in the package `subtuning`; these helpers only look values up.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -12,19 +13,22 @@ from snakemake.exceptions import WorkflowError
 # The package comes from the environment that runs Snakemake or, in a mere checkout, from here.
 sys.path.insert(0, str(Path(workflow.current_basedir).parent))
 
+from subtuning.config import read_yaml
 from subtuning.config.params import Params, put_command_on_path
 from subtuning.errors import UserError
 
 put_command_on_path()
 try:
+    for file in workflow.configfiles:  # Snakemake itself lets a repeated key overwrite the first one in silence
+        read_yaml(file)
     settings = Params(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
-    task="|".join(settings.tasks),
-    backbone="|".join(settings.backbones),
+    task="|".join(map(re.escape, settings.tasks)),
+    backbone="|".join(map(re.escape, settings.backbones)),
     direction="forward|backward",
     round=r"\d+",
     shard=r"\d+",

@@ -40,7 +40,7 @@ def describe(args: argparse.Namespace) -> None:
         try:
             canonical(layers, [row["name"] for row in description["layers"]])
         except UserError as error:
-            raise UserError(f"evaluate.subsets.{name}, backbone {args.backbone}: {error}") from None
+            raise UserError(f"subset {name!r}, backbone {args.backbone!r}: {error}") from None
     write_json(folder / "layers.json", description)
 
 

@@ -35,7 +35,9 @@ def figures(args: argparse.Namespace) -> None:
     if args.greedy:
         if not args.profile:
             raise UserError("--greedy needs --profile, for the baselines")
-        drawn["greedy"] = draw.greedy_figure(read_csv(args.greedy), read_csv(args.profile), *names, split=args.greedy_split)
+        drawn["greedy"] = draw.greedy_figure(
+            read_csv(args.greedy), read_csv(args.profile), *names, split=args.greedy_split
+        )
     if args.evaluation:
         drawn["tradeoff"] = draw.tradeoff_figure(read_csv(args.evaluation), *names)
     for name, figure in drawn.items():

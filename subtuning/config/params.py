@@ -1,4 +1,4 @@
-"""The config as the rules see it: leaf values, each one stable text or number, so that a change re-runs only what uses it."""
+"""The config as the rules see it: leaf values, each a stable text or number, so that a change re-runs only what uses it."""
 
 import json
 import os
@@ -55,8 +55,7 @@ class Params:
 
     def subsets(self, wildcards) -> str:
         """The named subsets of a backbone, as `subtuning evaluate --subsets` takes them."""
-        named = getattr(self.config, "subsets_of", lambda _: self.config.evaluate.subsets)(wildcards.backbone)
-        return json.dumps(named)
+        return json.dumps(self.config.subsets_of(wildcards.backbone))
 
     def task_state(self, wildcards) -> str:
         """A fingerprint of a local task's files (names, sizes, times), so that changed images are converted again."""

@@ -1,0 +1,87 @@
+"""The verb for trying a subset by hand."""
+
+import argparse
+from statistics import mean
+
+from subtuning.cli.common import (
+    Pair,
+    config_arguments,
+    device_arguments,
+    entry,
+    from_json,
+    positive,
+)
+from subtuning.config import load_config
+from subtuning.runs import Split
+from subtuning.search.profile import cv_splits, runs_of
+from subtuning.tuning.subsets import canonical, title
+
+
+def train_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning train`"""
+    parser.add_argument("--task", required=True, help="name of a task in the config")
+    parser.add_argument("--backbone", required=True, help="name of a backbone in the config")
+    parser.add_argument(
+        "--layers",
+        action="append",
+        required=True,
+        metavar="A,B",
+        help="layers to train, comma-separated, or linear, or full; repeat it to compare several subsets",
+    )
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="seeds 0 to N-1 (default: %(default)s)")
+    parser.add_argument(
+        "--split",
+        choices=["val", "cv", "test"],
+        default="val",
+        help="what scores: val (trained on train), cv (folds of train + val) or test (trained on train + val); choose "
+        "nothing by its test score (default: %(default)s)",
+    )
+    parser.add_argument("--folds", type=positive, metavar="K", help="folds of --split cv (default: the config's)")
+    parser.add_argument("--recipe", type=from_json, metavar="JSON", help="the whole recipe; the config's if not given")
+    config_arguments(parser)
+    device_arguments(parser)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train subsets and print their scores; what is not prepared yet is prepared first."""
+    from tabulate import tabulate
+
+    config = load_config(args.config)
+    _prepare(config, args)
+    pair = Pair(args)
+    names = [row["name"] for row in pair.layers["layers"]]
+    wanted = list(dict.fromkeys(canonical(layers, names) for layers in args.layers))
+    splits = cv_splits(args.folds or config.profile.folds) if args.split == "cv" else [Split(args.split)]
+    runs = [run.with_seed(seed) for seed in range(args.seeds) for run in runs_of(pair.base, wanted, splits)]
+    records = dict(zip(runs, pair.train(runs, args), strict=True))
+    rows = []
+    for subset in wanted:
+        found = [record for run, record in records.items() if run.subset == subset]
+        scores = [record["metrics"]["accuracy"] for record in found if record["status"] == "done"]
+        score = f"{100 * mean(scores):.2f}" if scores else "diverged"
+        spread = f"{100 * min(scores):.2f} to {100 * max(scores):.2f}" if len(scores) > 1 else ""
+        rows.append((title(subset), score, spread, len(scores), f"{found[0]['trainable_parameters']:,}"))
+    print(
+        tabulate(
+            rows, ["layers", f"accuracy % ({args.split})", "range", "n", "trained parameters"], disable_numparse=True
+        )
+    )
+
+
+def _prepare(config, args: argparse.Namespace) -> None:
+    """Convert, fetch and describe, as the workflow's rules would, unless that was done before."""
+    task, backbone = entry(config, "tasks", args.task), entry(config, "backbones", args.backbone)
+    folder = args.results / "backbones" / args.backbone
+    if not (args.results / "tasks" / args.task / "task.json").exists():
+        from subtuning.tasks import convert_task
+
+        convert_task(args.task, task, args.results / "tasks" / args.task)
+    if not (folder / "weights.safetensors").exists():
+        from subtuning.backbones.weights import fetch_weights
+
+        fetch_weights(backbone.model, backbone.weights, folder / "weights.safetensors")
+    if not (folder / "layers.json").exists():
+        from subtuning.backbones.describe import describe
+        from subtuning.cli.common import write_json
+
+        write_json(folder / "layers.json", describe(backbone, args.backbone, folder / "weights.safetensors"))
