@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from subtuning.search.profile import candidates
-from subtuning.search.scores import fold_scores, mean
+from subtuning.search.scores import DIGITS, fold_scores, mean
 from subtuning.tuning.subsets import FULL, Subset, canonical
 
 Round = dict[str, Any]
@@ -94,7 +94,7 @@ def stop_at(rounds: Sequence[Round], epsilon: float) -> list[Round]:
     result, stopped = [], False
     for this in sorted(rounds, key=lambda item: item["round"]):
         known = None not in this["base_scores"] and None not in this["scores"]
-        gain = mean(this["scores"]) - mean(this["base_scores"]) if known else float("inf")
+        gain = round(mean(this["scores"]) - mean(this["base_scores"]), DIGITS) if known else float("inf")
         stopped = stopped or this["stopped"] or gain <= epsilon
         result.append(this | {"stopped": stopped})
     return result

@@ -21,13 +21,10 @@ def canonical(subset: Iterable[str] | str, layers: Sequence[str]) -> Subset:
     Raises:
         UserError: a name that is no layer of this backbone.
     """
-    if subset == FULL or list(subset) == [FULL]:
+    words = [name.strip() for name in subset.split(",")] if isinstance(subset, str) else list(subset)
+    if words == [FULL]:
         return FULL
-    if subset == "linear" or list(subset) == ["linear"]:
-        return ()
-    if isinstance(subset, str):
-        subset = [name.strip() for name in subset.split(",")]
-    wanted = set(subset)
+    wanted = set() if words == ["linear"] else set(words)
     unknown = [name for name in sorted(wanted) if name not in layers]
     if unknown:
         hint = did_you_mean(unknown[0], layers) or f"; its layers are {listed(layers, 40)}"

@@ -1,0 +1,232 @@
+"""What a run's id depends on: everything that can change its number, and nothing else."""
+
+import ast
+import json
+import shutil
+from dataclasses import fields, replace
+
+import pytest
+
+from subtuning.config import Recipe
+from subtuning.errors import UserError
+from subtuning.runs import Backbone, Run, Split, code_version
+from subtuning.runs.code import NUMERICAL, PACKAGE
+from subtuning.runs.identity import canonical_json
+from subtuning.tuning.subsets import FULL, canonical, title
+from tests.tiny import backbone, make_run
+
+OTHER_RECIPE = {
+    "epochs": 3,
+    "batch_size": 16,
+    "optimizer": "sgd",
+    "lr": 0.02,
+    "weight_decay": 0.0,
+    "schedule": "step",
+    "warmup": 0.1,
+    "augmentation": "flip",
+    "label_smoothing": 0.1,
+    "precision": "bf16",
+    "head": "mlp",
+    "head_depth": 2,
+    "head_width": 8,
+}
+OTHER_BACKBONE = {
+    "model": "other",
+    "weights_sha256": "1" * 64,
+    "input_size": 64,
+    "interpolation": "bicubic",
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.5, 0.5, 0.5),
+    "granularity": "stage",
+}
+OTHER_RUN = {
+    "task": "1" * 64,
+    "split": Split("test"),
+    "backbone": backbone(input_size=64),
+    "subset": FULL,
+    "recipe": Recipe(),
+    "seed": 1,
+    "method": "lora",
+    "code": "0" * 12,
+}
+
+
+def test_the_tables_above_name_every_field():
+    assert OTHER_RECIPE.keys() == Recipe.model_fields.keys()
+    assert OTHER_BACKBONE.keys() == {field.name for field in fields(Backbone)}
+    assert OTHER_RUN.keys() | {"names"} == {field.name for field in fields(Run)}
+
+
+@pytest.mark.parametrize("key", OTHER_RECIPE)
+def test_every_recipe_value_changes_the_id(key):
+    base = make_run(head="mlp") if key != "head" else make_run()
+    changed = replace(base, recipe=base.recipe.model_copy(update={key: OTHER_RECIPE[key]}))
+    assert changed.id != base.id
+    assert changed.order != base.order
+
+
+@pytest.mark.parametrize("key", ["head_depth", "head_width"])
+def test_a_linear_head_has_no_depth_and_width(key):
+    assert make_run(**{key: 5}).id == make_run().id
+
+
+@pytest.mark.parametrize("key", OTHER_BACKBONE)
+def test_every_backbone_value_changes_the_id(key):
+    base = make_run()
+    assert replace(base, backbone=replace(base.backbone, **{key: OTHER_BACKBONE[key]})).id != base.id
+
+
+@pytest.mark.parametrize("key", OTHER_RUN)
+def test_every_other_value_changes_the_id(key):
+    base = make_run()
+    assert replace(base, **{key: OTHER_RUN[key]}).id != base.id
+
+
+def test_splits_folds_and_subsets_differ():
+    splits = [Split("val"), Split("test"), Split("cv", 3, 0), Split("cv", 3, 1), Split("cv", 5, 0)]
+    subsets = [(), ("a",), ("b",), ("a", "b"), ("full",), FULL]
+    assert len({make_run(split=split).id for split in splits}) == len(splits)
+    assert len({make_run(subset).id for subset in subsets}) == len(subsets)
+
+
+def test_names_and_the_place_of_files_change_nothing():
+    base = make_run()
+    renamed = replace(base, names=("other task", "other net"))
+    assert renamed.id == base.id
+    assert renamed == base
+    assert hash(renamed) == hash(base)
+    assert "net" not in canonical_json(base.identity())
+
+
+def test_an_id_is_the_hash_of_canonical_json():
+    base = make_run(("a", "b"), split=Split("cv", 5, 2))
+    identity = base.identity()
+    assert json.loads(canonical_json(identity)) == identity, "plain values only"
+    assert canonical_json(dict(reversed(identity.items()))) == canonical_json(identity)
+    assert canonical_json({"b": 1e-3, "a": [1.0]}) == '{"a":[1.0],"b":0.001}'
+    assert len(base.id) == 32
+    assert int(base.id, 16) >= 0
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical_json({"lr": float("nan")})
+
+
+def test_the_id_of_equal_numbers_is_equal_however_they_were_written():
+    """A backbone read from layers.json, a learning rate given as 1 or 1.0."""
+    layers = {**OTHER_BACKBONE, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "layers": [], "features": 3}
+    assert Backbone.of(json.loads(json.dumps(layers))) == Backbone(**OTHER_BACKBONE)
+    assert make_run(lr=1).id == make_run(lr=1.0).id
+
+
+def test_only_runs_of_the_same_images_in_the_same_order_are_lanes():
+    base = make_run()
+    assert base.with_subset(("a",)).order == base.order
+    assert base.with_seed(1).order != base.order
+    assert base.with_split(Split("cv", 5, 0)).order != base.with_split(Split("cv", 5, 1)).order
+
+
+def test_a_run_in_words():
+    assert str(make_run(("a", "b"), split=Split("cv", 5, 2), seed=4)) == "task/net a+b, fold 3/5, seed 4"
+    assert str(make_run()) == "task/net linear, val, seed 0"
+    assert title(FULL) == "full"
+
+
+LAYERS = ["stem", "a.0", "a.1", "b.0", "tail"]
+
+
+@pytest.mark.parametrize(
+    ("subset", "expected"),
+    [
+        ("linear", ()),
+        ([], ()),
+        (["linear"], ()),
+        ("full", FULL),
+        (["full"], FULL),
+        ("b.0, a.0", ("a.0", "b.0")),
+        (["tail", "stem", "tail"], ("stem", "tail")),
+        ((name for name in ["a.1"]), ("a.1",)),
+    ],
+)
+def test_a_subset_has_one_canonical_form(subset, expected):
+    assert canonical(subset, LAYERS) == expected
+
+
+@pytest.mark.parametrize(
+    ("subset", "sentence"),
+    [
+        ("a,O", r"layer 'O' is not in this backbone; its layers are stem, a\.0"),
+        ("stam", r"layer 'stam' is not in this backbone \(did you mean 'stem'\?\)"),
+        (["zzz"], r"layer 'zzz' is not in this backbone; its layers are stem, a\.0, a\.1, b\.0, tail"),
+        (["full", "a.0"], "layer 'full' is not in this backbone"),
+    ],
+)
+def test_unknown_layers_are_named(subset, sentence):
+    with pytest.raises(UserError, match=sentence):
+        canonical(subset, LAYERS)
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A function that copies the numerical modules, edits one file of the copy, and gives the copy's folder."""
+
+    def edited(name, edit):
+        root = tmp_path / "subtuning"
+        for file in NUMERICAL:
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(PACKAGE / file, root / file)
+        path = root / name
+        before = path.read_text(encoding="utf-8")
+        path.write_text(edit(before), encoding="utf-8")
+        assert path.read_text(encoding="utf-8") != before
+        return root
+
+    return edited
+
+
+@pytest.mark.parametrize("name", NUMERICAL)
+def test_comments_docstrings_and_layout_are_not_numerical_code(package, name):
+    def edit(text):
+        lines = ['"""Another docstring."""', "# a comment", *text.split('"""', 2)[2].splitlines()]
+        return "\n".join(
+            f"{line}  # why not" if line.startswith("def ") and line.endswith(":") else line for line in lines
+        )
+
+    assert code_version(package(name, edit)) == code_version()
+
+
+@pytest.mark.parametrize("name", NUMERICAL)
+def test_any_other_edit_is(package, name):
+    versions = {code_version(package(name, lambda text: text + "\nx = 1\n")), code_version()}
+    assert len(versions) == 2
+
+
+def test_a_changed_constant_deep_inside_is_seen(package):
+    changed = package("training/optim.py", lambda text: text.replace("momentum=0.9", "momentum=0.8"))
+    assert code_version(changed) != code_version()
+
+
+def test_everything_that_the_training_loop_imports_is_numerical_or_known_not_to_be():
+    """A new module under the loop must be put into one of the two lists."""
+    harmless = {
+        "config/__init__.py",
+        "errors.py",
+        "runs/code.py",
+        "runs/identity.py",
+        "training/stopwatch.py",
+        "training/threads.py",
+        "tuning/subsets.py",
+    }
+    assert imported("training/loop.py", set()) - {"training/loop.py"} <= set(NUMERICAL) | harmless
+
+
+def imported(name, seen):
+    """A module's file and those of this package that it imports, directly or not."""
+    seen.add(name)
+    if name.endswith("__init__.py"):
+        return seen
+    for node in ast.walk(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("subtuning."):
+            path = "/".join(node.module.split(".")[1:])
+            found = f"{path}.py" if (PACKAGE / f"{path}.py").is_file() else f"{path}/__init__.py"
+            if found not in seen:
+                imported(found, seen)
+    return seen
