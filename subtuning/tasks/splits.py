@@ -43,7 +43,7 @@ def take(labels: np.ndarray, count: int, seed: int, where: str) -> tuple[np.ndar
             f"{where}: {count} of {sizes.sum()} images cannot be set aside, because each of the {len(sizes)} "
             f"classes must keep one; use at most {(sizes - 1).sum()}, or add images"
         )
-    quota = np.minimum(count * sizes // sizes.sum(), sizes - 1)
+    quota = count * sizes // sizes.sum()  # at most size - 1, since count is below the sum
     while quota.sum() < count:
         missing = np.where(quota < sizes - 1, count * sizes / sizes.sum() - quota, -np.inf)
         quota[np.argmax(missing)] += 1

@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -208,6 +209,28 @@ def test_pixels_that_break_only_while_decoding_leave_nothing(tmp_path):
     with pytest.raises(UserError, match=r"1 image cannot be used; .*c0/0\.png \(truncated\)"):
         convert_task("toy", folder(tmp_path / "in"), tmp_path / "out", workers=2, progress=False)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize("moved", range(7))
+def test_a_conversion_killed_while_it_replaces_a_task_leaves_none_or_a_whole_one(moved, tmp_path, monkeypatch):
+    convert_task("toy", folder(class_folders(tmp_path / "in")), tmp_path / "out", progress=False)
+    new = list_folder(tmp_path / "lists")
+    replace, done = Path.replace, []
+
+    def killed(self, target):
+        if len(done) == moved:
+            raise KeyboardInterrupt
+        done.append(target)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        convert_task("toy", lists(new), tmp_path / "out", progress=False)
+    with pytest.raises(UserError, match=r"task\.json is missing"):
+        load_task(tmp_path / "out")
+    monkeypatch.undo()
+    convert_task("toy", lists(new), tmp_path / "out", progress=False)
+    assert check_content(tmp_path / "out").counts == {"train": 6, "val": 3, "test": 4}
 
 
 def test_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):

@@ -49,6 +49,18 @@ def test_rows_may_come_in_any_order_and_give_a_plain_npy_file(tmp_path):
     assert (tmp_path / "x.npy").read_bytes() == (tmp_path / "y.npy").read_bytes()
 
 
+def test_a_write_that_the_system_cuts_short_is_continued(tmp_path, monkeypatch):
+    import os
+
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, place: pwrite(file, data[:5], place))
+    rows = Rows(tmp_path / "x.npy", (2, 3, 4, 1))
+    image = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
+    rows.write(1, image)
+    rows.close()
+    assert np.array_equal(np.load(tmp_path / "x.npy")[1], image)
+
+
 def test_importing_the_room_loads_no_heavy_package():
     program = "import sys, subtuning.tasks; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()

@@ -155,6 +155,10 @@ def test_kitti_split_keeps_videos_together():
     seen = [{videos[i] for i in numbers} for numbers in splits.values()]
     assert [len(group) for group in seen] == [24, 3, 3]
     assert not (seen[0] & seen[1] | seen[0] & seen[2] | seen[1] & seen[2])
+    names, draws = sorted(set(videos)), np.random.RandomState(123)
+    test = set(draws.choice(names, 3, replace=False))
+    assert seen[2] == test
+    assert seen[1] == set(draws.choice([name for name in names if name not in test], 3, replace=False))
 
 
 def test_the_committed_manifest_is_what_the_rules_give():

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from subtuning.errors import UserError, listed
 
@@ -154,7 +153,7 @@ def tar_members(archive: tarfile.TarFile, path: Path) -> Iterator[Member]:
         if entry.issym() or entry.islnk():
             yield Member(_plain(entry.name), path, lambda entry=entry: _refuse_link(entry.name, path))
         elif entry.isfile():
-            yield Member(_plain(entry.name), path, lambda entry=entry: _whole(archive.extractfile(entry), entry, path))
+            yield Member(_plain(entry.name), path, lambda entry=entry: archive.extractfile(entry).read())
 
 
 def _plain(name: str) -> str:
@@ -163,13 +162,6 @@ def _plain(name: str) -> str:
 
 def _refuse_link(name: str, path: Path) -> bytes:
     raise UserError(f"{path} holds a link instead of the file {name}; it is not the published archive")
-
-
-def _whole(file: IO[bytes], entry: tarfile.TarInfo, path: Path) -> bytes:
-    data = file.read()
-    if len(data) != entry.size:
-        raise UserError(f"{path} is truncated: {entry.name} ends early; remove it and fetch it again")
-    return data
 
 
 def check_name(name: str, path: Path) -> None:
