@@ -83,6 +83,7 @@ def test_an_earlier_part_is_continued(address, tmp_path):
 def test_a_server_that_cannot_continue_starts_again(address, tmp_path):
     (tmp_path / "x.tar.gz.part").write_bytes(b"y" * 1000)
     assert fetched(tmp_path, f"{address}/deaf").read_bytes() == DATA
+    assert Server.asked == [("/deaf", 1000)]
 
 
 def test_errors_are_tried_again_and_mirrors_used(address, tmp_path):
