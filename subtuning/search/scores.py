@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+DIGITS = 12
+"""Decimals of accuracies that are compared: far finer than one image, coarser than the rounding of sums."""
+
 
 def fold_scores(records: Sequence[dict[str, Any]]) -> list[float | None]:
     """Accuracies (0-1) in the order of the folds, None for a diverged run.
@@ -19,7 +22,3 @@ def fold_scores(records: Sequence[dict[str, Any]]) -> list[float | None]:
 def mean(scores: Sequence[float]) -> float:
     """The mean of finished scores, rounded so that the same hits in another order of folds are no improvement."""
     return round(sum(scores) / len(scores), DIGITS)
-
-
-DIGITS = 12
-"""Decimals of accuracies that are compared: far finer than one image, coarser than the rounding of sums."""

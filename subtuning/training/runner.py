@@ -107,8 +107,9 @@ def _train_group(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Int
     torch.cuda.empty_cache()
     bar.write(f"{len(runs)} lanes do not fit into memory; training them in two halves", file=sys.stderr)
     middle = len(runs) // 2
-    for half in (runs[:middle], runs[middle:]):
-        _train_group(half, trunk, place, interrupt, bar)
+    # grouped anew, since a lane that diverged has no checkpoint of the step at which the others were saved
+    for group in (*lane_groups(runs[:middle], place), *lane_groups(runs[middle:], place)):
+        _train_group(group, trunk, place, interrupt, bar)
 
 
 def _train_together(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Interrupt, bar: tqdm) -> None:
@@ -123,7 +124,7 @@ def _train_together(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: 
         if group.step % group.steps_per_epoch == 0:
             bar.update(len(group.lanes))
         overdue = time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
-        if (interrupt.signum or overdue) and not group.finished:
+        if interrupt.signum or (overdue and not group.finished):
             _save(group, place)
             saved_at = time.monotonic()
         if interrupt.signum:

@@ -1,0 +1,69 @@
+"""A converted task and a described backbone on disk, and a place to train in."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from subtuning.backbones.describe import describe
+from subtuning.config import Backbone as BackboneSpec
+from subtuning.config import Config
+from subtuning.runs import Backbone, Run, Split, Store
+from subtuning.tasks import convert_task, load_task
+from subtuning.training.checkpoints import Checkpoints
+from subtuning.training.runner import Workplace
+from tests.tiny import CPU, SIZE, pictures, recipe, shaken_network
+
+SPEC = BackboneSpec(model="test_resnet", input_size=SIZE)
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory):
+    """A folder with a task of 24 / 12 / 16 images, weights, and the description of the backbone."""
+    folder = tmp_path_factory.mktemp("inputs")
+    parts = {"train": pictures(24, 0), "val": pictures(12, 1), "test": pictures(16, 2)}
+    arrays = {f"{letter}_{name}": part[index] for name, part in parts.items() for index, letter in enumerate("xy")}
+    np.savez(folder / "tiny.npz", **arrays)
+    task = {"source": "arrays", "path": str(folder / "tiny.npz")}
+    config = Config(tasks={"tiny": task}, backbones={"net": SPEC.model_dump()})
+    convert_task("tiny", config.tasks["tiny"], folder / "task", progress=False)
+    state = shaken_network(SPEC.model).state_dict()
+    save_file(
+        {name: value.float() if value.is_floating_point() else value for name, value in state.items()}, folder / "w"
+    )
+    (folder / "w").rename(folder / "weights.safetensors")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def layers(inputs):
+    """The content of layers.json."""
+    return describe(SPEC, "net", inputs / "weights.safetensors")
+
+
+@pytest.fixture
+def place(inputs, layers, tmp_path):
+    """An empty place to train in, in float64."""
+    return new_place(inputs, layers, tmp_path)
+
+
+def new_place(inputs: Path, layers: dict, results: Path, **changes) -> Workplace:
+    """A workplace whose store and checkpoints are under `results`."""
+    values = {
+        "task": load_task(inputs / "task"),
+        "layers": layers,
+        "weights": inputs / "weights.safetensors",
+        "store": Store(results / "runs"),
+        "checkpoints": Checkpoints(results / "checkpoints"),
+        "device": CPU,
+        "dtype": torch.float64,
+    }
+    return Workplace(**values | changes)
+
+
+@pytest.fixture
+def base(place):
+    """A run to make others from: linear probing on val, two epochs of three steps."""
+    return Run(place.task.sha256, Split("val"), Backbone.of(place.layers), (), recipe(), names=("tiny", "net"))
