@@ -2,9 +2,13 @@
 
 import copy
 
+from timm.layers import Conv2dSame
 from torch import nn
 from torch.fx import GraphModule
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+_PLAIN = (nn.Conv2d, Conv2dSame)
+"""Convolutions that use their weight as it is; weight standardisation would undo the folding."""
 
 
 def folded(module: GraphModule) -> GraphModule:
@@ -16,7 +20,7 @@ def folded(module: GraphModule) -> GraphModule:
             continue
         norm, before = submodules[node.target], node.all_input_nodes[0]
         convolution = submodules.get(before.target) if before.op == "call_module" else None
-        if not isinstance(norm, nn.BatchNorm2d) or not isinstance(convolution, nn.Conv2d) or len(before.users) > 1:
+        if not isinstance(norm, nn.BatchNorm2d) or type(convolution) not in _PLAIN or len(before.users) > 1:
             continue
         weight, bias = fuse_conv_bn_weights(
             convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias

@@ -8,11 +8,10 @@ from dataclasses import fields, replace
 import pytest
 
 from subtuning.config import Recipe
-from subtuning.errors import UserError
 from subtuning.runs import Backbone, Run, Split, code_version
 from subtuning.runs.code import NUMERICAL, PACKAGE
 from subtuning.runs.identity import canonical_json
-from subtuning.tuning.subsets import FULL, canonical, title
+from subtuning.tuning.subsets import FULL
 from tests.tiny import backbone, make_run
 
 OTHER_RECIPE = {
@@ -127,41 +126,6 @@ def test_only_runs_of_the_same_images_in_the_same_order_are_lanes():
 def test_a_run_in_words():
     assert str(make_run(("a", "b"), split=Split("cv", 5, 2), seed=4)) == "task/net a+b, fold 3/5, seed 4"
     assert str(make_run()) == "task/net linear, val, seed 0"
-    assert title(FULL) == "full"
-
-
-LAYERS = ["stem", "a.0", "a.1", "b.0", "tail"]
-
-
-@pytest.mark.parametrize(
-    ("subset", "expected"),
-    [
-        ("linear", ()),
-        ([], ()),
-        (["linear"], ()),
-        ("full", FULL),
-        (["full"], FULL),
-        ("b.0, a.0", ("a.0", "b.0")),
-        (["tail", "stem", "tail"], ("stem", "tail")),
-        ((name for name in ["a.1"]), ("a.1",)),
-    ],
-)
-def test_a_subset_has_one_canonical_form(subset, expected):
-    assert canonical(subset, LAYERS) == expected
-
-
-@pytest.mark.parametrize(
-    ("subset", "sentence"),
-    [
-        ("a,O", r"layer 'O' is not in this backbone; its layers are stem, a\.0"),
-        ("stam", r"layer 'stam' is not in this backbone \(did you mean 'stem'\?\)"),
-        (["zzz"], r"layer 'zzz' is not in this backbone; its layers are stem, a\.0, a\.1, b\.0, tail"),
-        (["full", "a.0"], "layer 'full' is not in this backbone"),
-    ],
-)
-def test_unknown_layers_are_named(subset, sentence):
-    with pytest.raises(UserError, match=sentence):
-        canonical(subset, LAYERS)
 
 
 @pytest.fixture
