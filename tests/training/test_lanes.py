@@ -1,12 +1,13 @@
 """A lane gives what its run gives alone and what plain PyTorch gives on the whole model; the trunk stays as it was."""
 
+import copy
 import math
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from subtuning.training.data import batches, epoch_order
+from subtuning.training.data import Images, batches, epoch_order
 from subtuning.training.loop import LaneGroup
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane
@@ -271,6 +272,24 @@ def test_seeds_decide_everything_and_the_global_generator_nothing():
     assert largest_difference(first[0], again[0]) == 0
     assert first[1] == again[1]
     assert largest_difference(first[0], other[0]) > 1e-3
+
+
+def test_augmentation_differs_in_every_step_and_seed_and_never_else(monkeypatch):
+    drawn = []
+    batch = Images.batch
+
+    def watched(self, rows, augmentation="none", rng=None):
+        drawn.append(copy.deepcopy(rng).random())
+        return batch(self, rows, augmentation, rng)
+
+    def of_seed(seed):
+        drawn.clear()
+        train(shaken_trunk("test_resnet"), [make_run((), seed, augmentation="flip")], features_of("test_resnet"))
+        return tuple(drawn)
+
+    monkeypatch.setattr(Images, "batch", watched)
+    assert of_seed(0) == of_seed(0)
+    assert len({*of_seed(0), *of_seed(1)}) == 2 * 4
 
 
 def test_full_trains_every_parameter_and_linear_none():
