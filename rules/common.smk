@@ -54,7 +54,7 @@ def round_before(wildcards):
 
 def training_threads():
     """All cores for one training at a time: its lanes already share them. On a cluster, see profiles/slurm."""
-    return workflow.cores or 4
+    return workflow.resource_settings.cores or 4  # none are given to --report, --unlock, or on a cluster
 
 
 def memory_mb(wildcards, attempt):
