@@ -13,6 +13,7 @@ from snakemake.exceptions import WorkflowError
 # The package comes from the environment that runs Snakemake or, in a mere checkout, from here.
 sys.path.insert(0, str(Path(workflow.current_basedir).parent))
 
+from subtuning.cli.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml
 from subtuning.config.params import Params, put_command_on_path
 from subtuning.errors import UserError
@@ -24,6 +25,14 @@ try:
     settings = Params(config)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+
+
+if workflow.is_main_process:
+    remove_stale_lock()
+
+
+onstart:
+    note_host()
 
 
 wildcard_constraints:
