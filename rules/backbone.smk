@@ -20,6 +20,7 @@ rule fetch_weights:
         "../environment.yml"
     params:
         spec=settings.weights_spec,
+        state=settings.weights_state,
     shell:
         r"""
         subtuning fetch \
@@ -42,12 +43,11 @@ rule describe_backbone:
         mem_mb=4000,
     params:
         spec=settings.backbone_spec,
-        subsets=settings.subsets,
+        code=settings.code,
     shell:
         r"""
         subtuning describe \
             --backbone {wildcards.backbone} \
             --spec {params.spec:q} \
-            --subsets {params.subsets:q} \
             2>&1 | tee {log:q}
         """

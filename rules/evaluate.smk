@@ -11,6 +11,7 @@ rule evaluate:
     input:
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
+        checked=ancient("results/{task}/{backbone}/checked.json"),
         profile="results/{task}/{backbone}/profile.csv",
         selected="results/{task}/{backbone}/selected.json",
     output:
@@ -21,9 +22,9 @@ rule evaluate:
             labels={"task": "{task}", "backbone": "{backbone}", "split": "test"},
         ),
     log:
-        "results/logs/evaluate/{task}.{backbone}.log",
+        "results/logs/evaluate/{task}/{backbone}.log",
     benchmark:
-        "results/benchmarks/evaluate/{task}.{backbone}.tsv"
+        "results/benchmarks/evaluate/{task}/{backbone}.tsv"
     conda:
         "../environment.yml"
     threads: training_threads()

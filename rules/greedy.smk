@@ -24,9 +24,9 @@ rule train_greedy:
     output:
         "results/{task}/{backbone}/greedy/{direction}/round{round}.shard{shard}.json",
     log:
-        "results/logs/greedy/{task}.{backbone}.{direction}.{round}.{shard}.log",
+        "results/logs/greedy/{task}/{backbone}/{direction}{round}.shard{shard}.log",
     benchmark:
-        "results/benchmarks/greedy/{task}.{backbone}.{direction}.{round}.{shard}.tsv"
+        "results/benchmarks/greedy/{task}/{backbone}/{direction}{round}.shard{shard}.tsv"
     conda:
         "../environment.yml"
     threads: training_threads()
@@ -69,7 +69,7 @@ rule select_greedy:
     output:
         "results/{task}/{backbone}/greedy/{direction}/round{round}.json",
     log:
-        "results/logs/greedy/{task}.{backbone}.{direction}.{round}.log",
+        "results/logs/greedy/{task}/{backbone}/{direction}{round}.log",
     conda:
         "../environment.yml"
     params:
@@ -103,7 +103,7 @@ rule greedy_path:
         table="results/{task}/{backbone}/greedy.csv",
         selected="results/{task}/{backbone}/selected.json",
     log:
-        "results/logs/greedy/{task}.{backbone}.log",
+        "results/logs/greedy/{task}/{backbone}/path.log",
     conda:
         "../environment.yml"
     params:

@@ -42,7 +42,7 @@ rule draw_figures:
             figure=["profile", "greedy", "tradeoff"],
         ),
     log:
-        "results/logs/figures/{task}.{backbone}.log",
+        "results/logs/figures/{task}/{backbone}/all.log",
     conda:
         "../environment.yml"
     params:
@@ -76,7 +76,7 @@ rule draw_profile_test:
         ),
         png="results/figures/{task}/{backbone}/profile_test.png",
     log:
-        "results/logs/figures/{task}.{backbone}.test.log",
+        "results/logs/figures/{task}/{backbone}/profile_test.log",
     conda:
         "../environment.yml"
     params:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from subtuning.cli.common import config_arguments, entry, from_json, write_json
 from subtuning.config import Backbone, load_config, parse_entry
-from subtuning.errors import UserError
 
 
 def fetch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,23 +23,14 @@ def fetch(args: argparse.Namespace) -> None:
 def describe_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning describe`"""
     _arguments(parser)
-    parser.add_argument(
-        "--subsets", type=from_json, default={}, metavar="JSON", help="named subsets whose layers to check"
-    )
 
 
 def describe(args: argparse.Namespace) -> None:
-    """Write `layers.json`, after checking that the config's named subsets exist."""
+    """Write `layers.json`."""
     from subtuning.backbones.describe import describe as description_of
-    from subtuning.tuning.subsets import canonical
 
     folder = args.results / "backbones" / args.backbone
     description = description_of(_spec(args), args.backbone, folder / "weights.safetensors")
-    for name, layers in args.subsets.items():
-        try:
-            canonical(layers, [row["name"] for row in description["layers"]])
-        except UserError as error:
-            raise UserError(f"subset {name!r}, backbone {args.backbone!r}: {error}") from None
     write_json(folder / "layers.json", description)
 
 
@@ -85,9 +75,8 @@ def layers(args: argparse.Namespace) -> None:
             colalign=["left", "left", *["right"] * 3],
         )
     )
-    print(
-        f"A head for C classes adds {found['features'] + 1:,} x C parameters. The tail is trained only in 'full' or by name."
-    )
+    print(f"A head for C classes adds {found['features'] + 1:,} x C parameters.")
+    print("The tail is trained only in 'full' or by name.")
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""The config as the rules see it: leaf values, each a stable text or number, so that a change re-runs only what uses it."""
+"""The config as the rules see it: leaf values, each a stable text or number: a change re-runs only what uses it."""
 
 import json
 import os
@@ -11,6 +11,9 @@ from subtuning.config.load import parse_config
 from subtuning.errors import UserError
 from subtuning.runs.code import code_version, figures_version
 from subtuning.runs.identity import canonical_json
+
+WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
+"""How the name of a weights file ends (see `Backbone.weights`)."""
 
 
 class Params:
@@ -25,12 +28,14 @@ class Params:
         self.tasks, self.backbones = list(self.config.tasks), list(self.config.backbones)
         self.profile, self.greedy, self.evaluate = self.config.profile, self.config.greedy, self.config.evaluate
         self.code, self.figures = code_version(), figures_version()
-        for name, task in self.config.tasks.items():
-            path = getattr(task, "path", None)
-            if path is not None and not Path(path).exists():
-                raise UserError(
-                    f"config: tasks.{name}.path is {path!r}, which does not exist (looked in {Path.cwd().name}/)"
-                )
+        for key, path in self._local_paths().items():
+            if not Path(path).exists():
+                raise UserError(f"config: {key} is {path!r}, which does not exist (looked in {Path.cwd().name}/)")
+
+    @property
+    def folds(self) -> list[int]:
+        """All numbers of folds that some step uses."""
+        return sorted({self.profile.folds} | ({self.greedy.folds} if self.greedy.split == "cv" else set()))
 
     @property
     def directions(self) -> list[str]:
@@ -59,18 +64,38 @@ class Params:
 
     def task_state(self, wildcards) -> str:
         """A fingerprint of a local task's files (names, sizes, times), so that changed images are converted again."""
+        return self._state(f"tasks.{wildcards.task}.path")
+
+    def weights_state(self, wildcards) -> str:
+        """The same for a local weights file."""
+        return self._state(f"backbones.{wildcards.backbone}.weights")
+
+    def _state(self, key: str) -> str:
         from subtuning.tasks.fingerprint import fingerprint
 
-        path = getattr(self.config.tasks[wildcards.task], "path", None)
+        path = self._local_paths().get(key)
         return fingerprint(Path(path)) if path else ""
+
+    def _local_paths(self) -> dict[str, str]:
+        """Key of the config -> the file or folder of the user's that it names."""
+        tasks = {f"tasks.{name}.path": getattr(task, "path", None) for name, task in self.config.tasks.items()}
+        weights = {f"backbones.{name}.weights": backbone.weights for name, backbone in self.config.backbones.items()}
+        files = {k: path for k, path in weights.items() if path.endswith(WEIGHT_FILES) and path[:8] != "package:"}
+        return {key: path for key, path in tasks.items() if path} | files
 
     def _backbone(self, wildcards) -> dict[str, Any]:
         return self.config.backbones[wildcards.backbone].model_dump(exclude={"recipe", "subsets"})
 
 
 def put_command_on_path() -> None:
-    """Let jobs find `subtuning` where this Python has it, also when its environment is not activated."""
+    """Let jobs find `subtuning` where this Python has it, also when its environment is not activated.
+
+    Its package is the one that this file is part of: with two checkouts and one environment, rules and jobs agree.
+    """
     here = str(Path(sys.executable).parent)
     folders = os.environ.get("PATH", "").split(os.pathsep)
     if here not in folders:
         os.environ["PATH"] = os.pathsep.join([here, *folders])
+    package = str(Path(__file__).resolve().parents[2])
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path not in ("", package)]
+    os.environ["PYTHONPATH"] = os.pathsep.join([package, *others])
