@@ -91,6 +91,47 @@ def test_no_lane_writes_into_values_that_others_share(model):
         assert all(torch.equal(value, old[name]) for name, value in segment.module.state_dict().items())
 
 
+class WritesInPlace(nn.Module):
+    """Adds to the activation that the layer before it made."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(inplace=True)) for _ in range(3))
+
+    def forward(self, x):
+        x = nn.functional.relu(self.stem(x), inplace=True)
+        x += self.blocks[0](x)
+        x -= self.blocks[1](x)
+        x *= self.blocks[2](x)
+        return x.mean((2, 3))
+
+    def group_matcher(self, coarse=False):
+        return {"stem": r"^stem", "blocks": r"^blocks\.(\d+)"}
+
+
+def test_in_place_arithmetic_becomes_out_of_place():
+    network = WritesInPlace().double()
+    x = torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    expected = network(x)
+    trunk = Trunk(split_model(network))
+    with torch.no_grad():
+        values = trunk.values_at(x, range(5))
+    before = copy.deepcopy(values)
+    for name in ["blocks.0", "blocks.1", "blocks.2"]:
+        assert torch.equal(lane_of(trunk, name)(values[lane_of(trunk, name).cut]), expected)
+    for cut, held in values.items():
+        assert all(torch.equal(value, before[cut][name]) for name, value in held.items())
+    for segment in trunk.original:
+        assert not any(getattr(module, "inplace", False) for module in segment.module.modules())
+        assert not any(node.kwargs.get("inplace") for node in segment.module.graph.nodes)
+
+
+def lane_of(trunk, name):
+    """A lane without head that trains one layer."""
+    return Lane(trunk, (name,), nn.Identity())
+
+
 def test_values_at_each_cut_lead_to_the_same_features():
     network = shake(create_model("densenet121", num_classes=0, **MODELS["densenet121"]))
     x = torch.randn(2, 3, 32, 32).double()
