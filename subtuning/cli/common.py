@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ class Pair:
         return self.store.require(runs)
 
     def _train_missing(self, missing: list[Run], args: argparse.Namespace) -> None:
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not keep a busy machine from working
         import torch
 
         from subtuning.training.checkpoints import Checkpoints

@@ -1,8 +1,9 @@
 """The training loop: lanes that see the same images in the same order, one step at a time."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -58,11 +59,19 @@ class LaneState:
         self.curve = list(state["curve"])
 
 
+class Batch(NamedTuple):
+    """What the lanes of one step share: the trunk's values at every cut, the labels, and the time it took."""
+
+    values: dict[int, dict[str, Tensor]]
+    labels: Tensor
+    watch: Stopwatch
+
+
 class LaneGroup:
     """Lanes with one recipe, seed and split, trained together: each batch is prepared once, the trunk runs once.
 
     Every lane is stepped by itself on the shared activations, so its numbers do not depend on which others are there.
-    On a CPU the lanes of a step run side by side, one thread each (see `threads.LaneThreads`).
+    On a CPU the lanes of a step run side by side, and beside them the trunk for the next one (see `threads.LaneThreads`).
     """
 
     def __init__(self, trunk: Trunk, runs: Sequence[Run], train: Images, classes: int, features: int):
@@ -74,9 +83,9 @@ class LaneGroup:
         self.steps_per_epoch = len(batches(len(train), self.recipe.batch_size))
         self.steps = self.recipe.epochs * self.steps_per_epoch
         self.step = 0
-        self._batches: tuple[int, list[np.ndarray]] = (-1, [])
         self.lanes = [self._new_lane(run, classes, features) for run in runs]
         self._threads = LaneThreads(len(runs), self.device)
+        self._upcoming: tuple[int, Future[Batch]] = (-1, Future())
 
     def _new_lane(self, run: Run, classes: int, features: int) -> LaneState:
         head = new_head(features, classes, self.recipe, self.seed)
@@ -99,28 +108,37 @@ class LaneGroup:
 
     def advance(self) -> None:
         """One step of every active lane; closes the epoch's books after its last step."""
-        epoch, index = divmod(self.step, self.steps_per_epoch)
-        if self._batches[0] != epoch:
-            order = epoch_order(len(self.train), self.seed, epoch)
-            self._batches = (epoch, batches(len(self.train), self.recipe.batch_size, order))
-        rng = np.random.default_rng([self.seed, self.step, 1])
-        shared = Stopwatch(self.device)
-        with shared:
-            images, labels = self.train.batch(self._batches[1][index], self.recipe.augmentation, rng)
-            values = self._shared_values(images)
+        batch = self._prepared(self.step).result()
+        if self.step + 1 < self.steps and self._threads.parallel:
+            self._upcoming = (self.step + 1, self._prepared(self.step + 1))
         rate = learning_rate(self.recipe, self.step, self.steps)
         share = 1 / len(self.active)
 
         def step(state: LaneState) -> None:
-            state.watch.add(shared, share)
+            state.watch.add(batch.watch, share)
             with state.watch:
                 set_learning_rate(state.optimizer, rate)
-                self._step_lane(state, values[state.lane.cut], labels)
+                self._step_lane(state, batch.values[state.lane.cut], batch.labels)
 
         self._threads.each(step, self._costly_first())
         self.step += 1
-        if index == self.steps_per_epoch - 1:
+        epoch, index = divmod(self.step, self.steps_per_epoch)
+        if index == 0:
             self._close_epoch(epoch, rate)
+
+    def _prepared(self, step: int) -> Future[Batch]:
+        """The batch of a step: already in preparation since the step before, or begun now."""
+        begun, batch = self._upcoming
+        return batch if begun == step else self._threads.submit(self._prepare, step)
+
+    def _prepare(self, step: int) -> Batch:
+        epoch, index = divmod(step, self.steps_per_epoch)
+        rows = batches(len(self.train), self.recipe.batch_size, epoch_order(len(self.train), self.seed, epoch))[index]
+        watch = Stopwatch(self.device)
+        with watch:
+            rng = np.random.default_rng([self.seed, step, 1])
+            images, labels = self.train.batch(rows, self.recipe.augmentation, rng)
+            return Batch(self._shared_values(images), labels, watch)
 
     def _costly_first(self) -> list[LaneState]:
         return sorted(self.active, key=lambda state: (state.lane.cut, -len(state.lane.trained)))
@@ -149,7 +167,7 @@ class LaneGroup:
                 state.diverged = True
                 continue
             accuracy = state.correct.item() / len(self.train)
-            state.curve.append({"epoch": epoch + 1, "train_loss": loss, "train_accuracy": accuracy, "lr": rate})
+            state.curve.append({"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy, "lr": rate})
             state.loss_sum.zero_()
             state.correct.zero_()
 
@@ -165,8 +183,7 @@ class LaneGroup:
         for state in active:
             state.lane.eval()
         for rows in batches(len(images), SCORING_BATCH) if active else []:
-            batch, labels = images.batch(rows)
-            self._score_batch(self._shared_values(batch), labels, loss, correct)
+            self._score_batch(images, rows, loss, correct)
         for index, state in enumerate(active):
             state.diverged = not torch.isfinite(loss[index]).item()
         scored = {id(state): index for index, state in enumerate(active) if not state.diverged}
@@ -178,7 +195,13 @@ class LaneGroup:
             for state in self.lanes
         ]
 
-    def _score_batch(self, values: dict[int, dict[str, Tensor]], labels: Tensor, loss: Tensor, correct: Tensor) -> None:
+    def _score_batch(self, images: Images, rows: np.ndarray, loss: Tensor, correct: Tensor) -> None:
+        def prepare() -> tuple[dict[int, dict[str, Tensor]], Tensor]:
+            batch, labels = images.batch(rows)
+            return self._shared_values(batch), labels
+
+        values, labels = self._threads.submit(prepare).result()
+
         def score(item: tuple[int, LaneState]) -> None:
             index, state = item
             with torch.no_grad(), self._cast():
