@@ -11,7 +11,6 @@ rule evaluate:
     input:
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
-        checked=ancient("results/{task}/{backbone}/checked.json"),
         profile="results/{task}/{backbone}/profile.csv",
         selected="results/{task}/{backbone}/selected.json",
     output:

@@ -4,46 +4,20 @@ This part of the workflow makes the finetuning profile: every layer trained alon
 REQUIRED INPUTS: a converted task and a described backbone.
 OUTPUTS: results/<task>/<backbone>/profile.csv (cross-validation on train + val) and, if the config asks for it,
 profile_test.csv (seeds on the test set; no selection ever reads it).
-This part includes the following steps: look for what cannot work before anything is trained, train the layers (spread
-over `profile.shards` jobs), then write the table. The check is `ancient`: another subset to compare trains nothing.
+This part includes the following steps: train the layers (spread over `profile.shards` jobs), then write the table.
+Before anything is trained, `subtuning profile` also checks the plan of later steps (see rules/common.smk).
 """
 
 
 localrules:
-    check_pair,
     profile_table,
     profile_test_table,
-
-
-rule check_pair:
-    input:
-        task="results/tasks/{task}/task.json",
-        layers="results/backbones/{backbone}/layers.json",
-    output:
-        "results/{task}/{backbone}/checked.json",
-    log:
-        "results/logs/check/{task}/{backbone}.log",
-    conda:
-        "../environment.yml"
-    params:
-        folds=settings.folds,
-        subsets=settings.subsets,
-    shell:
-        r"""
-        subtuning check \
-            --task {wildcards.task} \
-            --backbone {wildcards.backbone} \
-            --folds {params.folds} \
-            --subsets {params.subsets:q} \
-            2>&1 | tee {log:q}
-        """
 
 
 rule train_profile:
     input:
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
-        checked=ancient("results/{task}/{backbone}/checked.json"),
     output:
         "results/{task}/{backbone}/profile/shard{shard}.json",
     log:
@@ -108,7 +82,6 @@ rule train_profile_test:
     input:
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
-        checked=ancient("results/{task}/{backbone}/checked.json"),
     output:
         "results/{task}/{backbone}/profile_test/shard{shard}.json",
     log:

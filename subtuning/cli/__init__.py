@@ -15,7 +15,6 @@ VERBS = {
     "convert": ("data", "convert a task's images and labels"),
     "fetch": ("backbone", "fetch a backbone's weights"),
     "describe": ("backbone", "write a backbone's layers.json"),
-    "check": ("check", "look for what cannot work before anything is trained"),
     "profile": ("profile", "train every layer alone"),
     "profile-table": ("profile", "write profile.csv"),
     "greedy-train": ("greedy", "train the candidates of a greedy round"),

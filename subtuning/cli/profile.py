@@ -1,12 +1,17 @@
 """Verbs of the finetuning profile."""
 
 import argparse
+import os
 from pathlib import Path
 
-from subtuning.cli.common import Pair, device_arguments, pair_arguments, positive, write_json
+import numpy as np
+
+from subtuning.cli.common import Pair, device_arguments, from_json, pair_arguments, positive, write_json
 from subtuning.errors import UserError
 from subtuning.runs import Run, Split
 from subtuning.search.profile import cv_splits, runs_of, shard, subsets
+from subtuning.tasks import folds
+from subtuning.tuning.subsets import canonical
 
 
 def profile_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,15 +19,40 @@ def profile_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments(parser)
     parser.add_argument("--shard", type=int, default=0, metavar="I", help="which part of the layers, from 0")
     parser.add_argument("--shards", type=positive, default=1, metavar="N", help="into how many parts they are split")
+    parser.add_argument(
+        "--plan",
+        type=from_json,
+        default=os.environ.get("SUBTUNING_PLAN", "{}"),
+        metavar="JSON",
+        help="what later steps need, to be checked first: {folds: {key: K}, subsets: {backbone: {name: [layers]}}} "
+        "(default: $SUBTUNING_PLAN)",
+    )
     device_arguments(parser)
 
 
 def profile(args: argparse.Namespace) -> None:
     """Train every layer alone, linear probing and full fine-tuning, and list the runs."""
     pair = Pair(args)
+    _check_plan(pair, args.plan)
     wanted = shard(subsets(pair.layers), args.shard, args.shards)
     records = pair.train(profile_runs(pair, args, wanted), args)
     write_json(args.out, {"runs": [record["id"] for record in records]})
+
+
+def _check_plan(pair: Pair, plan: dict) -> None:
+    """Say now what would stop a later step: too few images for its folds, a layer that is not there."""
+    labels = np.concatenate([pair.task.part(part)[1] for part in ("train", "val")])
+    for name, count in plan.get("folds", {}).items():
+        try:
+            folds(labels, count)
+        except UserError as error:
+            raise UserError(f"{name}, task {pair.names[0]!r}: {error}") from None
+    names = [row["name"] for row in pair.layers["layers"]]
+    for name, layers in plan.get("subsets", {}).get(pair.names[1], {}).items():
+        try:
+            canonical(layers, names)
+        except UserError as error:
+            raise UserError(f"subset {name!r}, backbone {pair.names[1]!r}: {error}") from None
 
 
 def profile_table_arguments(parser: argparse.ArgumentParser) -> None:

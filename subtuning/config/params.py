@@ -33,9 +33,10 @@ class Params:
                 raise UserError(f"config: {key} is {path!r}, which does not exist (looked in {Path.cwd().name}/)")
 
     @property
-    def folds(self) -> list[int]:
-        """All numbers of folds that some step uses."""
-        return sorted({self.profile.folds} | ({self.greedy.folds} if self.greedy.split == "cv" else set()))
+    def plan(self) -> str:
+        """What later steps need of the images and layers, as `subtuning profile --plan` takes it."""
+        folds = {"greedy.folds": self.greedy.folds} if self.greedy.split == "cv" else {}
+        return json.dumps({"folds": folds, "subsets": {name: self.config.subsets_of(name) for name in self.backbones}})
 
     @property
     def directions(self) -> list[str]:
