@@ -5,7 +5,6 @@ skip connections across segments (DenseNet's lists, a shared position bias) are 
 """
 
 import inspect
-import operator
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -90,7 +89,7 @@ def _trace(model: nn.Module) -> fx.Graph:
     """The graph of a forward pass that holds in train and eval mode alike and writes nothing in place.
 
     BatchNorm stays one node, since its mode is switched later. Without in-place operations no lane can change an
-    activation that other lanes share.
+    activation that other lanes share (tracing itself turns `x += y` into `x = x + y`).
     """
     _make_deterministic(model)
     graph, in_training = _traced(model.eval()), _traced(model.train())
@@ -100,7 +99,6 @@ def _trace(model: nn.Module) -> fx.Graph:
             f"model {type(model).__name__} takes another path in training than in evaluation; choose another model"
         )
     for node in graph.nodes:
-        node.target = _OUT_OF_PLACE.get(node.target, node.target)
         if node.kwargs.get("inplace"):
             node.update_kwarg("inplace", False)
     return graph
@@ -116,11 +114,6 @@ def _make_deterministic(model: nn.Module) -> None:
         for rate in ("drop_prob", "drop_rate"):
             if isinstance(getattr(module, rate, None), float):
                 setattr(module, rate, 0.0)
-
-
-_OUT_OF_PLACE = {operator.iadd: operator.add, operator.isub: operator.sub, operator.imul: operator.mul} | {
-    operator.itruediv: operator.truediv
-}
 
 
 def _shape_of(graph: fx.Graph) -> list[str]:

@@ -117,10 +117,9 @@ def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]
     Returns:
         the content of `selected.json`: direction, layers, score (mean), scores, rounds, epsilon.
     """
-    results = {direction: path(rounds, epsilon) for direction, rounds in sorted(chains.items(), reverse=True)}
-    usable = {d: r for d, r in results.items() if None not in r[2]} or results
-    direction = max(usable, key=lambda d: (_score(usable[d][2]), d))
-    kept, subset, scores = usable[direction]
+    results = {direction: path(rounds, epsilon) for direction, rounds in chains.items()}
+    direction = max(results, key=lambda d: (_score(results[d][2]), d))  # "forward" comes after "backward"
+    kept, subset, scores = results[direction]
     return {
         "direction": direction,
         "layers": _plain(subset),

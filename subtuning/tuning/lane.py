@@ -46,13 +46,12 @@ class Trunk:
         """
         values, at = {self.input: images}, {}
         for index in range(max(cuts, default=0) + 1):
+            live = self.live_after(index)
+            values = {name: value for name, value in values.items() if name in live}
             if index in cuts:
-                live = self.live_after(index)
-                at[index] = {name: value for name, value in values.items() if name in live}
-            if index < max(cuts):
+                at[index] = values
+            if index < max(cuts, default=0):
                 values = run_segments([self.frozen[index]], values)
-                live = self.live_after(index + 1)
-                values = {name: value for name, value in values.items() if name in live}
         return at
 
 

@@ -81,6 +81,18 @@ def downsampling(network, name):
     return getattr(module, "downsample", None)
 
 
+def test_what_timm_counts_to_the_block_before_is_in_that_block():
+    """DenseNet's transitions have no number of their own among the blocks."""
+    network = create_model("densenet121", num_classes=0)
+    rows = describe(Backbone(model="densenet121", input_size=32))["layers"]
+    dense = [f"features.denseblock{i}.denselayer{j}" for i, n in enumerate((6, 12, 24, 16), 1) for j in range(1, n + 1)]
+    assert [row["name"] for row in rows] == ["stem", *dense, "tail"]
+    last, transition = (
+        network.get_submodule(f"features.{path}") for path in ("denseblock1.denselayer6", "transition1")
+    )
+    assert {row["name"]: row["parameters"] for row in rows}[dense[5]] == size_of(last) + size_of(transition)
+
+
 def test_stages_group_the_layers():
     rows = describe(Backbone(model="resnet18", input_size=32))["layers"]
     assert [row["stage"] for row in rows] == ["stem", *(f"layer{stage}" for stage in (1, 2, 3, 4) for _ in (0, 1))]

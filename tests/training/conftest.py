@@ -67,3 +67,12 @@ def new_place(inputs: Path, layers: dict, results: Path, **changes) -> Workplace
 def base(place):
     """A run to make others from: linear probing on val, two epochs of three steps."""
     return Run(place.task.sha256, Split("val"), Backbone.of(place.layers), (), recipe(), names=("tiny", "net"))
+
+
+@pytest.fixture
+def threads():
+    """Three threads for torch, as on a larger machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield 3
+    torch.set_num_threads(before)

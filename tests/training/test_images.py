@@ -160,6 +160,13 @@ def test_images_on_the_device_give_the_same_batches_as_a_memory_map(tmp_path, au
     assert len(mapped) == len(mapped.on_device()) == 10
 
 
+def test_a_batch_is_flipped_by_its_own_generator():
+    rows = np.arange(3)
+    plain = images(16).batch(rows)[0]
+    flipped = images(16).batch(rows, "flip", Draws(0.4, 0.6, 0.1))[0]
+    assert torch.equal(flipped, torch.stack([plain[0].flip(2), plain[1], plain[2].flip(2)]))
+
+
 def test_augmentation_moves_pixels_but_not_labels():
     source, rows = images(16), np.arange(16)
     plain, labels = source.batch(rows)

@@ -133,6 +133,24 @@ def test_a_score_is_accuracy_and_mean_loss_over_all_images():
     assert score["loss"] == pytest.approx(F.cross_entropy(logits, labels).item(), abs=1e-9)
 
 
+def test_the_curve_holds_means_over_the_images_of_each_epoch():
+    """With batches of 7 and 6 images and a learning rate that moves nothing."""
+    trunk = shaken_trunk("test_resnet")
+    group = LaneGroup(trunk, [make_run((), lr=1e-30)], images(13).on_device(), CLASSES, features_of("test_resnet"))
+    while not group.finished:
+        group.advance()
+    (score,) = group.score(images(13))
+    for epoch, point in enumerate(group.lanes[0].curve, start=1):
+        assert point["epoch"] == epoch
+        assert point["train_loss"] == pytest.approx(score["loss"], abs=1e-9)
+        assert point["train_accuracy"] == score["accuracy"]
+    assert [point["lr"] for point in group.lanes[0].curve] == pytest.approx([learning_rate_of(1), learning_rate_of(3)])
+
+
+def learning_rate_of(step):
+    return 1e-30 * (1 + math.cos(math.pi * step / 4)) / 2
+
+
 def test_gradients_stop_at_the_lowest_trained_layer():
     trunk = shaken_trunk("test_resnet")
     seen = []

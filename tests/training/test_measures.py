@@ -15,15 +15,6 @@ from subtuning.tuning.subsets import FULL
 from tests.tiny import CPU, make_run
 
 
-@pytest.fixture
-def threads():
-    """Three threads for torch, as on a larger machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield 3
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("lanes", [1, 2, 5])
 def test_every_lane_is_called_once_and_waited_for(threads, lanes):
     done = []
@@ -32,16 +23,20 @@ def test_every_lane_is_called_once_and_waited_for(threads, lanes):
     assert torch.get_num_threads() == threads, "the main thread keeps its own"
 
 
-def test_lanes_share_the_cores(threads):
-    seen, together = set(), threading.Barrier(3)
+@pytest.mark.parametrize(("lanes", "cores", "workers", "each"), [(6, 3, 3, 1), (2, 5, 2, 2), (1, 3, 1, 3)])
+def test_lanes_share_the_cores(threads, lanes, cores, workers, each):
+    torch.set_num_threads(cores)
+    seen, together = set(), threading.Barrier(workers)
 
     def work(_):
         together.wait(30)
         seen.add((threading.current_thread().name, torch.get_num_threads()))
 
-    LaneThreads(6, CPU).each(work, range(6))
-    assert {count for _, count in seen} == {1}
-    assert len(seen) == 3
+    lane_threads = LaneThreads(lanes, CPU)
+    assert lane_threads.parallel == (workers > 1)
+    lane_threads.each(work, range(lanes))
+    assert {count for _, count in seen} == {each}
+    assert len(seen) == workers
 
 
 def test_an_error_in_a_lane_is_raised(threads):

@@ -137,15 +137,39 @@ def test_lanes_are_runs_of_one_split_seed_and_recipe(place, base):
     assert sorted(map(len, lane_groups(runs, place))) == [1, 1, 1, 1, 2, 2, 2, 2]
 
 
-def test_lanes_on_threads_give_the_same_results(place, base, undisturbed):
-    expected, threads = undisturbed(several(base)), torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        train_missing(several(base), place)
-    finally:
-        torch.set_num_threads(threads)
-    for found, other in zip(numbers(place, several(base)), expected, strict=True):
-        assert found["metrics"] == pytest.approx(other["metrics"], abs=1e-9)
+def test_lanes_on_threads_give_the_same_results(place, base, undisturbed, threads):
+    train_missing(several(base), place)
+    assert numbers(place, several(base)) == undisturbed(several(base))
+
+
+def test_a_training_on_threads_resumes_bit_for_bit(place, base, undisturbed, each_step, threads):
+    runs = several(recipe_of(base, augmentation="crop"))
+    each_step(lambda group: signal.raise_signal(signal.SIGTERM) if group.step == 3 else None)
+    with pytest.raises(Interrupted):
+        train_missing(runs, place)
+    each_step(None)
+    train_missing(runs, place)
+    assert numbers(place, runs) == undisturbed(runs)
+
+
+@pytest.mark.parametrize(("precision", "name"), [("fp32", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")])
+def test_mixed_precision_reaches_lanes_on_threads(inputs, layers, tmp_path, base, threads, precision, name):
+    runs = several(recipe_of(base, precision=precision))
+    results = []
+    for count in (3, 1):
+        torch.set_num_threads(count)
+        place = new_place(inputs, layers, tmp_path / str(count), dtype=torch.float32)
+        train_missing(runs, place)
+        results.append(numbers(place, runs))
+    assert results[0] == results[1]
+    assert {record["precision"] for record in results[0]} == {name}
+    assert {record["status"] for record in results[0]} == {"done"}
+    full = new_place(inputs, layers, tmp_path / "full", dtype=torch.float32)
+    plain = several(recipe_of(base, precision="auto"))
+    train_missing(plain, full)
+    losses = [[record["metrics"]["loss"] for record in found] for found in (results[0], numbers(full, plain))]
+    assert losses[0] == pytest.approx(losses[1], rel=0.3)  # with fp16, first steps are skipped until the scale fits
+    assert (losses[0] == losses[1]) == (precision == "fp32"), "the precision changes nothing"
 
 
 def test_the_number_of_lanes_does_not_change_results(place, base, undisturbed):
