@@ -59,6 +59,12 @@ def final_output():
     return wanted + ["results/tables/summary.md"]
 
 
+def fetched_archives(wildcards):
+    """The list of a VTAB-1k task's archives; other tasks are read where they are."""
+    is_vtab = settings.config.tasks[wildcards.task].source == "vtab"
+    return "results/data/fetched/{task}.json" if is_vtab else []
+
+
 def round_before(wildcards):
     """The round file that a greedy round starts from; for the first, the profile, whose runs it shares."""
     if int(wildcards.round) == 1:

@@ -1,12 +1,39 @@
 """
 This part of the workflow converts raw images and labels.
 
-REQUIRED INPUTS: what the config's `tasks` entry names (a folder, lists, an array file, or an installed package).
+REQUIRED INPUTS: what the config's `tasks` entry names (a folder, lists, an array file, an installed package, or the
+published archives of VTAB-1k, which are fetched if they are not there).
 OUTPUTS: results/tasks/<task>/{train,val,test}/{images,labels}.npy and task.json.
+Fetching is a local rule: compute nodes need no network.
 """
 
 
+localrules:
+    fetch_task,
+
+
+rule fetch_task:
+    output:
+        "results/data/fetched/{task}.json",
+    log:
+        "results/logs/fetch/{task}.log",
+    conda:
+        "../environment.yml"
+    params:
+        spec=settings.task_spec,
+    shell:
+        r"""
+        subtuning fetch-task \
+            --task {wildcards.task} \
+            --spec {params.spec:q} \
+            --out {output:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule convert_task:
+    input:
+        fetched_archives,
     output:
         expand(
             "results/tasks/{{task}}/{part}/{array}.npy",

@@ -1,34 +1,91 @@
 """Verbs about tasks."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import Any
 
-from pydantic import TypeAdapter
-
-from subtuning.cli.common import config_arguments, entry, from_json, positive
+from subtuning.cli.common import config_arguments, entry, from_json, positive, write_json
 from subtuning.config import Task, load_config, parse_entry
+from subtuning.errors import UserError
 
 
 def convert_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning convert`"""
-    parser.add_argument("--task", required=True, help="the task's name")
-    parser.add_argument("--spec", type=from_json, metavar="JSON", help="the task's entry; the config's if not given")
+    _arguments(parser)
     parser.add_argument("--workers", type=positive, default=1, help="images decoded at once (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/tasks/<task>")
-    config_arguments(parser)
 
 
 def convert(args: argparse.Namespace) -> None:
     """Write `{train,val,test}/images.npy`, `labels.npy` and `task.json`."""
     from subtuning.tasks import convert_task
 
+    convert_task(args.task, _spec(args), args.out or args.results / "tasks" / args.task, workers=args.workers)
+
+
+def fetch_task_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning fetch-task`"""
+    _arguments(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to list the archives, as JSON")
+
+
+def fetch_task(args: argparse.Namespace) -> None:
+    """Fetch what is missing; archives that are there are used as they are."""
+    from subtuning.tasks.fetch import fetch_task as fetch
+
+    spec = _spec(args)
+    if spec.source != "vtab":
+        raise UserError(
+            f"tasks.{args.task}: only tasks of source vtab are fetched, this one is of source {spec.source}"
+        )
+    files = [str(path) for path in fetch(spec)]
+    if args.out:
+        write_json(args.out, files)
+    print("\n".join(files))
+
+
+def verify_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning verify`"""
+    parser.add_argument("tasks", nargs="+", metavar="TASK", help="names of converted tasks")
+    config_arguments(parser)
+
+
+def verify(args: argparse.Namespace) -> None:
+    """Print a line for every part of every task; the exit status is 1 if anything differs."""
+    from subtuning.tasks.verify import verify_task
+
+    good = True
+    for name in args.tasks:
+        for check in verify_task(args.results / "tasks" / name):
+            good = good and check.good
+            print(f"{name} {check.part}: {check.text}")
+    if not good:
+        sys.exit(1)
+
+
+def export_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning export`"""
+    parser.add_argument("task", help="name of a converted task")
+    parser.add_argument("out", type=Path, metavar="DIR", help="folder to make; source: image_list reads it back")
+    parser.add_argument("--workers", type=positive, default=1, help="images encoded at once (default: %(default)s)")
+    config_arguments(parser)
+
+
+def export(args: argparse.Namespace) -> None:
+    """Write `images/<part>/*.png` and the lists train800.txt, val200.txt, train800val200.txt, test.txt."""
+    from subtuning.tasks.export import export_task
+
+    export_task(args.results / "tasks" / args.task, args.out, workers=args.workers)
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--task", required=True, help="the task's name")
+    parser.add_argument("--spec", type=from_json, metavar="JSON", help="the task's entry; the config's if not given")
+    config_arguments(parser)
+
+
+def _spec(args: argparse.Namespace) -> Any:
     if args.spec is None:
-        spec = entry(load_config(args.config), "tasks", args.task)
-    else:
-        spec = parse_entry(Task, args.spec, f"task {args.task}")
-    convert_task(args.task, spec, args.out or args.results / "tasks" / args.task, workers=args.workers)
-
-
-def spec_json(spec: object) -> str:
-    """A task's entry as the text that `--spec` takes, without the recipe, which does not change the conversion."""
-    return TypeAdapter(type(spec)).dump_json(spec, exclude={"recipe"}).decode()
+        return entry(load_config(args.config), "tasks", args.task)
+    return parse_entry(Task, args.spec, f"task {args.task}")

@@ -74,7 +74,10 @@ def _prepare(config, args: argparse.Namespace) -> None:
     folder = args.results / "backbones" / args.backbone
     if not (args.results / "tasks" / args.task / "task.json").exists():
         from subtuning.tasks import convert_task
+        from subtuning.tasks.fetch import fetch_task
 
+        if task.source == "vtab":
+            fetch_task(task)
         convert_task(args.task, task, args.results / "tasks" / args.task)
     if not (folder / "weights.safetensors").exists():
         from subtuning.backbones.weights import fetch_weights
