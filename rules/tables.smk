@@ -105,6 +105,7 @@ rule summary:
             labels={"table": "all tasks and backbones", "split": "test"},
         ),
         all_rows="results/tables/all.csv",
+        vtab=expand("results/tables/vtab.{kind}", kind=settings.vtab_tables),
         markdown="results/tables/summary.md",
         latex="results/tables/summary.tex",
     log:
@@ -113,10 +114,12 @@ rule summary:
         "../environment.yml"
     params:
         pairs=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
+        vtab="--vtab" if settings.vtab_tables else "",
     shell:
         r"""
         subtuning tables \
             --pairs {params.pairs} \
+            {params.vtab} \
             --out results/tables \
             2>&1 | tee {log:q}
         """

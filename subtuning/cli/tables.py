@@ -48,13 +48,15 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning tables`"""
     parser.add_argument("--pairs", nargs="+", required=True, metavar="TASK/BACKBONE")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--vtab", action="store_true", help="also write vtab.{csv,md,tex}, with VTAB's group means")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
 
 
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
-    from subtuning.analysis.files import read_csv
-    from subtuning.analysis.summary import summary_tables, write_summary
+    from subtuning.analysis.files import read_csv, write_csv, write_text
+    from subtuning.analysis.summary import latex_table, summary_tables, write_summary
+    from subtuning.analysis.vtab import vtab_table
 
     items = []
     for pair in args.pairs:
@@ -63,4 +65,22 @@ def tables(args: argparse.Namespace) -> None:
         items.append((task, backbone, read_csv(folder / "evaluation.csv"), read_csv(folder / "profile.csv")))
     out = args.out
     write_summary(summary_tables(items), out / "all.csv", out / "summary.csv", out / "summary.md", out / "summary.tex")
+    if args.vtab:
+        table = vtab_table(items, _vtab_groups(args))
+        write_csv(table, out / "vtab.csv")
+        write_text(table.to_markdown(index=False, disable_numparse=True) + "\n", out / "vtab.md")
+        write_text(latex_table(table), out / "vtab.tex")
     print((out / "summary.md").read_text())
+
+
+def _vtab_groups(args: argparse.Namespace) -> dict[str, str]:
+    """The VTAB group of each task that was converted from VTAB-1k."""
+    from subtuning.tasks.task import read_facts
+    from subtuning.tasks.vtab.registry import TASKS
+
+    sources = {task: read_facts(args.results / "tasks" / task)["source"] for task in _names(args.pairs)}
+    return {task: TASKS[source["name"]].group for task, source in sources.items() if source["source"] == "vtab"}
+
+
+def _names(pairs: list[str]) -> list[str]:
+    return list(dict.fromkeys(pair.partition("/")[0] for pair in pairs))

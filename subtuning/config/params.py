@@ -39,6 +39,11 @@ class Params:
         return json.dumps({"folds": folds, "subsets": {name: self.config.subsets_of(name) for name in self.backbones}})
 
     @property
+    def vtab_tables(self) -> list[str]:
+        """The kinds of file in which the table of VTAB-1k is written, if there are such tasks."""
+        return ["csv", "md", "tex"] if any(task.source == "vtab" for task in self.config.tasks.values()) else []
+
+    @property
     def directions(self) -> list[str]:
         """The ways in which the greedy search goes."""
         return {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}[self.greedy.start]

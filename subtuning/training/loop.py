@@ -71,7 +71,7 @@ class LaneGroup:
     """Lanes with one recipe, seed and split, trained together: each batch is prepared once, the trunk runs once.
 
     Every lane is stepped by itself on the shared activations, so its numbers do not depend on which others are there.
-    On a CPU the lanes of a step run side by side, and beside them the trunk for the next one (see `threads.LaneThreads`).
+    On a CPU the lanes of a step run side by side, beside the trunk for the next one (see `threads.LaneThreads`).
     """
 
     def __init__(self, trunk: Trunk, runs: Sequence[Run], train: Images, classes: int, features: int):
