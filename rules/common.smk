@@ -4,7 +4,6 @@ What the other rules share: the checked config, the values they take from it, an
 Everything with logic is in the package `subtuning`; these helpers only look values up.
 """
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -27,9 +26,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
-# What later steps need is checked before the first training. It is no param of that rule, because then another subset to
-# compare would run the profile and all that follows again.
-os.environ["SUBTUNING_PLAN"] = settings.plan
+settings.announce_plan()
 
 
 if workflow.is_main_process:

@@ -5,7 +5,7 @@ REQUIRED INPUTS: a converted task and a described backbone.
 OUTPUTS: results/<task>/<backbone>/profile.csv (cross-validation on train + val) and, if the config asks for it,
 profile_test.csv (seeds on the test set; no selection ever reads it).
 This part includes the following steps: train the layers (spread over `profile.shards` jobs), then write the table.
-Before anything is trained, `subtuning profile` also checks the plan of later steps (see rules/common.smk).
+Before anything is trained, `subtuning profile` also checks the plan of later steps (see `Params.announce_plan`).
 """
 
 

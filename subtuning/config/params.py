@@ -32,11 +32,14 @@ class Params:
             if not Path(path).exists():
                 raise UserError(f"config: {key} is {path!r}, which does not exist (looked in {Path.cwd().name}/)")
 
-    @property
-    def plan(self) -> str:
-        """What later steps need of the images and layers, as `subtuning profile --plan` takes it."""
+    def announce_plan(self) -> None:
+        """Tell all jobs what later steps need of the images and layers; `subtuning profile` checks it before it trains.
+
+        It is no param of that rule: with one, another subset to compare would run the profile and what follows again.
+        """
         folds = {"greedy.folds": self.greedy.folds} if self.greedy.split == "cv" else {}
-        return json.dumps({"folds": folds, "subsets": {name: self.config.subsets_of(name) for name in self.backbones}})
+        subsets = {name: self.config.subsets_of(name) for name in self.backbones}
+        os.environ["SUBTUNING_PLAN"] = json.dumps({"folds": folds, "subsets": subsets})
 
     @property
     def vtab_tables(self) -> list[str]:
