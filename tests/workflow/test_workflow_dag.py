@@ -1,0 +1,140 @@
+"""The DAG: which jobs there are, that both entry files have the same, and what every rule says about itself."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.snake import CONFIG, ROOT, call, changed, counts, jobs, new_folder, rules
+
+JOB_COUNTS = yaml.safe_load((Path(__file__).parent / "job_counts.yaml").read_text())
+
+TWO_BY_TWO = changed(
+    *("tasks/more", {"source": "arrays", "path": "cells.npz", "val": 20}),
+    *("backbones/other", {"model": "test_resnet", "weights": "random", "input_size": 32}),
+)
+CONFIGS = {
+    "two tasks, two backbones": changed(
+        *("profile.test_seeds", 2, "profile.shards", 3, "greedy.shards", 3, "greedy.start", "best"), config=TWO_BY_TWO
+    ),
+    "scored on val": changed("greedy.split", "val", "greedy.start", "full", "greedy.max_rounds", 4),
+}
+
+TRAINING = {"train_profile", "train_profile_test", "train_greedy", "evaluate"}
+LOCAL = {
+    *("fetch_task", "fetch_weights", "profile_table", "profile_test_table", "select_greedy", "greedy_path"),
+    *("draw_figures", "draw_profile_test", "summary"),
+}
+
+
+def folder_of(name, tmp_path):
+    if name in CONFIGS:
+        return new_folder(tmp_path, CONFIGS[name])
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["default", *CONFIGS])
+def test_job_counts(name, tmp_path, snakemake):
+    result = snakemake(folder_of(name, tmp_path), "--dry-run")
+    assert result.code == 0, result.output
+    assert counts(result.output) == JOB_COUNTS[name]
+
+
+@pytest.mark.parametrize("name", ["default", *CONFIGS])
+def test_a_dry_run_shows_every_job_and_makes_nothing(name, tmp_path, snakemake):
+    folder = folder_of(name, tmp_path)
+    result = snakemake(folder, "--dry-run")
+    assert rules(result.output) | {"total": len(jobs(result.output))} == JOB_COUNTS[name]
+    assert not (folder / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["default", *CONFIGS])
+def test_both_entry_files_have_the_same_dag(name, tmp_path, snakemake):
+    folder = folder_of(name, tmp_path)
+    found = [snakemake(folder, "--dry-run", snakefile=entry) for entry in ("Snakefile", "workflow/Snakefile")]
+    assert {result.code for result in found} == {0}
+    first, second = (set(jobs(result.output)) for result in found)
+    assert first == second
+    assert len(first) == JOB_COUNTS[name]["total"]
+
+
+def test_one_table_alone_needs_only_what_it_is_made_from(tmp_path, snakemake):
+    folder = new_folder(tmp_path, TWO_BY_TWO)
+    found = jobs(snakemake(folder, "--dry-run", "results/more/other/profile.csv").output)
+    assert sorted(job.rule for job in found) == sorted(
+        ["convert_task", "fetch_weights", "describe_backbone", "train_profile", "profile_table"]
+    )
+    assert {part for job in found for part in job.wildcards.split(", ")} == {"task=more", "backbone=other", "shard=0"}
+
+
+def rule_blocks() -> dict[str, str]:
+    """Name of each rule -> the text of its block."""
+    text = "\n".join(file.read_text() for file in sorted((ROOT / "rules").glob("*.smk")))
+    blocks = re.split(r"^rule (\w+):\n", text, flags=re.MULTILINE)[1:]
+    return {
+        name: re.split(r"^\S", block, maxsplit=1, flags=re.MULTILINE)[0]
+        for name, block in zip(blocks[::2], blocks[1::2], strict=True)
+    }
+
+
+@pytest.mark.parametrize("name", rule_blocks())
+def test_what_every_rule_has(name):
+    block = rule_blocks()[name]
+    directives = re.findall(r"^    (\w+):", block, re.MULTILINE)
+    assert {"output", "log", "conda", "shell"} <= set(directives)
+    if name in TRAINING:
+        assert {"benchmark", "threads", "resources", "params"} <= set(directives)
+        assert {"gpu=", "mem_mb=", "runtime=", "code=settings.code"} <= set(
+            re.findall(r"\w+=(?:settings\.code)?", block)
+        )
+    assert "config[" not in block, "params take leaf values"
+    assert re.search(r'log:\n        "(.*)"', block)[1].count("{") == len(
+        set(re.findall(r"{(\w+)}", re.search(r"output:\n(.*?)\n    log:", block, re.DOTALL)[1].replace("{{", "{")))
+        & {"task", "backbone", "direction", "round", "shard"}
+    ), "the log has the wildcards of the output"
+
+
+def test_the_rules_are_those_that_this_file_knows():
+    found = rule_blocks()
+    assert set(found) >= TRAINING | LOCAL
+    text = "\n".join(file.read_text() for file in (ROOT / "rules").glob("*.smk"))
+    local = re.findall(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE)
+    assert {word for block in local for word in re.findall(r"\w+", block)} == LOCAL
+    assert set(found) - TRAINING - LOCAL == {"convert_task", "describe_backbone"}
+
+
+def test_every_shell_block_is_one_command_with_a_log():
+    for name, block in rule_blocks().items():
+        shell = re.search(r'shell:\n        r"""\n(.*?)"""', block, re.DOTALL)[1].strip().splitlines()
+        assert re.fullmatch(r"subtuning [a-z-]+ \\", shell[0]), name
+        assert shell[-1].strip() == "2>&1 | tee {log:q}", name
+        for line in shell[1:-1]:
+            assert re.fullmatch(r"\s+(--[a-z-]+ \S+|\{params\.(previous|vtab)\}) \\", line), (
+                f"{name}: {line}: one flag a line"
+            )
+
+
+def test_lint(tmp_path, snakemake):
+    folder = new_folder(tmp_path, CONFIGS["two tasks, two backbones"])
+    result = snakemake(folder, "--lint")
+    assert result.code == 0, result.output
+
+
+@pytest.mark.parametrize("words", [["--unlock"], ["--rulegraph"], ["--summary"], ["--list-rules"]])
+def test_commands_that_run_no_job_need_no_cores(words, tmp_path, warm_environment):
+    folder = new_folder(tmp_path, CONFIG)
+    result = call(["warm-snakemake", "--snakefile", str(ROOT / "Snakefile"), *words], folder, warm_environment)
+    assert result.code == 0, result.output
+
+
+def test_on_a_cluster_no_cores_are_given(tmp_path, warm_environment):
+    folder = new_folder(tmp_path, CONFIG)
+    profile = str(ROOT / "profiles" / "slurm")
+    words = ["warm-snakemake", "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", profile, "--dry-run"]
+    result = call(words, folder, warm_environment)
+    assert result.code == 0, result.output
+    assert counts(result.output) == JOB_COUNTS["default"], "this config has as many jobs as the default"
+    assert "slurm_partition=gpu" in result.output

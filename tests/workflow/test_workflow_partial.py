@@ -1,0 +1,344 @@
+"""One value changes: what depends on it is made again, and nothing else.
+
+First which jobs the real DAG shows, for two tasks and two backbones whose files were made by a stand-in for the command
+`subtuning`; then, on a folder that really was trained, which runs are added to the store.
+"""
+
+import json
+import shutil
+from collections import Counter
+
+import pytest
+
+from subtuning.analysis.files import read_csv
+from tests.workflow.snake import (
+    LAYERS,
+    ROOT,
+    SNAKEMAKE,
+    call,
+    changed,
+    copy,
+    jobs,
+    new_folder,
+    new_runs,
+    real_environment,
+    records,
+    rules,
+    write_arrays,
+    write_config,
+)
+
+STAND_IN = """\
+#!/bin/sh
+# Makes the files that a verb of subtuning makes, without their content.
+verb=$1
+while [ $# -gt 0 ]; do
+    case $1 in
+        --task) task=$2 ;; --backbone) backbone=$2 ;; --out) out=$2 ;; --profile-test) test=_test ;;
+        --table) table=$2 ;; --selected) selected=$2 ;;
+    esac
+    shift
+done
+make() { for file; do mkdir -p "$(dirname "$file")"; date +%N > "$file"; done; }
+case $verb in
+    convert) make $out/train/images.npy $out/train/labels.npy $out/val/images.npy $out/val/labels.npy \
+                  $out/test/images.npy $out/test/labels.npy $out/task.json ;;
+    fetch) make results/backbones/$backbone/weights.safetensors ;;
+    describe) make results/backbones/$backbone/layers.json ;;
+    greedy-path) make $table $selected ;;
+    figures) if [ $test ]; then set -- profile_test; else set -- profile greedy tradeoff; fi
+             for name; do make $out/$name.svg $out/$name.png; done ;;
+    tables) make $out/summary.csv $out/all.csv $out/summary.md $out/summary.tex ;;
+    *) make $out ;;
+esac
+"""
+
+TWO_BY_TWO = changed(
+    *("tasks/more", {"source": "arrays", "path": "more.npz"}),
+    *("backbones/other", {"model": "test_resnet", "weights": "other.safetensors", "input_size": 32}),
+)
+
+DRAWN = {"evaluate": 4, "draw_figures": 4, "summary": 1, "all": 1}
+SEARCHED = {"train_greedy": 8, "select_greedy": 8, "greedy_path": 4, **DRAWN}
+TRAINED = {"train_profile": 4, "profile_table": 4, **SEARCHED}
+OF_ONE = {rule: count // 2 if count > 1 else 1 for rule, count in TRAINED.items()}
+"""The same for one of the two tasks, or one of the two backbones."""
+
+TESTED = {"train_profile_test": 4, "profile_test_table": 4, "draw_profile_test": 4, "all": 1}
+
+CHANGES = {
+    "epochs": (["recipe.epochs", 2], TRAINED, ""),
+    "a recipe of one backbone": (["backbones/other/recipe", {"lr": 0.01}], OF_ONE, "backbone=other"),
+    "a recipe of one task": (["tasks/more/recipe", {"lr": 0.01}], OF_ONE, "task=more"),
+    "a default is written out": (["recipe.weight_decay", 0.01], {}, ""),
+    "folds": (["profile.folds", 3], TRAINED, ""),
+    "folds of greedy": (["greedy.folds", 3], SEARCHED, ""),
+    "shards": (["profile.shards", 2], {**TRAINED, "train_profile": 8}, ""),
+    "shards of greedy": (["greedy.shards", 2], {**SEARCHED, "train_greedy": 16}, ""),
+    "one round more": (
+        ["greedy.max_rounds", 3],
+        {**SEARCHED, "train_greedy": 4, "select_greedy": 4},
+        "round=3",
+    ),
+    "one round less": (["greedy.max_rounds", 1], {"greedy_path": 4, **DRAWN}, ""),
+    "the other direction too": (["greedy.start", "best"], SEARCHED, "direction=backward"),
+    "epsilon": (["greedy.epsilon", 0.01], {"greedy_path": 4, **DRAWN}, ""),
+    "seeds": (["evaluate.seeds", 3], DRAWN, ""),
+    "another subset": (["evaluate/subsets", {"mine": ["stem"]}], DRAWN, ""),
+    "a profile on test": (["profile.test_seeds", 1], TESTED, ""),
+    "input size": (
+        ["backbones/other/input_size", 64],
+        {"describe_backbone": 1, **OF_ONE},
+        "backbone=other",
+    ),
+    "how a task is split": (
+        ["tasks/more/split_seed", 1],
+        {"convert_task": 1, **OF_ONE},
+        "task=more",
+    ),
+    "another task": (
+        ["tasks/third", {"source": "arrays", "path": "cells.npz"}],
+        {"convert_task": 1, **OF_ONE},
+        "task=third",
+    ),
+    "another model": (
+        ["backbones/other/model", "test_vit2"],
+        {"fetch_weights": 1, "describe_backbone": 1, **OF_ONE},
+        "backbone=other",
+    ),
+}
+"""What: (the change, the jobs it leads to, a wildcard that all of these have but for tables over everything)."""
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory, warm_environment):
+    """PATH with the stand-in first."""
+    folder = tmp_path_factory.mktemp("stand_in")
+    (folder / "subtuning").write_text(STAND_IN)
+    (folder / "subtuning").chmod(0o755)
+    return {"PATH": f"{folder}:{warm_environment['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, snakemake, stand_in):
+    """A folder in which everything is made; not to be changed."""
+    folder = new_folder(tmp_path_factory.mktemp("made") / "project", TWO_BY_TWO)
+    write_arrays(folder / "more.npz", seed=1)
+    (folder / "other.safetensors").write_text("weights")
+    result = snakemake(folder, "--cores", "8", **stand_in)
+    assert result.code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    return copy(made, tmp_path / "copy")
+
+
+def planned(snakemake, folder, **more):
+    result = snakemake(folder, "--dry-run", **more)
+    assert result.code == 0, result.output
+    return jobs(result.output)
+
+
+def all_have(found, wildcard):
+    named = [job for job in found if job.wildcards and job.rule not in ("greedy_path", *DRAWN)]
+    return all(wildcard in f"{job.wildcards} " for job in named)
+
+
+def test_nothing_changes(snakemake, folder):
+    assert planned(snakemake, folder) == []
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_value_of_the_config_changes(case, snakemake, folder):
+    values, expected, wildcard = CHANGES[case]
+    write_config(folder, changed(*values, config=TWO_BY_TWO))
+    found = planned(snakemake, folder)
+    assert Counter(job.rule for job in found) == expected
+    assert all_have(found, wildcard)
+
+
+def test_the_file_of_one_task_changes(snakemake, folder):
+    write_arrays(folder / "more.npz", seed=2)
+    found = planned(snakemake, folder)
+    assert Counter(job.rule for job in found) == {"convert_task": 1, **OF_ONE}
+    assert all_have(found, "task=more")
+
+
+def test_an_image_of_a_folder_changes(snakemake, tmp_path, stand_in):
+    images = tmp_path / "pictures"
+    for name in ("a/0.png", "b/0.png"):
+        (images / name).parent.mkdir(parents=True)
+        (images / name).write_text("as large")
+    config = changed("tasks/more", {"source": "folder", "path": "pictures"})
+    folder = new_folder(tmp_path, config)
+    assert snakemake(folder, **stand_in).code == 0
+    assert planned(snakemake, folder) == []
+    (images / "b/0.png").write_text("AS LARGE")
+    found = planned(snakemake, folder)
+    assert found
+    assert all_have(found, "task=more")
+    assert "convert_task" in {job.rule for job in found}
+    assert "fetch_weights" not in {job.rule for job in found}
+
+
+def test_a_weights_file_changes(snakemake, folder):
+    (folder / "other.safetensors").write_text("better weights")
+    found = planned(snakemake, folder)
+    assert Counter(job.rule for job in found) == {
+        "fetch_weights": 1, "describe_backbone": 1, **OF_ONE
+    }  # fmt: skip
+    assert all_have(found, "backbone=other")
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the project's code, to be edited."""
+    for name in ("subtuning", "workflow", "rules", "profiles"):
+        shutil.copytree(ROOT / name, tmp_path / "checkout" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy(ROOT / name, tmp_path / "checkout")
+    return tmp_path / "checkout"
+
+
+def edit(file, text):
+    file.write_text(file.read_text() + text)
+
+
+def test_a_comment_or_docstring_in_numerical_code_changes(snakemake, folder, checkout):
+    edit(checkout / "subtuning/training/loop.py", "\n\n# a remark\n'''And a text.'''\n")
+    edit(checkout / "subtuning/analysis/figures/profile.py", "\n# a remark\n")
+    assert planned(snakemake, folder, root=checkout) == []
+
+
+def test_numerical_code_changes(snakemake, folder, checkout):
+    edit(checkout / "subtuning/training/loop.py", "\nSOMETHING = 1\n")
+    found = planned(snakemake, folder, root=checkout)
+    assert Counter(job.rule for job in found) == {"describe_backbone": 2, **TRAINED}
+    assert all("Params have changed" in job.reason for job in found if job.rule == "describe_backbone")
+
+
+def test_other_code_changes(snakemake, folder, checkout):
+    edit(checkout / "subtuning/cli/profile.py", "\nSOMETHING = 1\n")
+    assert planned(snakemake, folder, root=checkout) == []
+
+
+def test_the_style_of_figures_changes(snakemake, folder, checkout):
+    edit(checkout / "subtuning/analysis/figures/style.py", "\nSOMETHING = 1\n")
+    found = planned(snakemake, folder, root=checkout)
+    assert Counter(job.rule for job in found) == {"draw_figures": 4, "all": 1}
+
+
+# What is really trained.
+
+
+@pytest.fixture
+def trained(finished, tmp_path):
+    """A copy of the finished run, to be changed."""
+    return copy(finished[0], tmp_path / "project")
+
+
+def rerun(snakemake, folder, *change, target=(), **more):
+    """Change a value, run, and say what was trained and what was printed."""
+    before = records(folder)
+    times = {file: file.stat().st_mtime_ns for file in (folder / "results/runs").glob("*/*.json")}
+    write_config(folder, changed(*change))
+    result = snakemake(folder, *target, **more)
+    assert result.code == 0, result.output
+    assert times == {file: file.stat().st_mtime_ns for file in times}, "a finished record was written again"
+    return new_runs(folder, before), result.output
+
+
+def selected(folder):
+    return json.loads((folder / "results/cells/tiny/selected.json").read_text())["layers"]
+
+
+def test_a_further_seed_trains_that_seed_only(snakemake, trained):
+    found, _ = rerun(snakemake, trained, "evaluate.seeds", 3)
+    methods = {
+        "linear",
+        "full",
+        *read_csv(trained / "results/cells/tiny/evaluation.csv")["layers"].str.replace(",", "+"),
+    }
+    assert found == {(name, "test", None, 2) for name in methods}
+    assert set(read_csv(trained / "results/cells/tiny/evaluation.csv")["n"]) == {3}
+
+
+def test_epsilon_trains_nothing(snakemake, trained):
+    """With an epsilon that no round reaches, the subset is that of linear probing, which was evaluated before."""
+    assert selected(trained)
+    found, output = rerun(snakemake, trained, "greedy.epsilon", 1.0)
+    assert selected(trained) == []
+    assert found == set()
+    assert "train_" not in "".join(rules(output))
+    table = read_csv(trained / "results/cells/tiny/evaluation.csv").set_index("method")
+    assert table.loc["greedy", "layers"] == "linear"
+    assert table.loc["greedy", "mean"] == table.loc["linear", "mean"]
+    back, _ = rerun(snakemake, trained, "greedy.epsilon", 0.0)
+    assert selected(trained)
+    assert back == set(), "the earlier subset's runs are still in the store"
+
+
+def test_shards_train_nothing_and_change_no_table(snakemake, trained):
+    tables = [trained / "results/cells/tiny" / f"{name}.csv" for name in ("profile", "greedy", "evaluation")]
+    before = [table.read_text() for table in tables]
+    found, output = rerun(snakemake, trained, "profile.shards", 4, "greedy.shards", 2)
+    assert found == set()
+    assert rules(output)["train_profile"] == 4
+    assert [table.read_text() for table in tables] == before
+
+
+def test_one_round_more_trains_that_round_only(snakemake, trained):
+    second = json.loads((trained / "results/cells/tiny/greedy/forward/round2.json").read_text())
+    known = selected(trained)
+    found, _ = rerun(snakemake, trained, "greedy.max_rounds", 3)
+    third = json.loads((trained / "results/cells/tiny/greedy/forward/round3.json").read_text())
+    candidates = [] if second["stopped"] else [name for name in LAYERS if name not in second["subset"]]
+    assert [candidate["layer"] for candidate in third["candidates"]] == candidates
+    expected = {("+".join(c["subset"]), "cv", fold, 0) for c in third["candidates"] for fold in (0, 1)}
+    if selected(trained) != known:
+        expected |= {("+".join(selected(trained)), "test", None, seed) for seed in (0, 1)}
+    assert found == expected
+
+
+def test_fewer_rounds_train_nothing_but_what_is_newly_compared(snakemake, trained):
+    found, _ = rerun(snakemake, trained, "greedy.max_rounds", 1)
+    assert found == set(), "the subset is now the best layer, which was compared before"
+    assert len(selected(trained)) == 1
+
+
+def test_more_folds_train_all_of_them_anew(snakemake, trained):
+    """Three folds hold out other images than two, so no run is shared."""
+    found, _ = rerun(snakemake, trained, "profile.folds", 3, target=["results/cells/tiny/profile.csv"])
+    assert found == {(name, "cv", fold, 0) for name in [*LAYERS, "linear", "full"] for fold in range(3)}
+
+
+def test_a_subset_of_the_users_is_compared(snakemake, trained):
+    found, output = rerun(snakemake, trained, "evaluate/subsets", {"mine": ["blocks.4", "stem"]})
+    assert found == {("stem+blocks.4", "test", None, seed) for seed in (0, 1)}
+    assert "train_profile" not in rules(output)
+    table = read_csv(trained / "results/cells/tiny/evaluation.csv").set_index("method")
+    assert table.loc["mine", "layers"] == "stem,blocks.4"
+
+
+def test_numerical_code_that_changed_trains_anew_and_says_so(snakemake, trained, checkout):
+    edit(checkout / "subtuning/training/loop.py", "\nSOMETHING = 1\n")
+    target = ["results/cells/tiny/profile.csv"]
+    found, output = rerun(snakemake, trained, target=target, root=checkout)
+    assert found == {(name, "cv", fold, 0) for name in [*LAYERS, "linear", "full"] for fold in (0, 1)}
+    assert "18 of them were finished by another version of the numerical code; training anew" in output
+    again, _ = rerun(snakemake, trained, target=target)
+    assert again == set(), "the runs of the code before the edit are still there"
+
+
+def test_jobs_use_the_code_of_the_rules(trained, checkout):
+    """Two checkouts, one environment: the rules' package, not the installed one, is what the jobs import."""
+    edit(checkout / "subtuning/cli/profile.py", "\nprint('this is the copy')\n")
+    (trained / "results/cells/tiny/profile.csv").unlink()
+    words = [*SNAKEMAKE[:-1], str(checkout / "Snakefile"), "--cores", "1", "results/cells/tiny/profile.csv"]
+    environment = real_environment()
+    del environment["PYTHONPATH"]
+    result = call(words, trained, environment)
+    assert result.code == 0, result.output
+    assert "this is the copy" in result.output
