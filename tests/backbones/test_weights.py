@@ -164,7 +164,7 @@ class Harmful:
         return Path.touch, (self.path,)
 
 
-@pytest.mark.parametrize("how", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
+@pytest.mark.parametrize("how", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value, protocol=2))])
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, state, how):
     how(state | {"conv_stem.weight": Harmful(tmp_path / "harm")}, tmp_path / "mine.pth")
     with pytest.raises(UserError, match="or holds more than tensors, which is refused"):

@@ -426,9 +426,8 @@ def test_an_unknown_device_is_an_error(monkeypatch):
 
 
 PROGRAM = """
-import json, sys, time
+import json, sys
 from pathlib import Path
-from subtuning.config import Recipe
 from subtuning.runs import Backbone, Run, Split
 from subtuning.training.interrupt import Interrupted
 from subtuning.training.loop import LaneGroup
@@ -436,15 +435,16 @@ from subtuning.training.runner import train_missing
 from tests.tiny import recipe
 from tests.training.conftest import new_place
 
-inputs, results, delay = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+inputs, results = Path(sys.argv[1]), Path(sys.argv[2])
 advance = LaneGroup.advance
 
-def slow(group):
+def watched(group):
     print(group.step, flush=True)
-    time.sleep(delay)
+    if group.step == 1:
+        sys.stdin.readline()
     advance(group)
 
-LaneGroup.advance = slow
+LaneGroup.advance = watched
 place = new_place(inputs, json.loads((results / "layers.json").read_text()), results)
 backbone = Backbone.of(place.layers)
 runs = [Run(place.task.sha256, Split("val"), backbone, s, recipe()) for s in [(), ("layer3.0",)]]
@@ -455,27 +455,23 @@ except Interrupted as stop:
 """
 
 
-def test_sigterm_to_a_real_process_loses_nothing(inputs, layers, base, tmp_path, undisturbed):
+def test_sigterm_to_a_real_process_loses_nothing(inputs, layers, base, tmp_path, undisturbed, each_step):
     (tmp_path / "layers.json").write_text(json.dumps(layers))
     root = Path(__file__).resolve().parents[2]
-
-    def start(delay):
-        command = [sys.executable, "-c", PROGRAM, str(inputs), str(tmp_path), str(delay)]
-        return subprocess.Popen(
-            command, cwd=root, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(root)}
-        )
-
-    process = start(1.0)
-    assert process.stdout.readline() == "0\n"
-    assert process.stdout.readline() == "1\n"
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 128 + signal.SIGTERM
-    process.stdout.close()
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
-    assert not list((tmp_path / "runs").rglob("*.json"))
-    second = start(0.0)
-    steps = second.communicate(timeout=60)[0].split()
-    assert second.returncode == 0
-    assert steps == ["2", "3", "4", "5"]
+    command = [sys.executable, "-c", PROGRAM, str(inputs), str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, **pipes) as process:
+        assert process.stdout.readline() == "0\n"
+        assert process.stdout.readline() == "1\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate("go on\n", timeout=120)[0] == "", "goes on after the step"
+        assert process.returncode == 128 + signal.SIGTERM
     runs = [base.with_subset(()), base.with_subset(("layer3.0",))]
-    assert numbers(new_place(inputs, layers, tmp_path), runs) == undisturbed(runs)
+    expected, steps = undisturbed(runs), []
+    place = new_place(inputs, layers, tmp_path)
+    assert place.store.missing(runs) == runs
+    assert {path.stem for path in place.checkpoints.folder.iterdir()} == {run.id for run in runs}
+    each_step(lambda group: steps.append(group.step))
+    assert train_missing(runs, place) == 2
+    assert steps == [2, 3, 4, 5]
+    assert numbers(place, runs) == expected
