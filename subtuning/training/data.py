@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from subtuning.runs.identity import Backbone
+from subtuning.runs.identity import Backbone, Split
+from subtuning.tasks import Task, folds
 from subtuning.training.augment import flip, random_resized_crop
 
 
@@ -83,3 +84,19 @@ class Images:
         mean = torch.tensor(self.backbone.mean, device=self.device, dtype=self.dtype)[:, None, None]
         std = torch.tensor(self.backbone.std, device=self.device, dtype=self.dtype)[:, None, None]
         return (images - mean) / std  # a single gray channel becomes three here, by broadcasting
+
+
+def images_of(
+    split: Split, task: Task, backbone: Backbone, device: torch.device, dtype: torch.dtype = torch.float32
+) -> tuple[Images, Images]:
+    """The training and the scored images of a split (see `runs.identity.Split`)."""
+    if split.kind == "val":
+        pairs = task.part("train"), task.part("val")
+    elif split.kind == "test":
+        pairs = task.trainval(), task.part("test")
+    else:
+        images, labels = task.trainval()
+        kept, held = folds(labels, split.folds)[split.fold]
+        pairs = (images[kept], labels[kept]), (images[held], labels[held])
+    train, scored = (Images(pixels, labels, backbone, device, dtype) for pixels, labels in pairs)
+    return train, scored

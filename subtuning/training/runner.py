@@ -21,11 +21,11 @@ from subtuning.backbones.graph import split_model
 from subtuning.backbones.weights import load_weights, new_model
 from subtuning.config import Backbone as BackboneSpec
 from subtuning.errors import UserError
-from subtuning.runs.identity import Run, Split
+from subtuning.runs.identity import Run
 from subtuning.runs.store import Store
-from subtuning.tasks import Task, folds
+from subtuning.tasks import Task
 from subtuning.training.checkpoints import Checkpoints
-from subtuning.training.data import Images
+from subtuning.training.data import images_of
 from subtuning.training.interrupt import Interrupt, Interrupted
 from subtuning.training.loop import LaneGroup, LaneState, autocast_type
 from subtuning.tuning.lane import Trunk
@@ -114,7 +114,7 @@ def _train_group(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Int
 
 def _train_together(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Interrupt, bar: tqdm) -> None:
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    train, scored = images_of(runs[0].split, place, runs[0])
+    train, scored = images_of(runs[0].split, place.task, runs[0].backbone, place.device, place.dtype)
     group = LaneGroup(trunk, runs, train.on_device(), len(place.task.classes), place.layers["features"])
     _resume(group, place)
     bar.set_description(f"{'/'.join(runs[0].names)} {runs[0].split} seed {runs[0].seed}, {len(runs)} lanes")
@@ -145,20 +145,6 @@ def _resume(group: LaneGroup, place: Workplace) -> None:
 def _save(group: LaneGroup, place: Workplace) -> None:
     for state in group.active:
         place.checkpoints.save(state.run.id, state.state() | {"step": group.step})
-
-
-def images_of(split: Split, place: Workplace, run: Run) -> tuple[Images, Images]:
-    """The training and the scored images of a split (see `runs.identity.Split`)."""
-    if split.kind == "val":
-        pairs = place.task.part("train"), place.task.part("val")
-    elif split.kind == "test":
-        pairs = place.task.trainval(), place.task.part("test")
-    else:
-        images, labels = place.task.trainval()
-        kept, held = folds(labels, split.folds)[split.fold]
-        pairs = (images[kept], labels[kept]), (images[held], labels[held])
-    train, scored = (Images(pixels, labels, run.backbone, place.device, place.dtype) for pixels, labels in pairs)
-    return train, scored
 
 
 def load_trunk(place: Workplace) -> Trunk:

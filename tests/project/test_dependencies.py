@@ -36,8 +36,6 @@ NEVER_IMPORTED = {
     "ruff": "a command of .ci/run",
     "snakefmt": "a command of .ci/run",
     "codespell": "a command of .ci/run",
-    "filelock": "declared ahead of its use",
-    "psutil": "snakemake's benchmarks import it",
 }
 
 

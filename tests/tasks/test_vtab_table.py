@@ -1,4 +1,4 @@
-"""All 19 tasks from their published layouts to the table of VTAB-1k, scaled down, through the commands that the rules run."""
+"""All 19 tasks from their published layouts to the table of VTAB-1k, scaled down, by the commands of the rules."""
 
 import json
 
@@ -34,7 +34,8 @@ def test_nineteen_tasks_become_one_table(tmp_path, monkeypatch, capsys):
         _run("greedy-select", *common, "--direction", "forward", "--out", folder / "round1.json")
         paths = ("--table", folder / "greedy.csv", "--selected", folder / "selected.json")
         _run("greedy-path", "--rounds", folder / "round1.json", "--epsilon", 0, *paths)
-        _run("evaluate", *common, "--seeds", 2, "--selected", folder / "selected.json", "--out", folder / "evaluation.csv")
+        selected = ("--selected", folder / "selected.json")
+        _run("evaluate", *common, "--seeds", 2, *selected, "--out", folder / "evaluation.csv")
     _run("tables", "--pairs", *(f"{name}/tiny" for name in TASKS), "--vtab", "--out", "results/tables")
 
     table = pd.read_csv("results/tables/vtab.csv", index_col="method")

@@ -17,9 +17,10 @@ from subtuning.errors import UserError
 from subtuning.runs import Split
 from subtuning.tasks import folds
 from subtuning.training import runner
+from subtuning.training.data import images_of
 from subtuning.training.interrupt import Interrupt, Interrupted
 from subtuning.training.loop import LaneGroup
-from subtuning.training.runner import images_of, lane_groups, train_missing
+from subtuning.training.runner import lane_groups, train_missing
 from subtuning.tuning.subsets import FULL
 from tests.training.conftest import new_place
 
@@ -108,12 +109,14 @@ def test_each_split_trains_and_scores_its_own_images(place, base):
     train, val, test = (place.task.part(name)[0] for name in ("train", "val", "test"))
     together = np.concatenate([train, val])
     for split, trained, scored in [(Split("val"), train, val), (Split("test"), together, test)]:
-        for found, expected in zip(images_of(split, place, base), (trained, scored), strict=True):
+        for found, expected in zip(
+            images_of(split, place.task, base.backbone, place.device, place.dtype), (trained, scored), strict=True
+        ):
             assert np.array_equal(found.pixels, expected)
     labels = np.concatenate([place.task.part("train")[1], place.task.part("val")[1]])
     held_out = []
     for fold, (kept, held) in enumerate(folds(labels, 3)):
-        trained, scored = images_of(Split("cv", 3, fold), place, base)
+        trained, scored = images_of(Split("cv", 3, fold), place.task, base.backbone, place.device, place.dtype)
         assert np.array_equal(trained.pixels, together[kept])
         assert np.array_equal(scored.pixels, together[held])
         assert trained.labels.tolist() == labels[kept].tolist()
