@@ -8,8 +8,6 @@ import re
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 # The package comes from the environment that runs Snakemake or, in a mere checkout, from here.
 sys.path.insert(0, str(Path(workflow.current_basedir).parent))
 
@@ -24,7 +22,7 @@ try:
         read_yaml(file)
     settings = Params(config)
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")  # a WorkflowError would add where in this file it was raised
 
 settings.announce_plan()
 

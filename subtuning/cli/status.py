@@ -9,7 +9,7 @@ from subtuning.config import Config, load_config
 from subtuning.errors import UserError
 from subtuning.runs import Run, Split, Store
 from subtuning.search import greedy
-from subtuning.search.profile import cv_splits, runs_of, subsets
+from subtuning.search.profile import best_layer, cv_splits, runs_of, subsets
 from subtuning.tuning.subsets import FULL, canonical, title
 
 
@@ -68,6 +68,9 @@ def _evaluation(config: Config, pair: Pair) -> list[Run]:
     selected = pair.results.joinpath(*pair.names, "selected.json")
     names = [row["name"] for row in pair.layers["layers"]]
     wanted = [(), FULL, *(canonical(layers, names) for layers in config.subsets_of(pair.names[1]).values())]
+    profile = [pair.store.get(run) for run in runs_of(pair.base, subsets(pair.layers), cv_splits(config.profile.folds))]
+    if None not in profile and (best := best_layer(profile, pair.layers)):
+        wanted.append((best,))
     if selected.exists():
         wanted.append(canonical(read_json(selected, "subtuning greedy-path")["layers"], names))
     runs = runs_of(pair.base, list(dict.fromkeys(wanted)), [Split("test")])

@@ -1,8 +1,12 @@
 """The verb for trying a subset by hand."""
 
 import argparse
+import json
+from pathlib import Path
 from statistics import mean
+from typing import Any
 
+from subtuning.cli.backbone import spec_of, write_layers
 from subtuning.cli.common import (
     Pair,
     config_arguments,
@@ -69,22 +73,39 @@ def train(args: argparse.Namespace) -> None:
 
 
 def _prepare(config, args: argparse.Namespace) -> None:
-    """Convert, fetch and describe, as the workflow's rules would, unless that was done before."""
-    task, backbone = entry(config, "tasks", args.task), entry(config, "backbones", args.backbone)
-    folder = args.results / "backbones" / args.backbone
-    if not (args.results / "tasks" / args.task / "task.json").exists():
-        from subtuning.tasks import convert_task
-        from subtuning.tasks.fetch import fetch_task
+    """Convert, fetch and describe, as the workflow's rules would, what was not prepared for the config as it is."""
+    _prepare_task(args, entry(config, "tasks", args.task))
+    _prepare_backbone(args, entry(config, "backbones", args.backbone))
 
-        if task.source == "vtab":
-            fetch_task(task)
-        convert_task(args.task, task, args.results / "tasks" / args.task)
-    if not (folder / "weights.safetensors").exists():
+
+def _prepare_task(args: argparse.Namespace, task) -> None:
+    folder = args.results / "tasks" / args.task
+    if _value(folder / "task.json", "source") == task.model_dump(mode="json", exclude={"recipe"}):
+        return
+    from subtuning.tasks import convert_task
+    from subtuning.tasks.fetch import fetch_task
+
+    if task.source == "vtab":
+        fetch_task(task)
+    convert_task(args.task, task, folder)
+
+
+def _prepare_backbone(args: argparse.Namespace, backbone) -> None:
+    folder = args.results / "backbones" / args.backbone
+    now, before = spec_of(backbone), _value(folder / "layers.json", "spec") or {}
+    if before == now:
+        return
+    weights = folder / "weights.safetensors"
+    if not weights.exists() or any(before.get(key) != now[key] for key in ("model", "weights")):
         from subtuning.backbones.weights import fetch_weights
 
-        fetch_weights(backbone.model, backbone.weights, folder / "weights.safetensors")
-    if not (folder / "layers.json").exists():
-        from subtuning.backbones.describe import describe
-        from subtuning.cli.common import write_json
+        fetch_weights(backbone.model, backbone.weights, weights)
+    write_layers(backbone, args.backbone, folder)
 
-        write_json(folder / "layers.json", describe(backbone, args.backbone, folder / "weights.safetensors"))
+
+def _value(file: Path, key: str) -> Any:
+    """A value of a JSON file, None where there is no such file or value."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8")).get(key)
+    except (FileNotFoundError, ValueError):
+        return None

@@ -217,6 +217,9 @@ def choose_device(wanted: str = "auto") -> torch.device:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise UserError("--device cuda: torch finds no CUDA GPU here; use --device cpu")
+    known = ["cpu", "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
+    if wanted not in known:
+        raise UserError(f"--device {wanted} is not here; use auto or one of {', '.join(known)}")
     return torch.device(wanted)
 
 

@@ -78,6 +78,13 @@ def copy(folder: Path, to: Path) -> Path:
     return to
 
 
+def not_trained_yet(finished: Path, to: Path) -> Path:
+    """A copy of a finished folder in which nothing is trained."""
+    folder = copy(finished, to)
+    subprocess.run(["rm", "-r", "results/runs", "results/cells", "results/tensorboard"], cwd=folder, check=True)
+    return folder
+
+
 @dataclass
 class Result:
     """What a command left: its exit status and all it printed."""

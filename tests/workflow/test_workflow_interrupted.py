@@ -10,17 +10,21 @@ import time
 import pytest
 
 from subtuning.analysis.files import read_csv
-from tests.workflow.snake import CONFIG, LAYERS, SNAKEMAKE, call, copy, new_folder, real_environment, records, what
+from tests.workflow.snake import (
+    CONFIG,
+    LAYERS,
+    SNAKEMAKE,
+    call,
+    copy,
+    new_folder,
+    not_trained_yet,
+    real_environment,
+    records,
+    what,
+)
 
 TARGET = "results/cells/tiny/profile.csv"
 RUNS = {(name, "cv", fold, 0) for name in [*LAYERS, "linear", "full"] for fold in (0, 1)}
-
-
-def prepared(finished, to):
-    """A copy of the finished folder in which nothing is trained yet."""
-    folder = copy(finished[0], to)
-    subprocess.run(["rm", "-r", "results/runs", "results/cells", "results/tensorboard"], cwd=folder, check=True)
-    return folder
 
 
 def start(folder):
@@ -51,7 +55,7 @@ def same_numbers(folder, undisturbed):
 @pytest.fixture(scope="module")
 def killed(finished, tmp_path_factory):
     """A folder in which everything was killed by signal 9 in the middle of the profile, and its records then."""
-    folder = prepared(finished, tmp_path_factory.mktemp("killed") / "project")
+    folder = not_trained_yet(finished[0], tmp_path_factory.mktemp("killed") / "project")
     process = start(folder)
     wait_for_a_record(folder, process)
     os.killpg(process.pid, signal.SIGKILL)
@@ -102,7 +106,7 @@ def test_the_lock_of_a_run_that_may_be_alive_stays(why, killed, tmp_path, snakem
 
 
 def test_ctrl_c_saves_the_state_and_the_same_command_goes_on(finished, tmp_path, snakemake):
-    folder = prepared(finished, tmp_path / "project")
+    folder = not_trained_yet(finished[0], tmp_path / "project")
     process = start(folder)
     wait_for_a_record(folder, process)
     os.killpg(process.pid, signal.SIGINT)
@@ -125,7 +129,7 @@ def test_ctrl_c_saves_the_state_and_the_same_command_goes_on(finished, tmp_path,
 
 def test_a_failed_job_loses_no_record(finished, tmp_path, snakemake, warm_environment):
     """Snakemake deletes the outputs of failed jobs; the store is none of them."""
-    folder = prepared(finished, tmp_path / "project")
+    folder = not_trained_yet(finished[0], tmp_path / "project")
     fails = command(tmp_path, 'PATH=${PATH#*:}\nsubtuning "$@"\nexit 1')
     assert snakemake(folder, TARGET, PATH=f"{fails}:{warm_environment['PATH']}").code == 1
     assert not (folder / "results/cells/tiny/profile/shard0.json").exists()
