@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir).parent))
 
 from subtuning.cli.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml
-from subtuning.config.params import Params, put_command_on_path
+from subtuning.cli.params import Params, put_command_on_path
 from subtuning.errors import UserError
 
 put_command_on_path()

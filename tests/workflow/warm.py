@@ -25,7 +25,7 @@ SLOW_IMPORTS = [
     "subtuning.training.scalars",
     "subtuning.analysis.figures",
     "subtuning.analysis.summary",
-    "subtuning.config.params",
+    "subtuning.cli.params",
     "tabulate",
 ]
 
