@@ -118,10 +118,15 @@ def _train_together(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: 
     group = LaneGroup(trunk, runs, train.on_device(), len(place.task.classes), place.layers["features"])
     _resume(group, place)
     bar.set_description(f"{'/'.join(runs[0].names)} {runs[0].split} seed {runs[0].seed}, {len(runs)} lanes")
-    saved_at = time.monotonic()
+    begun = saved_at = time.monotonic()
+    first = group.step
     while not group.finished:
         group.advance()
         if group.step % group.steps_per_epoch == 0:
+            images = (group.step - first) * len(group.train) / group.steps_per_epoch * len(runs)
+            rate = images / (time.monotonic() - begun)
+            epoch = f"epoch {group.step // group.steps_per_epoch}/{group.recipe.epochs}"
+            bar.set_postfix_str(f"{epoch}, {rate:,.0f} images/s over all lanes", refresh=False)
             bar.update(len(group.lanes))
         overdue = time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
         if interrupt.signum or (overdue and not group.finished):
