@@ -26,7 +26,7 @@ rule fetch_weights:
         subtuning fetch \
             --backbone {wildcards.backbone} \
             --spec {params.spec:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -49,5 +49,5 @@ rule describe_backbone:
         subtuning describe \
             --backbone {wildcards.backbone} \
             --spec {params.spec:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """

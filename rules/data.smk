@@ -27,7 +27,7 @@ rule fetch_task:
             --task {wildcards.task} \
             --spec {params.spec:q} \
             --out {output:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -60,5 +60,5 @@ rule convert_task:
             --spec {params.spec:q} \
             --workers {threads} \
             --out results/tasks/{wildcards.task} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """

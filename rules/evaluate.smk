@@ -49,5 +49,5 @@ rule evaluate:
             --subsets {params.subsets:q} \
             --threads {threads} \
             --out {output:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """

@@ -55,7 +55,7 @@ rule train_greedy:
             --shards {params.shards} \
             --threads {threads} \
             --out {output:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -88,7 +88,7 @@ rule select_greedy:
             --folds {params.folds} \
             {params.previous} \
             --out {output:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -115,5 +115,5 @@ rule greedy_path:
             --epsilon {params.epsilon} \
             --table {output.table:q} \
             --selected {output.selected:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """

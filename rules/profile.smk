@@ -47,7 +47,7 @@ rule train_profile:
             --shards {params.shards} \
             --threads {threads} \
             --out {output:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -74,7 +74,7 @@ rule profile_table:
             --recipe {params.recipe:q} \
             --folds {params.folds} \
             --out {output:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -111,7 +111,7 @@ rule train_profile_test:
             --shards {params.shards} \
             --threads {threads} \
             --out {output:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -138,5 +138,5 @@ rule profile_test_table:
             --recipe {params.recipe:q} \
             --test-seeds {params.seeds} \
             --out {output:q} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """

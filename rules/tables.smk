@@ -59,7 +59,7 @@ rule draw_figures:
             --greedy-split {params.split} \
             --evaluation {input.evaluation:q} \
             --out results/figures/{wildcards.task}/{wildcards.backbone} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -89,7 +89,7 @@ rule draw_profile_test:
             --layers {input.layers:q} \
             --profile-test {input.profile:q} \
             --out results/figures/{wildcards.task}/{wildcards.backbone} \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """
 
 
@@ -121,5 +121,5 @@ rule summary:
             --pairs {params.pairs} \
             {params.vtab} \
             --out results/tables \
-            2>&1 | tee {log:q}
+            2>&1 | tee -i {log:q}
         """

@@ -1,11 +1,12 @@
 """Arguments and steps that several verbs share."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from subtuning.config import Config, Recipe, load_config, parse_entry
 from subtuning.errors import UserError, did_you_mean
@@ -110,11 +111,32 @@ class Pair:
             finished=lambda record, run: write_scalars(record, run, self.results / "tensorboard"),
             lanes=args.lanes,
         )
-        try:
-            train_missing(missing, place)
-        except Interrupted as stop:
-            print(f"{stop}; finished runs are kept, and the same command goes on from here", file=sys.stderr)
-            sys.exit(128 + stop.signum)
+        with contextlib.redirect_stderr(_Heedless(sys.stderr)):
+            try:
+                train_missing(missing, place)
+            except Interrupted as stop:
+                print(f"{stop}; finished runs are kept, and the same command goes on from here", file=sys.stderr)
+                sys.exit(128 + stop.signum)
+
+
+class _Heedless:
+    """Standard error that may lose its reader: the signal that ends a training may end `tee` first, and the training
+    must still save its state."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

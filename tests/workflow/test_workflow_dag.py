@@ -110,7 +110,7 @@ def test_every_shell_block_is_one_command_with_a_log():
     for name, block in rule_blocks().items():
         shell = re.search(r'shell:\n        r"""\n(.*?)"""', block, re.DOTALL)[1].strip().splitlines()
         assert re.fullmatch(r"subtuning [a-z-]+ \\", shell[0]), name
-        assert shell[-1].strip() == "2>&1 | tee {log:q}", name
+        assert shell[-1].strip() == "2>&1 | tee -i {log:q}", f"{name}: Ctrl-C must not end the log before the job"
         for line in shell[1:-1]:
             assert re.fullmatch(r"\s+(--[a-z-]+ \S+|\{params\.(previous|vtab)\}) \\", line), (
                 f"{name}: {line}: one flag a line"

@@ -113,12 +113,13 @@ def test_ctrl_c_saves_the_state_and_the_same_command_goes_on(finished, tmp_path,
     assert process.wait(timeout=120) != 0
     output = (folder / "output.txt").read_text()
     assert "Traceback" not in output
+    assert "stopped by SIGINT; finished runs are kept, and the same command goes on from here" in output
     assert left_behind(folder) == []
     assert not (folder / TARGET).exists()
     before = {file: file.stat().st_mtime_ns for file in (folder / "results/runs").glob("*/*.json")}
     checkpoints = list((folder / "results/checkpoints").glob("*"))
     assert 0 < len(before) < len(RUNS)
-    assert len(checkpoints) + len(before) in (len(RUNS) // 2, len(RUNS)), "the state of all unfinished lanes is saved"
+    assert len(checkpoints) + len(before) == len(RUNS), "the state of all unfinished lanes is saved"
     result = snakemake(folder, TARGET)
     assert result.code == 0, result.output
     assert same_numbers(folder, finished[0])
@@ -173,3 +174,15 @@ def command(tmp_path, script):
     file.write_text(f"#!/bin/sh\n{script}\n")
     file.chmod(0o755)
     return tmp_path / "bin"
+
+
+def test_a_time_limit_saves_the_state_though_the_log_has_lost_its_writer(finished, tmp_path):
+    """A cluster sends SIGTERM to all processes of a job: `tee` is gone when the training wants to say that it stops."""
+    folder = not_trained_yet(finished[0], tmp_path / "project")
+    process = start(folder)
+    wait_for_a_record(folder, process)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=120) != 0
+    written = [len(list((folder / "results").glob(name))) for name in ("runs/*/*.json", "checkpoints/*.pt")]
+    assert sum(written) == len(RUNS)
+    assert written[1]
