@@ -6,6 +6,7 @@ First which jobs the real DAG shows, for two tasks and two backbones whose files
 
 import json
 import shutil
+import zipfile
 from collections import Counter
 
 import pytest
@@ -24,6 +25,7 @@ from tests.workflow.snake import (
     real_environment,
     records,
     rules,
+    what,
     write_arrays,
     write_config,
 )
@@ -328,6 +330,29 @@ def test_a_round_after_the_stop_trains_nothing(snakemake, trained):
     assert fourth["subset"] == selected(trained) == pair
     assert found == set()
     assert rules(output)["train_greedy"] == 1
+
+
+def test_scored_on_val_from_both_ends_and_with_a_profile_on_test(snakemake, trained, warm_environment):
+    change = ["greedy.split", "val", "greedy.start", "best", "greedy.max_rounds", 1, "profile.test_seeds", 1]
+    before = {what(record) for record in records(trained).values()}
+    found, _ = rerun(snakemake, trained, *change)
+    all_but = ["+".join(name for name in [*LAYERS, "tail"] if name != left) for left in LAYERS]
+    alone = [*LAYERS, "linear", "full"]
+    expected = {(name, "val", None, 0) for name in [*alone, *all_but]}
+    expected |= {(name, "test", None, 0) for name in alone}
+    chosen = "+".join(selected(trained)) if isinstance(selected(trained), list) else selected(trained)
+    expected |= {(chosen or "linear", "test", None, seed) for seed in (0, 1)}
+    assert found == expected - before
+    table = read_csv(trained / "results/cells/tiny/greedy.csv")
+    assert set(table["direction"]) == {"forward", "backward"}
+    assert set(table["n"]) == {1}
+    assert set(read_csv(trained / "results/cells/tiny/profile_test.csv")["n"]) == {1}
+    words = ["warm-snakemake", "--snakefile", str(ROOT / "Snakefile"), "--report", "report.zip"]
+    assert call(words, trained, warm_environment).code == 0
+    with zipfile.ZipFile(trained / "report.zip") as archive:
+        page = archive.read(next(name for name in archive.namelist() if name.endswith("report.html"))).decode()
+    assert "trained on the training images, scored on the validation images" in page
+    assert "Finetuning profile of cells, tiny, on the test set" in page.replace("</strong>", "").replace("<strong>", "")
 
 
 def test_fewer_rounds_train_nothing_but_what_is_newly_compared(snakemake, trained):
