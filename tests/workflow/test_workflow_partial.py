@@ -241,8 +241,11 @@ def trained(finished, tmp_path):
     return copy(finished[0], tmp_path / "project")
 
 
-def rerun(snakemake, folder, *change, target=(), **more):
-    """Change a value, run, and say what was trained and what was printed."""
+EVALUATION = "results/cells/tiny/evaluation.csv"
+
+
+def rerun(snakemake, folder, *change, target=(EVALUATION,), **more):
+    """Change a value, run all that trains, and say what was trained and what was printed."""
     before = records(folder)
     times = {file: file.stat().st_mtime_ns for file in (folder / "results/runs").glob("*/*.json")}
     write_config(folder, changed(*change))
@@ -261,10 +264,10 @@ def test_a_further_seed_trains_that_seed_only(snakemake, trained):
     methods = {
         "linear",
         "full",
-        *read_csv(trained / "results/cells/tiny/evaluation.csv")["layers"].str.replace(",", "+"),
+        *read_csv(trained / EVALUATION)["layers"].str.replace(",", "+"),
     }
     assert found == {(name, "test", None, 2) for name in methods}
-    assert set(read_csv(trained / "results/cells/tiny/evaluation.csv")["n"]) == {3}
+    assert set(read_csv(trained / EVALUATION)["n"]) == {3}
 
 
 def test_epsilon_trains_nothing(snakemake, trained):
@@ -274,7 +277,7 @@ def test_epsilon_trains_nothing(snakemake, trained):
     assert selected(trained) == []
     assert found == set()
     assert "train_" not in "".join(rules(output))
-    table = read_csv(trained / "results/cells/tiny/evaluation.csv").set_index("method")
+    table = read_csv(trained / EVALUATION).set_index("method")
     assert table.loc["greedy", "layers"] == "linear"
     assert table.loc["greedy", "mean"] == table.loc["linear", "mean"]
     back, _ = rerun(snakemake, trained, "greedy.epsilon", 0.0)
@@ -300,7 +303,7 @@ def let_the_second_round_improve(snakemake, folder):
         if record["identity"]["subset"] == pair:
             record["metrics"]["accuracy"] = 1.0
             (folder / f"results/runs/{record['id'][:2]}/{record['id']}.json").write_text(json.dumps(record))
-    assert snakemake(folder, "--forcerun", "select_greedy").code == 0
+    assert snakemake(folder, "--forcerun", "select_greedy", "--", EVALUATION).code == 0
     assert selected(folder) == pair
     return pair
 
@@ -327,7 +330,7 @@ def test_one_round_more_trains_that_round_only_and_one_after_the_stop_nothing(sn
 def test_scored_on_val_from_both_ends_and_with_a_profile_on_test(snakemake, trained, warm_environment):
     change = ["greedy.split", "val", "greedy.start", "best", "greedy.max_rounds", 1, "profile.test_seeds", 1]
     before = {what(record) for record in records(trained).values()}
-    found, _ = rerun(snakemake, trained, *change)
+    found, _ = rerun(snakemake, trained, *change, target=())
     all_but = ["+".join(name for name in [*LAYERS, "tail"] if name != left) for left in LAYERS]
     alone = [*LAYERS, "linear", "full"]
     expected = {(name, "val", None, 0) for name in [*alone, *all_but]}
@@ -363,7 +366,7 @@ def test_a_subset_of_the_users_is_compared(snakemake, trained):
     found, output = rerun(snakemake, trained, "evaluate/subsets", {"mine": ["blocks.4", "stem"]})
     assert found == {("stem+blocks.4", "test", None, seed) for seed in (0, 1)}
     assert "train_profile" not in rules(output)
-    table = read_csv(trained / "results/cells/tiny/evaluation.csv").set_index("method")
+    table = read_csv(trained / EVALUATION).set_index("method")
     assert table.loc["mine", "layers"] == "stem,blocks.4"
 
 
