@@ -95,8 +95,9 @@ class Pair:
         import torch
 
         from subtuning.training.checkpoints import Checkpoints
+        from subtuning.training.device import choose_device
         from subtuning.training.interrupt import Interrupted
-        from subtuning.training.runner import Workplace, choose_device, train_missing
+        from subtuning.training.runner import Workplace, train_missing
         from subtuning.training.scalars import write_scalars
 
         if args.threads:

@@ -80,8 +80,8 @@ class Recipe(Strict):
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
-        description="Arithmetic of the forward and backward pass; `auto` is bf16 on a GPU that has it, else fp32. Set "
-        "it when results of different machines are compared.",
+        description="Arithmetic of the forward and backward pass; `auto` is bf16 where the GPU or CPU has "
+        "arithmetic for it, else fp32. Set it when results of different machines are compared.",
     )
     head: Literal["linear", "mlp"] = Field("linear", description="The new classifier, which is always trained.")
     head_depth: int = Field(1, ge=1, le=16, description="Hidden layers of the `mlp` head; unused if `linear`.")

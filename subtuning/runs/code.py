@@ -15,9 +15,11 @@ NUMERICAL = (
     "tuning/fold.py",
     "tuning/head.py",
     "tuning/lane.py",
+    "tuning/precision.py",
     "tasks/splits.py",
     "training/augment.py",
     "training/data.py",
+    "training/features.py",
     "training/loop.py",
     "training/optim.py",
 )

@@ -40,6 +40,15 @@ class Checkpoints:
             self.remove(run_id)
             return None
 
+    def step(self, run_id: str) -> int:
+        """The step that a run goes on from, 0 without a checkpoint; the tensors stay on disk."""
+        if not self.path(run_id).exists():
+            return 0
+        try:
+            return torch.load(self.path(run_id), mmap=True, weights_only=True)["step"]
+        except Exception:  # damaged: found again, and removed, by load()
+            return 0
+
     def remove(self, run_id: str) -> None:
         """Forget a run that is finished."""
         self.path(run_id).unlink(missing_ok=True)

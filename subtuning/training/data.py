@@ -1,6 +1,6 @@
 """Images on the device as uint8, turned into normalised batches there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,8 +31,9 @@ class Images:
     """Labelled images of one part, and how a backbone wants to see them.
 
     Attributes:
-        pixels: uint8, N x H x W x C (C is 1 or 3); a memory map stays on disk, and only the asked-for rows are read.
-        labels: int64, N.
+        pixels: uint8, R x H x W x C (C is 1 or 3); a memory map stays on disk, and only the asked-for rows are read.
+        labels: int64, R.
+        chosen: which of the R rows these N images are; None for all.
     """
 
     pixels: np.ndarray | Tensor
@@ -40,26 +41,49 @@ class Images:
     backbone: Backbone
     device: torch.device
     dtype: torch.dtype = torch.float32
+    chosen: np.ndarray | None = None
 
     def on_device(self) -> "Images":
         """The same images held on the device, for parts that are used in every epoch."""
         pixels = torch.from_numpy(np.require(self.pixels, requirements=["C", "W"])).to(self.device)  # no file behind it
-        return Images(pixels, self.labels, self.backbone, self.device, self.dtype)
+        return replace(self, pixels=pixels)
 
-    def __len__(self) -> int:
+    def part(self, chosen: np.ndarray | None) -> "Images":
+        """Some of these images, by row, sharing their memory; None for all."""
+        return replace(self, chosen=chosen)
+
+    @property
+    def rows(self) -> int:
+        """How many images the pixels hold, whether chosen or not."""
         return len(self.labels)
 
-    def batch(self, rows: np.ndarray, augmentation: str = "none", rng: np.random.Generator | None = None):
+    def __len__(self) -> int:
+        return len(self.labels if self.chosen is None else self.chosen)
+
+    def rows_of(self, positions: np.ndarray) -> np.ndarray:
+        """The rows of images at positions 0 to N - 1."""
+        return positions if self.chosen is None else self.chosen[positions]
+
+    def labels_at(self, rows: np.ndarray) -> Tensor:
+        """The labels of B rows, on the device."""
+        return torch.from_numpy(self.labels[rows]).to(self.device, non_blocking=True)
+
+    def batch(self, positions: np.ndarray, augmentation: str = "none", rng: np.random.Generator | None = None):
         """Some images and labels, ready for the network.
 
         Args:
-            rows: positions of B images.
+            positions: of B images, 0 to N - 1.
             augmentation: `none`, `flip` or `crop`.
             rng: source of the augmentation's randomness.
 
         Returns:
             images B x 3 x S x S, resized to the input size and normalised; labels B.
         """
+        rows = self.rows_of(positions)
+        return self.pixels_at(rows, augmentation, rng), self.labels_at(rows)
+
+    def pixels_at(self, rows: np.ndarray, augmentation: str = "none", rng: np.random.Generator | None = None) -> Tensor:
+        """The images of B rows (see `batch`)."""
         if isinstance(self.pixels, Tensor):
             pixels = self.pixels[torch.from_numpy(rows).to(self.device)]
         else:
@@ -69,9 +93,8 @@ class Images:
         images = random_resized_crop(images, size, rng) if augmentation == "crop" else self._resize(images, size)
         if augmentation != "none":
             images = flip(images, rng)
-        labels = torch.from_numpy(self.labels[rows]).to(self.device, non_blocking=True)
         # convolutions run faster on the layout in which the pixels are stored, with channels last
-        return self._normalise(images).contiguous(memory_format=torch.channels_last), labels
+        return self._normalise(images).contiguous(memory_format=torch.channels_last)
 
     def _resize(self, images: Tensor, size: int) -> Tensor:
         if images.shape[-2:] == (size, size):
@@ -86,17 +109,21 @@ class Images:
         return (images - mean) / std  # a single gray channel becomes three here, by broadcasting
 
 
-def images_of(
-    split: Split, task: Task, backbone: Backbone, device: torch.device, dtype: torch.dtype = torch.float32
-) -> tuple[Images, Images]:
-    """The training and the scored images of a split (see `runs.identity.Split`)."""
-    if split.kind == "val":
-        pairs = task.part("train"), task.part("val")
-    elif split.kind == "test":
-        pairs = task.trainval(), task.part("test")
-    else:
-        images, labels = task.trainval()
-        kept, held = folds(labels, split.folds)[split.fold]
-        pairs = (images[kept], labels[kept]), (images[held], labels[held])
-    train, scored = (Images(pixels, labels, backbone, device, dtype) for pixels, labels in pairs)
-    return train, scored
+def source_of(split: Split) -> str:
+    """The images that a split trains on: `train`, or `trainval` (of which a fold may be held out)."""
+    return "train" if split.kind == "val" else "trainval"
+
+
+def load_source(
+    name: str, task: Task, backbone: Backbone, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Images:
+    """All images of `train`, `val`, `test` or `trainval`."""
+    return Images(*(task.trainval() if name == "trainval" else task.part(name)), backbone, device, dtype)
+
+
+def images_of(split: Split, training: Images, task: Task) -> tuple[Images, Images]:
+    """The training and the scored images of a split (see `runs.identity.Split`), out of its source."""
+    if split.kind == "cv":
+        kept, held = folds(training.labels, split.folds)[split.fold]
+        return training.part(kept), training.part(held)
+    return training, load_source(split.kind, task, training.backbone, training.device, training.dtype)

@@ -13,10 +13,15 @@ class Interrupted(BaseException):
 
 
 class Interrupt:
-    """While active, SIGINT and SIGTERM only set `signum`; the training loop looks at it between two steps."""
+    """While active, SIGINT and SIGTERM only set `signum`; the training loop looks at it between two steps.
+
+    Attributes:
+        stopping: whether to save and leave: after a signal, or since another group of lanes has failed.
+    """
 
     def __init__(self) -> None:
         self.signum: int | None = None
+        self.stopping = False
 
     def __enter__(self) -> "Interrupt":
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -27,4 +32,9 @@ class Interrupt:
             signal.signal(number, handler)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        self.signum = signum
+        self.signum, self.stopping = signum, True
+
+    def check(self) -> None:
+        """Raise `Interrupted` if it is time to leave."""
+        if self.stopping:
+            raise Interrupted(self.signum or signal.SIGINT)

@@ -1,9 +1,9 @@
 """The training loop: lanes that see the same images in the same order, one step at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,14 +13,15 @@ from torch import Tensor
 from subtuning.config import Recipe
 from subtuning.runs.identity import Run
 from subtuning.training.data import Images, batches, epoch_order
+from subtuning.training.features import Features, values_of
 from subtuning.training.optim import learning_rate, new_optimizer, set_learning_rate
 from subtuning.training.stopwatch import Stopwatch
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane, Trunk
 
-SCORING_BATCH = 256
-"""Images a batch when scoring; needs no gradients, so more fit than in training."""
+SCORING_BATCH = {"cpu": 64, "cuda": 256}
+"""Images a batch when scoring: on a CPU few, which stay in its cache and spread evenly over the cores."""
 
 
 @dataclass
@@ -59,12 +60,19 @@ class LaneState:
         self.curve = list(state["curve"])
 
 
-class Batch(NamedTuple):
-    """What the lanes of one step share: the trunk's values at every cut, the labels, and the time it took."""
+@dataclass
+class Batch:
+    """What the lanes of one step share: the labels, and the trunk's values at every cut, or where to look them up."""
 
-    values: dict[int, dict[str, Tensor]]
+    rows: np.ndarray
     labels: Tensor
+    values: dict[int, dict[str, Any]]
+    cache: Features | None
     watch: Stopwatch
+
+    def at(self, cut: int) -> dict[str, Any]:
+        """The values that exist before segment `cut`."""
+        return self.cache.at(cut, self.rows, self.labels.device) if self.cache else self.values[cut]
 
 
 class LaneGroup:
@@ -72,26 +80,39 @@ class LaneGroup:
 
     Every lane is stepped by itself on the shared activations, so its numbers do not depend on which others are there.
     On a CPU the lanes of a step run side by side, beside the trunk for the next one (see `threads.LaneThreads`).
+
+    Args:
+        classes, features: outputs and inputs of the head.
+        cache: the trunk's values for all rows of `train`, when they were computed before.
+        threads: shared with other groups; None for threads of its own.
     """
 
-    def __init__(self, trunk: Trunk, runs: Sequence[Run], train: Images, classes: int, features: int):
-        self.trunk, self.train = trunk, train
+    def __init__(
+        self,
+        trunk: Trunk,
+        runs: Sequence[Run],
+        train: Images,
+        classes: int,
+        features: int,
+        cache: Features | None = None,
+        threads: LaneThreads | None = None,
+    ):
+        self.trunk, self.train, self.cache = trunk, train, cache
         self.recipe: Recipe = runs[0].recipe
         self.seed = runs[0].seed
         self.device = train.device
-        self.autocast = autocast_type(self.recipe.precision, self.device)
         self.steps_per_epoch = len(batches(len(train), self.recipe.batch_size))
         self.steps = self.recipe.epochs * self.steps_per_epoch
         self.step = 0
         self.lanes = [self._new_lane(run, classes, features) for run in runs]
-        self._threads = LaneThreads(len(runs), self.device)
+        self._threads = threads or LaneThreads(len(runs), self.device)
         self._upcoming: tuple[int, Future[Batch]] = (-1, Future())
 
     def _new_lane(self, run: Run, classes: int, features: int) -> LaneState:
         head = new_head(features, classes, self.recipe, self.seed)
         lane = Lane(self.trunk, run.subset, head.to(self.device, self.train.dtype))
         zero = torch.zeros((), dtype=torch.float64, device=self.device)
-        scaler = torch.amp.GradScaler(self.device.type, enabled=self.autocast == torch.float16)
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.trunk.low == torch.float16)
         return LaneState(
             run, lane, new_optimizer(lane, self.recipe), scaler, Stopwatch(self.device), zero.clone(), zero.clone()
         )
@@ -118,7 +139,7 @@ class LaneGroup:
             state.watch.add(batch.watch, share)
             with state.watch:
                 set_learning_rate(state.optimizer, rate)
-                self._step_lane(state, batch.values[state.lane.cut], batch.labels)
+                self._step_lane(state, batch.at(state.lane.cut), batch.labels)
 
         self._threads.each(step, self._costly_first())
         self.step += 1
@@ -133,25 +154,26 @@ class LaneGroup:
 
     def _prepare(self, step: int) -> Batch:
         epoch, index = divmod(step, self.steps_per_epoch)
-        rows = batches(len(self.train), self.recipe.batch_size, epoch_order(len(self.train), self.seed, epoch))[index]
-        watch = Stopwatch(self.device)
+        order = epoch_order(len(self.train), self.seed, epoch)
+        positions = batches(len(self.train), self.recipe.batch_size, order)[index]
+        rng = np.random.default_rng([self.seed, step, 1])
+        return self._batch(self.train, positions, self.cache, self.recipe.augmentation, rng)
+
+    def _batch(self, images: Images, positions: np.ndarray, cache: Features | None, *augmentation: Any) -> Batch:
+        watch, values = Stopwatch(self.device), {}
         with watch:
-            rng = np.random.default_rng([self.seed, step, 1])
-            images, labels = self.train.batch(rows, self.recipe.augmentation, rng)
-            return Batch(self._shared_values(images), labels, watch)
+            rows = images.rows_of(positions)
+            if cache is None:
+                cuts = sorted({state.lane.cut for state in self.active})
+                values = values_of(self.trunk, images.pixels_at(rows, *augmentation), cuts)
+            return Batch(rows, images.labels_at(rows), values, cache, watch)
 
     def _costly_first(self) -> list[LaneState]:
         return sorted(self.active, key=lambda state: (state.lane.cut, -len(state.lane.trained)))
 
-    def _shared_values(self, images: Tensor) -> dict[int, dict[str, Tensor]]:
-        with torch.no_grad(), self._cast():
-            return self.trunk.values_at(images, sorted({state.lane.cut for state in self.active}))
-
     def _step_lane(self, state: LaneState, values: dict[str, Tensor], labels: Tensor) -> None:
         state.lane.train()
-        with self._cast():
-            logits = state.lane(values)
-        logits = logits if logits.dtype == torch.float64 else logits.float()
+        logits = state.lane(values)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
         state.optimizer.zero_grad(set_to_none=True)
         state.scaler.scale(loss).backward()
@@ -172,18 +194,31 @@ class LaneGroup:
             state.correct.zero_()
 
     @torch.no_grad()
-    def score(self, images: Images) -> list[dict[str, Any] | None]:
+    def score(
+        self, images: Images, cache: Features | None = None, between: Callable[[], None] = lambda: None
+    ) -> list[dict[str, Any] | None]:
         """Accuracy (0-1), mean cross-entropy and number of images for every lane, None for one that diverged.
 
         All lanes are scored in one pass over the images; trained layers are in eval mode.
+
+        Args:
+            cache: the trunk's values for all rows of `images`, when they were computed before.
+            between: called between two batches; it may raise.
         """
         active = self.active
         loss = torch.zeros(len(active), dtype=torch.float64, device=self.device)
         correct = torch.zeros_like(loss)
         for state in active:
             state.lane.eval()
-        for rows in batches(len(images), SCORING_BATCH) if active else []:
-            self._score_batch(images, rows, loss, correct)
+        parts = batches(len(images), SCORING_BATCH[self.device.type]) if active else []
+        upcoming = [self._threads.submit(self._batch, images, part, cache) for part in parts[:1]]
+        for following in [*parts[1:], None]:
+            between()
+            batch = upcoming.pop().result() if upcoming else None
+            if following is not None:
+                upcoming.append(self._threads.submit(self._batch, images, following, cache))
+            if batch:
+                self._score_batch(batch, loss, correct)
         for index, state in enumerate(active):
             state.diverged = not torch.isfinite(loss[index]).item()
         scored = {id(state): index for index, state in enumerate(active) if not state.diverged}
@@ -195,30 +230,12 @@ class LaneGroup:
             for state in self.lanes
         ]
 
-    def _score_batch(self, images: Images, rows: np.ndarray, loss: Tensor, correct: Tensor) -> None:
-        def prepare() -> tuple[dict[int, dict[str, Tensor]], Tensor]:
-            batch, labels = images.batch(rows)
-            return self._shared_values(batch), labels
-
-        values, labels = self._threads.submit(prepare).result()
-
+    def _score_batch(self, batch: Batch, loss: Tensor, correct: Tensor) -> None:
         def score(item: tuple[int, LaneState]) -> None:
             index, state = item
-            with torch.no_grad(), self._cast():
-                logits = state.lane(values[state.lane.cut])
-            logits = logits if logits.dtype == torch.float64 else logits.float()
-            loss[index] += F.cross_entropy(logits, labels, reduction="sum")
-            correct[index] += (logits.argmax(1) == labels).sum()
+            with torch.no_grad():
+                logits = state.lane(batch.at(state.lane.cut))
+            loss[index] += F.cross_entropy(logits, batch.labels, reduction="sum")
+            correct[index] += (logits.argmax(1) == batch.labels).sum()
 
-        self._threads.each(score, list(enumerate(self.active)))
-
-    def _cast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.autocast or torch.bfloat16, enabled=self.autocast is not None)
-
-
-def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
-    """The type of mixed precision arithmetic, or None for full precision; `auto` is bf16 on a GPU that has it."""
-    if precision == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if fast else None
-    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        self._threads.each(score, sorted(enumerate(self.active), key=lambda item: item[1].lane.cut))

@@ -8,9 +8,9 @@ from subtuning.config import Recipe
 
 
 def new_optimizer(lane: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """The recipe's optimiser over a lane's own parameters, one kernel for all of them where possible (`foreach`)."""
+    """The recipe's optimiser over a lane's own parameters, one kernel for all of them (`fused`)."""
     parameters = [parameter for parameter in lane.parameters() if parameter.requires_grad]
-    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "foreach": True}
+    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
     match recipe.optimizer:
         case "adamw":
             return optim.AdamW(parameters, **common)

@@ -1,18 +1,16 @@
 """From a list of runs to records in the store: what is missing is trained, as many lanes at once as fit."""
 
 import datetime
-import os
-import platform
-import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -24,11 +22,16 @@ from subtuning.errors import UserError
 from subtuning.runs.identity import Run
 from subtuning.runs.store import Store
 from subtuning.tasks import Task
+from subtuning.training import memory
 from subtuning.training.checkpoints import Checkpoints
-from subtuning.training.data import images_of
-from subtuning.training.interrupt import Interrupt, Interrupted
-from subtuning.training.loop import LaneGroup, LaneState, autocast_type
-from subtuning.tuning.lane import Trunk
+from subtuning.training.data import images_of, load_source, source_of
+from subtuning.training.device import device_name, is_out_of_memory, make_repeatable, peak_memory, versions
+from subtuning.training.features import Features, compute_features, value_sizes
+from subtuning.training.interrupt import Interrupt
+from subtuning.training.loop import LaneGroup, LaneState
+from subtuning.training.threads import LaneThreads
+from subtuning.tuning.lane import Trunk, cut_of
+from subtuning.tuning.precision import low_type
 
 SECONDS_BETWEEN_CHECKPOINTS = 60
 """At most so much work is lost by `kill -9`; SIGTERM and SIGINT lose one step at most."""
@@ -43,7 +46,9 @@ class Workplace:
         weights: the backbone's `weights.safetensors`.
         finished: called with each record that was just written.
         dtype: of parameters and activations; float64 is for tests of exactness.
-        lanes: how many runs are trained together at most; None means all that share their images.
+        lanes: how many runs are trained together at most; None means all that share their images and fit.
+        fold_batchnorm, cache, groups: switches of what is faster and must not change results, for tests of just that;
+            `groups` is how many groups of lanes are trained at once, None as many as pay and fit.
     """
 
     task: Task
@@ -56,6 +61,8 @@ class Workplace:
     dtype: torch.dtype = torch.float32
     lanes: int | None = None
     fold_batchnorm: bool = True
+    cache: bool = True
+    groups: int | None = None
 
 
 def train_missing(runs: Sequence[Run], place: Workplace) -> int:
@@ -74,70 +81,152 @@ def train_missing(runs: Sequence[Run], place: Workplace) -> int:
     trunk = load_trunk(place)
     total = sum(run.recipe.epochs for run in missing)
     with Interrupt() as interrupt, _progress_bar(total) as bar:
-        for group in lane_groups(missing, place):
-            _train_group(group, trunk, place, interrupt, bar)
+        for alike in _alike(missing):
+            _Training(alike, trunk, place, interrupt, bar).all()
     return len(missing)
 
 
-def lane_groups(runs: Sequence[Run], place: Workplace) -> list[list[Run]]:
-    """Split runs into groups of lanes: same images in the same order, and the same step to go on from."""
+def _alike(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs that have one recipe and train on parts of the same images."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(repr((run.recipe, source_of(run.split))), []).append(run)
+    return list(found.values())
+
+
+def lane_groups(runs: Sequence[Run], place: Workplace, fitting: int | None = None) -> list[list[Run]]:
+    """Split runs into groups of lanes: same images in the same order, and the same step to go on from.
+
+    Args:
+        fitting: lanes that fit into memory at once.
+    """
 
     def key(run: Run) -> tuple:
-        saved = place.checkpoints.load(run.id, torch.device("cpu"))
-        return (repr(run.order), saved["step"] if saved else 0)
+        return (repr(run.order), place.checkpoints.step(run.id))
 
     keys = {run: key(run) for run in runs}
     groups = [list(group) for _, group in groupby(sorted(runs, key=keys.__getitem__), key=keys.__getitem__)]
-    size = place.lanes or len(runs)
+    size = min(place.lanes or len(runs), fitting or len(runs))
     return [group[start : start + size] for group in groups for start in range(0, len(group), size)]
 
 
-def _train_group(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Interrupt, bar: tqdm) -> None:
-    """Train one group; when memory runs out, train its two halves one after the other."""
-    try:
-        _train_together(runs, trunk, place, interrupt, bar)
-    except torch.OutOfMemoryError:
-        if len(runs) == 1:
-            raise UserError(
-                f"run {runs[0]} does not fit into the memory of {place.device}; lower recipe.batch_size"
-            ) from None
-    else:
-        return
-    # outside of the except block: the exception's traceback would keep the lanes' memory
-    torch.cuda.empty_cache()
-    bar.write(f"{len(runs)} lanes do not fit into memory; training them in two halves", file=sys.stderr)
-    middle = len(runs) // 2
-    # grouped anew, since a lane that diverged has no checkpoint of the step at which the others were saved
-    for group in (*lane_groups(runs[:middle], place), *lane_groups(runs[middle:], place)):
-        _train_group(group, trunk, place, interrupt, bar)
+class _Training:
+    """Runs that have one recipe and train on parts of the same images: groups of lanes, several at a time on a CPU."""
 
+    def __init__(self, runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Interrupt, bar: tqdm):
+        recipe, backbone = runs[0].recipe, runs[0].backbone
+        self.runs, self.place, self.interrupt, self.bar = runs, place, interrupt, bar
+        self.lock = threading.Lock()
+        self.threads = LaneThreads(len(runs), place.device)
+        self.images = load_source(source_of(runs[0].split), place.task, backbone, place.device, place.dtype).on_device()
+        self.trunk = trunk.in_precision(low_type(recipe.precision, place.device, place.dtype))
+        self.plan = self._plan()
+        self.cache = self._computed()
 
-def _train_together(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Interrupt, bar: tqdm) -> None:
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    train, scored = images_of(runs[0].split, place.task, runs[0].backbone, place.device, place.dtype)
-    group = LaneGroup(trunk, runs, train.on_device(), len(place.task.classes), place.layers["features"])
-    _resume(group, place)
-    bar.set_description(f"{'/'.join(runs[0].names)} {runs[0].split} seed {runs[0].seed}, {len(runs)} lanes")
-    begun = saved_at = time.monotonic()
-    first = group.step
-    while not group.finished:
-        group.advance()
-        if group.step % group.steps_per_epoch == 0:
-            images = (group.step - first) * len(group.train) / group.steps_per_epoch * len(runs)
-            rate = images / (time.monotonic() - begun)
-            epoch = f"epoch {group.step // group.steps_per_epoch}/{group.recipe.epochs}"
-            bar.set_postfix_str(f"{epoch}, {rate:,.0f} images/s over all lanes", refresh=False)
-            bar.update(len(group.lanes))
-        overdue = time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
-        if interrupt.signum or (overdue and not group.finished):
-            _save(group, place)
-            saved_at = time.monotonic()
-        if interrupt.signum:
-            raise Interrupted(interrupt.signum)
-    for state, metrics in zip(group.lanes, group.score(scored), strict=True):
-        record = place.store.add(state.run, _result(state, metrics, group, place, started))
-        place.checkpoints.remove(state.run.id)
-        place.finished(record, state.run)
+    def all(self) -> None:
+        """Train and record all runs."""
+        groups = lane_groups(self.runs, self.place, self.plan.lanes)
+        if self.plan.groups == 1:
+            for group in groups:
+                self._group(group)
+            return
+        with ThreadPoolExecutor(self.plan.groups, "group") as pool:
+            calls = [pool.submit(self._group, group) for group in groups]
+            try:
+                for call in as_completed(calls):
+                    call.result()
+            except BaseException:
+                self.interrupt.stopping = True  # the others stop after their step and save
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _plan(self) -> memory.Plan:
+        place, layers = self.place, self.place.layers
+        orders = len({run.order for run in self.runs})
+        useful = min(orders, 2 * self.threads.workers) if self.threads.parallel else 1
+        free = memory.available_memory(place.device)
+        need = memory.estimate(self.trunk, self.runs, self.images, len(place.task.classes), layers["features"])
+        if not place.cache:
+            need = replace(need, cache=None)
+        return memory.plan(need, place.groups or useful, self.threads.workers, place.device, free)
+
+    def _computed(self) -> Features | None:
+        if self.plan.storage is None:
+            return None
+        names = [segment.name for segment in self.trunk.original]
+        cuts = sorted({cut_of(run.subset, names) for run in self.runs})
+        sizes = value_sizes(self.trunk, self.images, cuts)
+        return compute_features(self.trunk, self.images, sizes, self.threads, self.plan.storage)
+
+    def _group(self, runs: list[Run]) -> None:
+        """Train one group; when memory runs out, train its two halves one after the other."""
+        self.interrupt.check()
+        try:
+            self._together(runs)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(runs) == 1:
+                raise UserError(
+                    f"run {runs[0]} does not fit into the memory of {self.place.device}; lower recipe.batch_size"
+                ) from None
+        else:
+            return
+        # outside of the except block: the exception's traceback would keep the lanes' memory
+        torch.cuda.empty_cache()
+        self.bar.write(f"{len(runs)} lanes do not fit into memory; training them in two halves", file=sys.stderr)
+        middle = len(runs) // 2
+        # grouped anew, since a lane that diverged has no checkpoint of the step at which the others were saved
+        for group in (*lane_groups(runs[:middle], self.place), *lane_groups(runs[middle:], self.place)):
+            self._group(group)
+
+    def _together(self, runs: list[Run]) -> None:
+        place = self.place
+        started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        train, scored = images_of(runs[0].split, self.images, place.task)
+        classes, features = len(place.task.classes), place.layers["features"]
+        group = LaneGroup(self.trunk, runs, train, classes, features, self.cache, self.threads)
+        _resume(group, place)
+        self._describe(runs)
+        saved_at = time.monotonic()
+        while not group.finished:
+            group.advance()
+            if group.step % group.steps_per_epoch == 0:
+                self._progress(len(group.lanes))
+            overdue = time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
+            if self.interrupt.stopping or (overdue and not group.finished):
+                _save(group, place)
+                saved_at = time.monotonic()
+            self.interrupt.check()
+
+        def between() -> None:
+            if self.interrupt.stopping:
+                _save(group, place)
+            self.interrupt.check()
+
+        cache = self.cache if scored.pixels is self.images.pixels else None
+        metrics = group.score(scored, cache, between)
+        with self.lock:
+            self._record(group, metrics, started)
+
+    def _record(self, group: LaneGroup, metrics: Sequence[dict | None], started: str) -> None:
+        shared = self.cache.watch.seconds() / len(self.runs) if self.cache else 0.0
+        for state, found in zip(group.lanes, metrics, strict=True):
+            result = _result(state, found, group, self.place, started, shared)
+            record = self.place.store.add(state.run, result)
+            self.place.checkpoints.remove(state.run.id)
+            self.place.finished(record, state.run)
+
+    def _describe(self, runs: list[Run]) -> None:
+        words = f"{runs[0].split} seed {runs[0].seed}, {len(runs)} lanes"
+        if self.plan.groups > 1:
+            words = f"{len(self.runs)} lanes, {self.plan.groups} groups at a time"
+        with self.lock:
+            self.bar.set_description(f"{'/'.join(runs[0].names)} {words}")
+
+    def _progress(self, lanes: int) -> None:
+        with self.lock:
+            self.bar.update(lanes)
 
 
 def _resume(group: LaneGroup, place: Workplace) -> None:
@@ -168,8 +257,11 @@ def spec_of(layers: dict[str, Any]) -> BackboneSpec:
     return BackboneSpec(model=layers["model"], input_size=layers["input_size"], granularity=layers["granularity"])
 
 
-def _result(state: LaneState, metrics: dict | None, group: LaneGroup, place: Workplace, started: str) -> dict[str, Any]:
-    seconds = state.watch.seconds()
+def _result(
+    state: LaneState, metrics: dict | None, group: LaneGroup, place: Workplace, started: str, shared: float
+) -> dict[str, Any]:
+    """All of a record but the identity; `shared` are the lane's seconds of what was computed for all runs at once."""
+    seconds = state.watch.seconds() + shared
     head = sum(p.numel() for p in state.lane.head.parameters())
     images = group.step * len(group.train) / group.steps_per_epoch
     return {
@@ -183,57 +275,11 @@ def _result(state: LaneState, metrics: dict | None, group: LaneGroup, place: Wor
         "images_per_second": round(images / seconds, 1) if seconds else None,
         "peak_memory_bytes": peak_memory(place.device),
         "lanes": len(group.lanes),
-        "precision": str(autocast_type(state.run.recipe.precision, place.device) or place.dtype).removeprefix("torch."),
+        "precision": str(group.trunk.low or place.dtype).removeprefix("torch."),
         "device": device_name(place.device),
         "versions": versions(),
         "started": started,
     }
-
-
-def peak_memory(device: torch.device) -> int:
-    """Bytes that this process (on a GPU: its tensors) has held at most so far, all lanes together."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def device_name(device: torch.device) -> str:
-    """The GPU's name, or the processor's architecture and the number of threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computes the numbers."""
-    import timm
-
-    return {
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def choose_device(wanted: str = "auto") -> torch.device:
-    """`auto` is the GPU where there is one, else the CPU. Raises `UserError` for a device that is not there."""
-    if wanted == "auto":
-        wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError("--device cuda: torch finds no CUDA GPU here; use --device cpu")
-    known = ["cpu", "cuda", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
-    if wanted not in known:
-        raise UserError(f"--device {wanted} is not here; use auto or one of {', '.join(known)}")
-    return torch.device(wanted)
-
-
-def make_repeatable() -> None:
-    """Ask torch for kernels that give the same numbers every time."""
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory before writing it
-    torch.backends.cudnn.benchmark = False
 
 
 def _progress_bar(lane_epochs: int) -> tqdm:

@@ -17,11 +17,11 @@ class LaneThreads:
 
     def __init__(self, lanes: int, device: torch.device):
         cores = torch.get_num_threads()
-        workers = min(lanes, cores) if device.type == "cpu" else 1
+        self.workers = min(lanes, cores) if device.type == "cpu" else 1
         self._pool = None
-        if workers > 1:
+        if self.workers > 1:
             # torch keeps the number of threads of an operation per calling thread; the main thread's is left alone
-            self._pool = ThreadPoolExecutor(workers, "lane", torch.set_num_threads, (cores // workers,))
+            self._pool = ThreadPoolExecutor(self.workers, "lane", torch.set_num_threads, (cores // self.workers,))
 
     @property
     def parallel(self) -> bool:

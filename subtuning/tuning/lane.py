@@ -2,12 +2,14 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from subtuning.backbones.graph import Segment, run_segments
 from subtuning.tuning.fold import folded
+from subtuning.tuning.precision import lowered, spare_depthwise
 from subtuning.tuning.subsets import FULL, Subset
 
 
@@ -23,6 +25,26 @@ class Trunk:
         ]
         self.input = segments[0].inputs[0]
         self.output = segments[-1].outputs[0]
+        self.low: torch.dtype | None = None
+
+    def in_precision(self, low: torch.dtype | None) -> "Trunk":
+        """This trunk with frozen layers that compute in a lower type; the original layers are shared."""
+        if low is None:
+            return self
+        other = copy.copy(self)
+        other.low = low
+        other.frozen = [replace(s, module=lowered(copy.deepcopy(s.module), low)) for s in self.frozen]
+        return other
+
+    def autocast(self) -> torch.autocast:
+        """The context in which layers compute."""
+        device = next(p.device for s in self.original for p in s.module.parameters())
+        return torch.autocast(device.type, self.low or torch.bfloat16, enabled=self.low is not None)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The full precision: that of the original weights."""
+        return next(p.dtype for s in self.original for p in s.module.parameters())
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Trunk":
         """Move all segments to a device and type, convolutions in the memory layout of the images (channels last)."""
@@ -51,7 +73,8 @@ class Trunk:
             if index in cuts:
                 at[index] = values
             if index < max(cuts, default=0):
-                values = run_segments([self.frozen[index]], values)
+                with self.autocast():
+                    values = run_segments([self.frozen[index]], values)
         return at
 
 
@@ -66,19 +89,28 @@ class Lane(nn.Module):
         super().__init__()
         names = [segment.name for segment in trunk.original]
         trained = set(names) if subset == FULL else set(subset)
-        self.cut = min((names.index(name) for name in trained), default=len(names))
+        self.cut = cut_of(subset, names)
         self.trained = nn.ModuleDict()
         self.head = head
-        self.output = trunk.output
+        self.output, self.full, self._autocast = trunk.output, trunk.dtype, trunk.autocast
         self._path: list[Segment] = []
         for original, frozen in zip(trunk.original[self.cut :], trunk.frozen[self.cut :], strict=True):
             if original.name in trained:
                 own = copy.deepcopy(original.module).requires_grad_(True)
                 self.trained[original.name.replace(".", "/")] = own
-                self._path.append(Segment(original.name, own, original.inputs, original.outputs, original.parameters))
+                self._path.append(replace(original, module=own))
+                if trunk.low is not None:
+                    spare_depthwise(own, trained=True)
             else:
                 self._path.append(frozen)
 
     def forward(self, values: dict[str, Tensor]) -> Tensor:
         """From the trunk's values at `cut` to logits, N x classes."""
-        return self.head(run_segments(self._path, values)[self.output])
+        with self._autocast():
+            features = run_segments(self._path, values)[self.output]
+        return self.head(features.to(self.full))
+
+
+def cut_of(subset: Subset, names: Sequence[str]) -> int:
+    """Index of the lowest trained segment of all `names`, their number when none is trained."""
+    return 0 if subset == FULL else min(map(names.index, subset), default=len(names))

@@ -294,7 +294,7 @@ def test_seeds_decide_everything_and_the_global_generator_nothing():
 
 def test_augmentation_differs_in_every_step_and_seed_and_never_else(monkeypatch):
     drawn = []
-    batch = Images.batch
+    batch = Images.pixels_at
 
     def watched(self, rows, augmentation="none", rng=None):
         drawn.append(copy.deepcopy(rng).random())
@@ -305,7 +305,7 @@ def test_augmentation_differs_in_every_step_and_seed_and_never_else(monkeypatch)
         train(shaken_trunk("test_resnet"), [make_run((), seed, augmentation="flip")], features_of("test_resnet"))
         return tuple(drawn)
 
-    monkeypatch.setattr(Images, "batch", watched)
+    monkeypatch.setattr(Images, "pixels_at", watched)
     assert of_seed(0) == of_seed(0)
     assert len({*of_seed(0), *of_seed(1)}) == 2 * 4
 

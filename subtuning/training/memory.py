@@ -1,0 +1,149 @@
+"""How many runs to train at once, and whether to keep the trunk's values, so that everything fits into memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+import torch.nn.functional as F
+
+from subtuning.runs.identity import Run
+from subtuning.training.data import Images
+from subtuning.training.features import value_sizes, values_of
+from subtuning.tuning.head import new_head
+from subtuning.tuning.lane import Lane, Trunk
+
+SHARE = 0.8
+"""Part of the free memory that may be planned for; the rest is for what no estimate sees."""
+
+COPIES = {"adamw": 4, "adam": 4, "sgd": 3}
+"""Copies of each trained parameter: weight, gradient and the optimiser's moments."""
+
+PROBE = 2
+"""Images with which a lane's activations are counted; BatchNorm in training needs two."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Bytes that lanes take.
+
+    Attributes:
+        states: for each run of a group: its parameters, gradients and moments.
+        activations: what the largest lane holds of a batch during its backward pass.
+        values: the trunk's values of a batch, at all cuts.
+        cache: the same for all images; None where it cannot be kept.
+    """
+
+    states: tuple[int, ...]
+    activations: int
+    values: int
+    cache: int | None
+
+    def total(self, groups: int, lanes: int, workers: int, cached: bool) -> int:
+        """Of `groups` groups of `lanes` lanes, `workers` of which are in a backward pass at once."""
+        shared = 0 if cached else 2 * groups * self.values  # one batch in use, one in preparation
+        states = sum(sorted(self.states)[-lanes:])
+        return groups * states + min(workers, groups * lanes) * self.activations + shared
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained at once: groups of lanes, with the trunk's values kept on a device (None: computed anew)."""
+
+    groups: int
+    lanes: int
+    storage: torch.device | None
+    bytes: int
+
+
+def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, features: int) -> Need:
+    """Count what the distinct lanes of `runs` need, by a forward pass of each over two images."""
+    recipe = runs[0].recipe
+    batch = min(recipe.batch_size, len(images))
+    subsets = list(dict.fromkeys(run.subset for run in runs))
+    pixels, labels = images.batch(np.zeros(PROBE, np.int64))
+    states, activations, cuts = [], 0, set()
+    for subset in subsets:
+        lane = Lane(trunk, subset, new_head(features, classes, recipe, 0).to(images.device, images.dtype)).train()
+        cuts.add(lane.cut)
+        parameters = sum(p.numel() * p.element_size() for p in lane.parameters())
+        states.append(COPIES[recipe.optimizer] * parameters)
+        values = values_of(trunk, pixels, [lane.cut])[lane.cut]
+        activations = max(activations, _saved_bytes(lane, values, labels) * batch // PROBE)
+    sizes = value_sizes(trunk, images, sorted(cuts))
+    if sizes is None:
+        found = values_of(trunk, pixels, sorted(cuts))
+        row = sum(v.numel() * v.element_size() for at in found.values() for v in at.values() if torch.is_tensor(v))
+        return Need(tuple(states), activations, row * batch // PROBE, None)
+    row = sum({name: size for values in sizes.values() for name, size in values.items()}.values())
+    cache = row * images.rows if recipe.augmentation == "none" else None
+    return Need(tuple(states), activations, row * batch, cache)
+
+
+def _saved_bytes(lane: Lane, values: dict, labels: torch.Tensor) -> int:
+    """Bytes that autograd keeps for a lane's backward pass, each storage once, parameters not counted."""
+    own = {p.untyped_storage().data_ptr() for segment in lane._path for p in segment.module.parameters()}
+    seen: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            seen[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = F.cross_entropy(lane(values), labels)
+    del loss
+    return sum(seen.values())
+
+
+def plan(need: Need, groups: int, workers: int, device: torch.device, free: int) -> Plan:
+    """The most that fits into `free` bytes.
+
+    Kept values are worth more than groups side by side, and both more than lanes: a group that is trained in parts runs
+    the trunk once for each.
+
+    Args:
+        groups: that it would pay to train at once.
+        workers: lanes that compute at the same time.
+    """
+    lanes = len(need.states)
+    tries = []
+    for several in dict.fromkeys((groups, 1)):
+        if need.cache is not None:
+            tries.append((several, device, need.cache))
+            if device.type == "cuda" and need.cache <= SHARE * available_memory(torch.device("cpu")):
+                tries.append((several, torch.device("cpu"), 0))
+        tries.append((several, None, 0))
+    for several, storage, kept in sorted(tries, key=lambda item: item[1] is None):
+        total = need.total(several, lanes, workers, storage is not None) + kept
+        if total <= SHARE * free:
+            return Plan(several, lanes, storage, total)
+    while lanes > 1 and need.total(1, lanes, workers, cached=False) > SHARE * free:
+        lanes = -(-lanes // 2)
+    return Plan(1, lanes, None, need.total(1, lanes, workers, cached=False))
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes free on a GPU, or in this machine and in the limit (cgroup) that a scheduler set for this process."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return min([psutil.virtual_memory().available, *_cgroup_memory()])
+
+
+def _cgroup_memory(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
+    """What each memory limit of cgroup v2 above this process leaves free."""
+    try:
+        path = next(line for line in own.read_text().splitlines() if line.startswith("0::"))[3:].strip("/")
+    except (OSError, StopIteration):
+        return []
+    left = []
+    for folder in [root / path, *(root / path).parents]:
+        try:
+            limit, used = (int((folder / name).read_text()) for name in ("memory.max", "memory.current"))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+        left.append(limit - used)
+    return left

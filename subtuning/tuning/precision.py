@@ -1,0 +1,54 @@
+"""Lower precision (bf16, fp16): autocast, frozen weights stored in the lower type, slow operations spared."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+def low_type(precision: str, device: torch.device, full: torch.dtype = torch.float32) -> torch.dtype | None:
+    """The lower type that a recipe's `precision` means on a device, None for full precision.
+
+    `auto` is bf16 where the device has arithmetic for it: most GPUs, and CPUs with AVX-512 BF16 or AMX.
+    """
+    if precision != "auto":
+        return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    if device.type == "cuda":
+        able = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        able = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return torch.bfloat16 if able and full == torch.float32 else None
+
+
+def lowered(module: nn.Module, low: torch.dtype) -> nn.Module:
+    """Store the weights of a frozen copy's convolutions and linear layers in `low`, and return it.
+
+    Autocast would do so anew in every step, since it remembers only weights that are trained.
+    """
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d | nn.Linear):
+            child.to(low)
+    return spare_depthwise(module, trained=False)
+
+
+def spare_depthwise(module: nn.Module, trained: bool) -> nn.Module:
+    """On a CPU, keep grouped convolutions out of autocast where their gradients have no fast code in a lower type.
+
+    Measured with torch 2.15 (docs/performance.md): to the weights 4 to 10 times slower than in full precision, and to
+    the inputs 30 to 100 times when strided.
+    """
+    for child in module.modules():
+        if not isinstance(child, nn.Conv2d) or child.groups == 1 or child.weight.device.type != "cpu":
+            continue
+        if trained or max(child.stride) > 1:
+            child.to(torch.float32)
+            child.forward = _in_float32(child.forward)
+    return module
+
+
+def _in_float32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def forward_in_float32(values: Tensor) -> Tensor:
+        with torch.autocast(values.device.type, enabled=False):
+            return forward(values.float())
+
+    return forward_in_float32
