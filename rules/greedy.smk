@@ -39,6 +39,7 @@ rule train_greedy:
         split=settings.greedy.split,
         folds=settings.greedy.folds,
         shards=settings.greedy.shards,
+        racing="--racing" if settings.search.racing else "",
         code=settings.code,
         previous=lambda wildcards, input: f"--previous {input.previous}" if input.previous else "",
     shell:
@@ -53,6 +54,7 @@ rule train_greedy:
             {params.previous} \
             --shard {wildcards.shard} \
             --shards {params.shards} \
+            {params.racing} \
             --threads {threads} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
@@ -77,6 +79,7 @@ rule select_greedy:
         split=settings.greedy.split,
         folds=settings.greedy.folds,
         previous=lambda wildcards, input: f"--previous {input.previous}" if input.previous else "",
+        trained=lambda wildcards, input: f"--trained {input.shards}" if settings.raced(wildcards) else "",
     shell:
         r"""
         subtuning greedy-select \
@@ -87,6 +90,7 @@ rule select_greedy:
             --split {params.split} \
             --folds {params.folds} \
             {params.previous} \
+            {params.trained} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
         """

@@ -26,6 +26,7 @@ VERBS = {
     "evaluate": ("evaluate", "retrain with several seeds and test once"),
     "figures": ("tables", "draw the figures of one task and backbone"),
     "tables": ("tables", "write the tables of all tasks and backbones"),
+    "benchmark": ("benchmark", "measure how fast training is"),
     "schema": ("schema", "print or write the config's JSON schema and reference"),
 }
 """Verb -> the module of this package that has `<verb>_arguments(parser)` and `<verb>(args)`, and a line of help."""

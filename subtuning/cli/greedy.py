@@ -5,8 +5,9 @@ from pathlib import Path
 
 from subtuning.cli.common import Pair, device_arguments, pair_arguments, positive, read_json, write_json
 from subtuning.runs import Split
-from subtuning.search import greedy
+from subtuning.search import greedy, racing
 from subtuning.search.profile import cv_splits, runs_of, shard
+from subtuning.tuning.subsets import Subset
 
 
 def greedy_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def greedy_train_arguments(parser: argparse.ArgumentParser) -> None:
     _round_arguments(parser)
     parser.add_argument("--shard", type=int, default=0, metavar="I", help="which part of the candidates, from 0")
     parser.add_argument("--shards", type=positive, default=1, metavar="N", help="into how many parts they are split")
+    parser.add_argument("--racing", action="store_true", help="drop candidates that can hardly overtake the leader")
     device_arguments(parser)
 
 
@@ -23,21 +25,47 @@ def greedy_train(args: argparse.Namespace) -> None:
     previous = _previous(args)
     base, moves = greedy.before(pair.layers, args.direction, previous)
     wanted = ([base] if previous is None else []) + [subset for _, subset in moves]
-    records = pair.train(runs_of(pair.base, shard(wanted, args.shard, args.shards), _splits(args)), args)
+    mine = shard(wanted, args.shard, args.shards)
+    if args.racing and previous is not None:
+        records = _race(pair, mine, args)
+    else:
+        records = pair.train(runs_of(pair.base, mine, _splits(args)), args)
     write_json(args.out, {"runs": [record["id"] for record in records]})
+
+
+def _race(pair: Pair, candidates: list[Subset], args: argparse.Namespace) -> list[dict]:
+    """Train the candidates fold by fold, each time only those still in the race; the records of all trained runs."""
+    found: dict[Subset, list[dict]] = {subset: [] for subset in candidates}
+    images = sum(len(pair.task.part(part)[1]) for part in ("train", "val"))
+    alive = candidates
+    for split in _splits(args):
+        for subset, record in zip(alive, pair.train(runs_of(pair.base, alive, [split]), args), strict=True):
+            found[subset].append(record)
+        alive = racing.survivors({subset: found[subset] for subset in alive}, images)
+    return [record for records in found.values() for record in records]
 
 
 def greedy_select_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning greedy-select`"""
     _round_arguments(parser)
+    parser.add_argument(
+        "--trained",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="what greedy-train --racing wrote: only these runs are needed",
+    )
 
 
 def greedy_select(args: argparse.Namespace) -> None:
     """Choose the best candidate of a round from the store."""
     pair = Pair(args)
+    trained = {run for path in args.trained for run in read_json(path, "subtuning greedy-train")["runs"]}
 
     def records_of(subset):
-        return pair.store.require(runs_of(pair.base, [subset], _splits(args)))
+        runs = runs_of(pair.base, [subset], _splits(args))
+        return pair.store.require([run for run in runs if not trained or run.id in trained])
 
     write_json(args.out, greedy.play(pair.layers, args.direction, _previous(args), records_of, args.split))
 

@@ -27,6 +27,7 @@ class Params:
         self.config = parse_config(content)
         self.tasks, self.backbones = list(self.config.tasks), list(self.config.backbones)
         self.profile, self.greedy, self.evaluate = self.config.profile, self.config.greedy, self.config.evaluate
+        self.search = self.config.search
         self.code, self.figures = code_version(), figures_version()
         for key, path in self._local_paths().items():
             if not Path(path).exists():
@@ -50,6 +51,10 @@ class Params:
     def directions(self) -> list[str]:
         """The ways in which the greedy search goes."""
         return {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}[self.greedy.start]
+
+    def raced(self, wildcards) -> bool:
+        """Whether a greedy round is a race; the first one is not, since its runs are the profile's."""
+        return self.search.racing and int(wildcards.round) > 1
 
     def recipe(self, wildcards) -> str:
         """The recipe of a task and backbone, as `--recipe` takes it."""

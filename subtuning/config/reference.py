@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from subtuning.config.models import SOURCES, Backbone, Config, Evaluate, Greedy, Profile, Recipe, TaskBase
+from subtuning.config.models import SOURCES, Backbone, Config, Evaluate, Greedy, Profile, Recipe, Search, TaskBase
 from subtuning.config.words import flow, in_words
 from subtuning.errors import UserError
 
@@ -24,8 +24,8 @@ def with_reference(readme: str) -> str:
 def reference() -> str:
     """All tables, as Markdown."""
     parts = [_tasks(), _section("backbones", Backbone, f"{Config.model_fields['backbones'].description} Each has:")]
-    for name, model in {"recipe": Recipe, "profile": Profile, "greedy": Greedy, "evaluate": Evaluate}.items():
-        parts.append(_section(name, model))
+    for model in (Recipe, Profile, Greedy, Search, Evaluate):
+        parts.append(_section(model.__name__.lower(), model))
     return "\n".join(parts)
 
 

@@ -18,6 +18,8 @@ def _one_kind(schema: Mapping[str, Any]) -> str:
             return "whole number" + _limits(schema)
         case "number":
             return "number" + _limits(schema)
+        case "boolean":
+            return "`true` or `false`"
         case "string":
             return "text" + (f" such as {one_of(schema['examples'])}" if "examples" in schema else "")
         case "array":
@@ -41,7 +43,7 @@ def flow(value: Any) -> str:
         return "{" + ", ".join(f"{key}: {flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(flow, value)) + "]"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _limits(schema: Mapping[str, Any]) -> str:

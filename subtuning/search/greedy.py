@@ -5,7 +5,8 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
     round, direction    number from 1; "forward" or "backward"
     split               "cv" or "val": what the scores were measured on
     base, base_scores   the subset before the round and its score for every fold
-    candidates          [{layer, subset, scores}], one for each layer that could be added (or removed)
+    candidates          [{layer, subset, scores}], one for each layer that could be added (or removed); one that was
+                        dropped from a race has fewer scores than there are folds
     choice              the best candidate's layer (null when all diverged, or after the stop)
     subset, scores      the subset after the round, and its scores
     stopped             true when no candidate was better than the base; then `subset` is the base
@@ -61,7 +62,8 @@ def play(
         records_of: the selection records of a subset, one for each fold.
 
     Returns:
-        The round. Of equal candidates the one with fewer trained parameters wins, one that diverged in a fold never.
+        The round. Of equal candidates the one with fewer trained parameters wins, one that diverged in a fold or was
+        dropped from a race never.
     """
     base, options = before(layers, direction, previous)
     number = 1 if previous is None else previous["round"] + 1
@@ -70,7 +72,7 @@ def play(
         {"layer": layer, "subset": _plain(subset), "scores": fold_scores(records_of(subset))}
         for layer, subset in options
     ]
-    finished = [candidate for candidate in tried if None not in candidate["scores"]]
+    finished = [c for c in tried if None not in c["scores"] and len(c["scores"]) == len(base_scores)]
     parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
     sign = -1 if direction == "forward" else 1
     best = max(finished, key=lambda c: (mean(c["scores"]), sign * parameters[c["layer"]]), default=None)

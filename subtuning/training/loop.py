@@ -197,17 +197,21 @@ class LaneGroup:
     def score(
         self, images: Images, cache: Features | None = None, between: Callable[[], None] = lambda: None
     ) -> list[dict[str, Any] | None]:
-        """Accuracy (0-1), mean cross-entropy and number of images for every lane, None for one that diverged.
+        """How right every lane is, None for one that diverged.
 
         All lanes are scored in one pass over the images; trained layers are in eval mode.
 
         Args:
             cache: the trunk's values for all rows of `images`, when they were computed before.
             between: called between two batches; it may raise.
+
+        Returns:
+            accuracy (0-1), mean cross-entropy `loss`, `n` images, and `hits`: for each image in its order a bit, 1
+            where the answer is right, padded to whole bytes, as hex digits.
         """
         active = self.active
         loss = torch.zeros(len(active), dtype=torch.float64, device=self.device)
-        correct = torch.zeros_like(loss)
+        correct: list[list[Tensor]] = [[] for _ in active]
         for state in active:
             state.lane.eval()
         parts = batches(len(images), SCORING_BATCH[self.device.type]) if active else []
@@ -222,20 +226,23 @@ class LaneGroup:
         for index, state in enumerate(active):
             state.diverged = not torch.isfinite(loss[index]).item()
         scored = {id(state): index for index, state in enumerate(active) if not state.diverged}
-        count = len(images)
         return [
-            {"accuracy": correct[i].item() / count, "loss": loss[i].item() / count, "n": count}
-            if (i := scored.get(id(state))) is not None
-            else None
+            _metrics(loss[i], torch.cat(correct[i])) if (i := scored.get(id(state))) is not None else None
             for state in self.lanes
         ]
 
-    def _score_batch(self, batch: Batch, loss: Tensor, correct: Tensor) -> None:
+    def _score_batch(self, batch: Batch, loss: Tensor, correct: list[list[Tensor]]) -> None:
         def score(item: tuple[int, LaneState]) -> None:
             index, state = item
             with torch.no_grad():
                 logits = state.lane(batch.at(state.lane.cut))
             loss[index] += F.cross_entropy(logits, batch.labels, reduction="sum")
-            correct[index] += (logits.argmax(1) == batch.labels).sum()
+            correct[index].append(logits.argmax(1) == batch.labels)
 
         self._threads.each(score, sorted(enumerate(self.active), key=lambda item: item[1].lane.cut))
+
+
+def _metrics(loss: Tensor, correct: Tensor) -> dict[str, Any]:
+    right, count = correct.cpu().numpy(), len(correct)
+    hits = np.packbits(right).tobytes().hex()
+    return {"accuracy": int(right.sum()) / count, "loss": loss.item() / count, "n": count, "hits": hits}

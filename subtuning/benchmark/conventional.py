@@ -1,0 +1,129 @@
+"""B: the conventional way, one process a run, against this project's trainer.
+
+    python -m subtuning.benchmark.conventional JSON
+
+trains one run as most code bases do: a DataLoader with per-image torchvision transforms, float32, the whole model with
+`requires_grad` set, a pass over the test images after every epoch. Prints its seconds and accuracy as JSON.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import torch
+
+from subtuning.benchmark.job import Job
+from subtuning.benchmark.lanes import Plain
+from subtuning.benchmark.timing import Ratio
+
+
+def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, Any]]:
+    """Seconds of the whole profile, from process start to accuracies, in both ways.
+
+    Args:
+        singles: how many of the profile's runs, spread over its layers, are trained in the conventional way; its
+            seconds are scaled to all.
+    """
+    runs = job.profile
+    chosen = [runs[round(i * (len(runs) - 1) / max(1, singles - 1))] for i in range(singles)]
+    ours = _run(job, epochs, "ours", runs)
+    spent, accuracies = [], []
+    for subset in chosen:
+        found = _run(job, epochs, "conventional", [subset])
+        spent.append(found["seconds"])
+        accuracies.append(found["accuracies"][0])
+    own = [ours["accuracies"][runs.index(subset)] for subset in chosen]
+    ratio = Ratio.of([ours["seconds"] / len(runs)] * len(spent), spent)
+    row = {"benchmark": "B conventional", "lanes": len(runs), "epochs": epochs, "test_images": len(job.test)}
+    accuracy = {"accuracy": round(mean(own), 4), "accuracy_conventional": round(mean(accuracies), 4)}
+    return [row | ratio.row() | accuracy]
+
+
+def _run(job: Job, epochs: int, way: str, subsets: list) -> dict[str, Any]:
+    """Train in a process of its own; its seconds count from its start."""
+    words = asdict(job) | {"device": str(job.device), "data": str(job.data) if job.data else None}
+    content = json.dumps({"job": words, "epochs": epochs, "way": way, "subsets": subsets})
+    begun = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", __name__, content], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1]) | {"seconds": time.perf_counter() - begun}
+
+
+def conventional(job: Job, epochs: int, subset: tuple) -> list[float]:
+    """The test accuracy (0-1) of one run."""
+    from PIL import Image
+    from torch.utils.data import DataLoader
+    from torchvision import transforms
+
+    size, backbone = job.input_size, job.backbone
+    normalise = transforms.Normalize(backbone.mean, backbone.std)
+    steps = [transforms.Resize((size, size), transforms.InterpolationMode.BICUBIC), transforms.ToTensor(), normalise]
+    transform = transforms.Compose(steps)
+
+    class Pictures(torch.utils.data.Dataset):
+        def __init__(self, part: str, count: int):
+            self.part, self.count = part, count
+
+        def __len__(self) -> int:
+            return self.count
+
+        def __getitem__(self, index: int):
+            pixels = job.arrays[f"x_{self.part}"][index % len(job.arrays[f"y_{self.part}"])]
+            image = Image.fromarray(pixels.squeeze() if pixels.shape[-1] == 1 else pixels).convert("RGB")
+            return transform(image), int(job.arrays[f"y_{self.part}"][index % len(job.arrays[f"y_{self.part}"])])
+
+    torch.manual_seed(0)
+    train = DataLoader(Pictures("train", job.images), job.batch_size, shuffle=True, num_workers=2)
+    test = DataLoader(Pictures("test", len(job.test)), 256, num_workers=2)
+    run = Plain(job, subset, (torch.empty(0), torch.empty(0)))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(run.optimizer, epochs)
+    accuracy = 0.0
+    for _ in range(epochs):
+        for run.images, run.labels in train:
+            run.images, run.labels = run.images.to(job.device), run.labels.to(job.device)
+            run.step()
+        schedule.step()
+        accuracy = _accuracy(run, test)
+    return [accuracy]
+
+
+@torch.no_grad()
+def _accuracy(run: Plain, test: Any) -> float:
+    modes = {module: module.training for module in run.network.modules()}
+    run.network.eval()
+    right = count = 0
+    for images, labels in test:
+        logits = run.head(run.network(images.to(run.job.device)))
+        right += int((logits.argmax(1).cpu() == labels).sum())
+        count += len(labels)
+    for module, mode in modes.items():
+        module.training = mode
+    return right / count
+
+
+def ours(job: Job, epochs: int, subsets: list) -> list[float]:
+    """The test accuracy (0-1) of each run of one group of lanes."""
+    group = job.group([tuple(subset) for subset in subsets], epochs, cached=job.augmentation == "none")
+    while not group.finished:
+        group.advance()
+    return [found["accuracy"] if found else float("nan") for found in group.score(job.test)]
+
+
+def main(content: str) -> None:
+    """One process: print accuracies as JSON."""
+    given = json.loads(content)
+    words = given["job"] | {"device": torch.device(given["job"]["device"])}
+    words["data"] = Path(words["data"]) if words["data"] else None
+    if given["way"] == "conventional":
+        found = conventional(Job(**words | {"precision": "fp32"}), given["epochs"], tuple(given["subsets"][0]))
+    else:
+        found = ours(Job(**words), given["epochs"], given["subsets"])
+    print(json.dumps({"accuracies": found}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

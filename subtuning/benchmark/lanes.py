@@ -1,0 +1,100 @@
+"""A: a profile's lanes against one run after another; C: the trainer against a bare loop."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from subtuning.benchmark.job import Job
+from subtuning.benchmark.timing import compare, flops
+from subtuning.tuning.subsets import FULL, Subset
+
+
+class Plain:
+    """A step of plain PyTorch: the whole model, `requires_grad` set by layer, images ready on the device."""
+
+    def __init__(self, job: Job, subset: Subset, batch: tuple[Tensor, Tensor]):
+        self.job, self.images, self.labels = job, *batch
+        self.network = job.network().to(job.device, memory_format=torch.channels_last).eval().requires_grad_(False)
+        self.head = nn.Linear(job.features, job.classes).to(job.device)
+        for segment in job.trunk.original:
+            if subset == FULL or segment.name in subset:
+                for name in segment.parameters:
+                    self.network.get_parameter(name).requires_grad_(True)
+                    self.network.get_submodule(name.rpartition(".")[0]).train()
+        trained = [p for p in [*self.network.parameters(), *self.head.parameters()] if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, lr=1e-3, fused=True)
+
+    def step(self) -> None:
+        """Forward, backward, optimiser."""
+        with torch.autocast(self.job.device.type, self.job.low or torch.bfloat16, enabled=self.job.low is not None):
+            features = self.network(self.images)
+        loss = F.cross_entropy(self.head(features.float()), self.labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+
+
+def lanes_against_single(job: Job, repeats: int) -> list[dict[str, Any]]:
+    """A: seconds of one step of all lanes, with and without kept values, against plain steps one after another."""
+    batch = job.train.batch(_first(job))
+    singles = [Plain(job, subset, batch) for subset in job.profile]
+
+    def one_after_another() -> None:
+        for single in singles:
+            single.step()
+
+    rows = []
+    plain_flops = flops(one_after_another)
+    for cached in (False, True):
+        group = job.group(job.profile, cached=cached)
+        ratio = compare(group.advance, one_after_another, job.device, repeats)
+        needed = plain_flops / flops(_sequential(job, cached))
+        rows.append(
+            {"benchmark": "A lanes", "trunk": "kept" if cached else "each batch", "lanes": len(job.profile)}
+            | ratio.row()
+            | {"arithmetic_ratio": round(needed, 3), "share_of_arithmetic": round(ratio.ratio / needed, 3)}
+        )
+    return rows
+
+
+def _sequential(job: Job, cached: bool) -> Callable[[], None]:
+    """A step of the same lanes in this thread, where operations can be counted."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return job.group(job.profile, cached=cached).advance
+    finally:
+        torch.set_num_threads(threads)
+
+
+def overhead(job: Job, repeats: int) -> list[dict[str, Any]]:
+    """C: the trainer's step of one lane against forward, backward and optimiser on ready tensors, with the same code
+    for the layers; above 1 means that the trainer is the faster one."""
+    rows = []
+    images, labels = job.train.batch(_first(job))
+    for name, subset in {"full": FULL, "middle layer": (job.layers[len(job.layers) // 2],)}.items():
+        group, other = job.group([subset]), job.group([subset])
+        state = other.lanes[0]
+        state.lane.train()
+
+        def bare(state=state) -> None:
+            with torch.no_grad():
+                values = job.trunk.values_at(images, [state.lane.cut])[state.lane.cut]
+            loss = F.cross_entropy(state.lane(values), labels)
+            state.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            state.optimizer.step()
+
+        ratio = compare(group.advance, bare, job.device, repeats)
+        images_s = job.batch_size / ratio.ours
+        rows.append({"benchmark": "C overhead", "lane": name} | ratio.row() | {"images_per_s": round(images_s, 1)})
+    return rows
+
+
+def _first(job: Job):
+    import numpy as np
+
+    return np.arange(min(job.batch_size, job.images))

@@ -1,0 +1,71 @@
+"""Measuring two things in turn, so that a busy machine slows both."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times faster `ours` is than `other`: the median and the range of ratios of neighbouring measurements.
+
+    Attributes:
+        ours, other: median seconds.
+        n: pairs.
+    """
+
+    ours: float
+    other: float
+    ratio: float
+    low: float
+    high: float
+    n: int
+
+    @classmethod
+    def of(cls, ours: Sequence[float], other: Sequence[float]) -> "Ratio":
+        """From seconds measured in turn."""
+        ratios = [b / a for a, b in zip(ours, other, strict=True)]
+        median = statistics.median
+        return cls(median(ours), median(other), median(ratios), min(ratios), max(ratios), len(ratios))
+
+    def row(self) -> dict[str, float]:
+        """For a table."""
+        values = {"ours_s": self.ours, "other_s": self.other, "ratio": self.ratio, "low": self.low, "high": self.high}
+        return {name: float(f"{value:.4g}") for name, value in values.items()} | {"n": self.n}
+
+
+def compare(ours: Callable[[], object], other: Callable[[], object], device: torch.device, repeats: int) -> Ratio:
+    """Time both in turn, after one call of each that does not count."""
+    measured: tuple[list[float], list[float]] = ([], [])
+    for turn in range(repeats + 1):
+        for function, seconds in zip((ours, other), measured, strict=True):
+            spent = seconds_of(function, device)
+            if turn:
+                seconds.append(spent)
+    return Ratio.of(*measured)
+
+
+def seconds_of(function: Callable[[], object], device: torch.device) -> float:
+    """Seconds of one call, the GPU's queued work included."""
+    wait(device)
+    begun = time.perf_counter()
+    function()
+    wait(device)
+    return time.perf_counter() - begun
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has nothing left to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def flops(function: Callable[[], object]) -> int:
+    """Floating point operations of matrix products, convolutions and attention (a multiply-add is two)."""
+    with FlopCounterMode(display=False) as counter:
+        function()
+    return counter.get_total_flops()

@@ -1,0 +1,82 @@
+"""The verb that measures speed."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from subtuning.cli.common import positive
+
+KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start")
+
+
+def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning benchmark`"""
+    parser.add_argument("kind", choices=KINDS, help="what is compared: docs/performance.md explains each")
+    parser.add_argument("--model", default="tf_efficientnet_lite0", help="timm model (default: %(default)s)")
+    parser.add_argument("--input-size", type=positive, default=96, metavar="PIXELS", help="default: %(default)s")
+    parser.add_argument("--batch-size", type=positive, default=64, help="default: %(default)s")
+    parser.add_argument("--images", type=positive, default=1000, help="training images (default: %(default)s)")
+    parser.add_argument("--weights", metavar="PACKAGE", help="package with weights (default: random, for speed alone)")
+    parser.add_argument("--data", type=Path, metavar="FILE", help=".npz with x_train, y_train, x_test, y_test")
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
+    parser.add_argument("--epochs", type=positive, default=2, help="of `conventional` (default: %(default)s)")
+    parser.add_argument("--singles", type=positive, default=3, help="runs of `conventional` (default: %(default)s)")
+    parser.add_argument("--repeats", type=positive, default=5, help="measurements (default: %(default)s)")
+    parser.add_argument("--config", default="config/config.yaml", help="of `start` (default: %(default)s)")
+    parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="CSV to write")
+
+
+def benchmark(args: argparse.Namespace) -> None:
+    """Measure, print a table, and write it."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import pandas as pd
+
+    if args.kind == "start":
+        from subtuning.benchmark.start import idle
+
+        rows = idle(args.config, args.vtab_config, args.repeats)
+    else:
+        rows = [_about(args) | row for row in _measurements(args)()]
+    table = pd.DataFrame(rows)
+    print(table.to_markdown(index=False), file=sys.stderr)
+    if args.out:
+        from subtuning.analysis.files import write_csv
+
+        write_csv(table, args.out)
+
+
+def _about(args: argparse.Namespace) -> dict[str, Any]:
+    return {"model": args.model, "input_size": args.input_size, "batch_size": args.batch_size}
+
+
+def _measurements(args: argparse.Namespace) -> Callable[[], list[dict[str, Any]]]:
+    import torch
+
+    from subtuning.benchmark import conventional, lanes, scaling
+    from subtuning.benchmark.job import Job
+    from subtuning.training.device import choose_device, make_repeatable
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    make_repeatable()
+    words = {key: getattr(args, key) for key in ("images", "precision", "weights", "data")}
+    job = Job(args.model, args.input_size, args.batch_size, choose_device(args.device), **words)
+
+    def all_scaling() -> list[dict[str, Any]]:
+        kinds = (scaling.by_lanes, scaling.by_images, scaling.by_layer, scaling.scoring)
+        return [row for kind in kinds for row in kind(job, args.repeats)]
+
+    return {
+        "lanes": lambda: lanes.lanes_against_single(job, args.repeats),
+        "conventional": lambda: conventional.against_conventional(job, args.epochs, args.singles),
+        "overhead": lambda: lanes.overhead(job, args.repeats),
+        "scaling": all_scaling,
+        "memory": lambda: scaling.memory_against_plan(job),
+        "precision": lambda: scaling.by_precision(job, args.repeats),
+    }[args.kind]

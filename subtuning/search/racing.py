@@ -1,0 +1,65 @@
+"""Racing: in a greedy round, stop training candidates that can no longer overtake the leader.
+
+Folds are trained one after the other. After each, a candidate's right and wrong answers are compared with those of the
+leader, image by image, and it is dropped if it would have to be luckier from there on than chance allows.
+
+The test is stochastic curtailment (Lan, Simon and Halperin 1982, Communications in Statistics C 1:207-219): of the
+images not yet scored, the same share is assumed to be answered differently by the two, in favour of either with equal
+probability. The candidate is dropped when the chance that it still reaches the leader is below `ALPHA`: at each look,
+so large is the chance at most that a candidate which is as good as the leader from there on is dropped although it
+would have overtaken. Differences between trainings that hit all images of a fold alike are not in this model;
+docs/performance.md has how often races end as the full search does.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from statistics import NormalDist
+from typing import Any
+
+ALPHA = 0.05
+
+
+def survivors(records: Mapping[Any, Sequence[Mapping[str, Any]]], images: int) -> list[Any]:
+    """The candidates that are still in the race.
+
+    Args:
+        records: candidate -> its records of the folds so far, the same folds for all.
+        images: in all folds.
+
+    Returns:
+        in the given order; those with a diverged fold are out. The leader is always in.
+    """
+    hits = {key: [answers(r) for r in found] for key, found in records.items() if all(map(_finished, found))}
+    if not hits:
+        return []
+    leader = max(hits.values(), key=_right)
+    scored = sum(record["metrics"]["n"] for record in next(found for key, found in records.items() if key in hits))
+    return [key for key, own in hits.items() if chance(leader, own, scored, images - scored) >= ALPHA]
+
+
+def chance(leader: Sequence[int], own: Sequence[int], scored: int, remaining: int) -> float:
+    """The probability that a candidate reaches the leader on the remaining images, if both are equally good there.
+
+    Args:
+        leader, own: for each fold, an integer with a bit for each image: 1 for a right answer.
+        scored, remaining: images in these folds and in those to come.
+    """
+    deficit = _right(leader) - _right(own)
+    if deficit <= 0:
+        return 1.0
+    differing = sum((one ^ other).bit_count() for one, other in zip(leader, own, strict=True))
+    spread = sqrt(differing / scored * remaining)
+    return 1 - NormalDist(0, spread).cdf(deficit) if spread else 0.0
+
+
+def answers(record: Mapping[str, Any]) -> int:
+    """A record's right (1) and wrong (0) answers as the bits of an integer."""
+    return int(record["metrics"]["hits"], 16)
+
+
+def _right(folds: Sequence[int]) -> int:
+    return sum(fold.bit_count() for fold in folds)
+
+
+def _finished(record: Mapping[str, Any]) -> bool:
+    return record["status"] == "done"
