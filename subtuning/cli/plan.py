@@ -49,7 +49,7 @@ def plan(args: argparse.Namespace) -> None:
     headings += [f"{count} GPU{'s' * (count > 1)}" for count in args.gpus]
     rows = [_row(variant, layers, seconds, args) for variant in _variants(config, args)]
     print(tabulate(rows, headings, tablefmt="github", disable_numparse=True, colalign=["right"] * len(headings)))
-    known = ", ".join(f"{name} {value:.4g}" for name, value in seconds.items())
+    known = ", ".join(f"{name} {value:.6g}" for name, value in seconds.items())
     print(f"\nSeconds a run: {known}; seconds a job besides: {args.floor:g}.")
 
 
