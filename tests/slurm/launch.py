@@ -4,13 +4,13 @@ import asyncio
 import sys
 
 from snakemake.cli import main
-from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+from snakemake_executor_plugin_slurm import Executor
 
 
-async def _sleep(executor: RemoteExecutor) -> None:
+async def _sleep(executor: Executor) -> None:
     await asyncio.sleep(0.5)
 
 
 if __name__ == "__main__":
-    RemoteExecutor.sleep = _sleep
+    Executor.sleep = _sleep
     main(sys.argv[1:])

@@ -2,7 +2,7 @@
 
 DIARY       folder of the diaries, one file of JSON lines a process: begin, step, finished, end
 TOGETHER    how many `profile` commands wait for each other before they begin
-SLOW        while this file exists, a step of the second fold takes a second
+SLOW        while this file exists, a step of the second fold takes two seconds
 WARM        if given, the warm command (tests/workflow/warm.py) that does the work, for flows that kill nothing
 """
 
@@ -38,7 +38,7 @@ def watch_training() -> None:
     def watched_advance(group: LaneGroup) -> None:
         runs = [state.run for state in group.lanes]
         if runs[0].split.fold == 1 and Path(os.environ.get("SLOW", "no file")).exists():
-            time.sleep(1)
+            time.sleep(2)
         step = group.step
         advance(group)
         note("step", step=step, fold=runs[0].split.fold, runs=[run.id for run in runs])
