@@ -12,6 +12,7 @@ VERBS = {
     "train": ("train", "train one subset of layers with several seeds"),
     "status": ("status", "show what is done, missing and diverged"),
     "runs": ("status", "list finished runs"),
+    "plan": ("plan", "count jobs, and calculate the time that all take on so many GPUs"),
     "convert": ("data", "convert a task's images and labels"),
     "fetch-task": ("data", "fetch a VTAB-1k task's published archives"),
     "verify": ("data", "compare converted VTAB-1k tasks with the committed manifest"),

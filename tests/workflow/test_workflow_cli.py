@@ -74,7 +74,7 @@ def test_missing_arguments(words, subtuning, tmp_path):
 
 def test_every_verb_of_the_rules_is_there():
     text = "\n".join(file.read_text() for file in (ROOT / "rules").glob("*.smk"))
-    by_hand = {"layers", "train", "status", "runs", "schema", "verify", "export"}
+    by_hand = {"layers", "train", "status", "runs", "schema", "verify", "export", "plan"}
     assert set(re.findall(r"^        subtuning ([a-z-]+) ", text, re.MULTILINE)) == set(VERBS) - by_hand
 
 
@@ -153,7 +153,7 @@ def test_training_nothing_does_not_import_torch(folder):
     assert "4 runs, 4 finished before" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["status"], ["runs"], ["schema"]])
+@pytest.mark.parametrize("words", [["status"], ["runs"], ["plan"], ["schema"]])
 def test_verbs_that_only_look_import_nothing_slow(words, folder):
     slow, _ = imported(folder, *words)
     assert slow == set()

@@ -1,0 +1,125 @@
+"""The verb that says how many jobs a config makes and how long they take."""
+
+import argparse
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from subtuning.analysis import job_size
+from subtuning.cli.backbone import spec_of
+from subtuning.cli.common import config_arguments, positive, read_json
+from subtuning.config import Config, load_config
+from subtuning.errors import UserError, did_you_mean
+from subtuning.runs import Store
+
+
+def plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning plan`"""
+    parser.add_argument("--shards", type=positive, nargs="+", metavar="N", help="instead of profile and greedy.shards")
+    parser.add_argument("--max-rounds", type=positive, nargs="+", metavar="N", help="instead of greedy.max_rounds")
+    parser.add_argument("--gpus", type=positive, nargs="+", default=[1, 8, 64], metavar="N", help="default: 1 8 64")
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        nargs="+",
+        default=[],
+        metavar="BACKBONE=S",
+        help="seconds of one run; if not given, the mean of the finished runs in the store",
+    )
+    parser.add_argument(
+        "--floor",
+        type=float,
+        default=60,
+        metavar="S",
+        help="seconds a job needs besides its runs (default: %(default)s)",
+    )
+    config_arguments(parser)
+
+
+def plan(args: argparse.Namespace) -> None:
+    """Print jobs, runs and hours for every combination of the settings."""
+    from tabulate import tabulate
+
+    if not (math.isfinite(args.floor) and args.floor >= 0):
+        raise UserError(f"--floor is {args.floor}, which must be a number of seconds, 0 or more")
+    config = load_config(args.config)
+    seconds = _seconds_of_runs(config, args)
+    layers = {name: _layers(config, name, args) for name in config.backbones}
+    headings = ["shards", "max_rounds", "jobs", "on the cluster", "that train", "runs", "longest job"]
+    headings += [f"{count} GPU{'s' * (count > 1)}" for count in args.gpus]
+    rows = [_row(variant, layers, seconds, args) for variant in _variants(config, args)]
+    print(tabulate(rows, headings, tablefmt="github", disable_numparse=True, colalign=["right"] * len(headings)))
+    known = ", ".join(f"{name} {value:.6g}" for name, value in seconds.items())
+    print(f"\nSeconds a run: {known}; seconds a job besides: {args.floor:g}.")
+
+
+def _row(config: Config, layers: dict[str, Any], seconds: dict[str, float], args: argparse.Namespace) -> list[str]:
+    jobs = job_size.training_jobs(config, layers)
+    counts = job_size.rule_counts(config, jobs)
+
+    def seconds_of(job: job_size.Job) -> float:
+        return job_size.duration(job, seconds, args.floor)
+
+    cluster = len(jobs) + counts["convert_task"] + counts["describe_backbone"]
+    shards = {config.profile.shards, config.greedy.shards}
+    return [
+        "/".join(map(str, sorted(shards))),
+        str(config.greedy.max_rounds),
+        *(f"{count:,}" for count in (sum(counts.values()), cluster, len(jobs), sum(job.runs for job in jobs))),
+        _hours(max(map(seconds_of, jobs))),
+        *(_hours(job_size.wall_time(jobs, gpus, seconds_of)) for gpus in args.gpus),
+    ]
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} h"
+
+
+def _variants(config: Config, args: argparse.Namespace) -> Iterator[Config]:
+    """The config with each combination of the given numbers of rounds and shards."""
+    for rounds in args.max_rounds or [config.greedy.max_rounds]:
+        for shards in args.shards or [None]:
+            parts = {} if shards is None else {"shards": shards}
+            changes = {
+                "profile": config.profile.model_copy(update=parts),
+                "greedy": config.greedy.model_copy(update={"max_rounds": rounds, **parts}),
+            }
+            yield config.model_copy(update=changes)
+
+
+def _layers(config: Config, name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """The backbone's layers: those that `subtuning describe` wrote, or else found out now, which takes some seconds."""
+    spec, file = config.backbones[name], args.results / "backbones" / name / "layers.json"
+    if file.exists():
+        known = read_json(file, "subtuning describe")
+        if known.get("spec") == spec_of(spec):
+            return known
+    from subtuning.backbones.describe import describe
+
+    return describe(spec, name)
+
+
+def _seconds_of_runs(config: Config, args: argparse.Namespace) -> dict[str, float]:
+    given = dict(args.seconds)
+    if unknown := [name for name in given if name not in config.backbones]:
+        hint = did_you_mean(unknown[0], config.backbones) or f"; there are {', '.join(config.backbones)}"
+        raise UserError(f"--seconds: there is no backbone {unknown[0]!r} in the config{hint}")
+    lacking = config.backbones.keys() - given.keys()
+    measured = job_size.mean_seconds(Store(args.results / "runs"), config) if lacking else {}
+    if lacking := [name for name in config.backbones if name in lacking and name not in measured]:
+        raise UserError(
+            f"no finished run in {args.results} tells how long one of {lacking[0]} takes; train one "
+            f"(subtuning train --backbone {lacking[0]} ...) or give --seconds {lacking[0]}=S"
+        )
+    return {name: given.get(name) or measured[name] for name in config.backbones}
+
+
+def _seconds(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not name or not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not BACKBONE=SECONDS, such as resnet50=20")
+    return name, value

@@ -1,0 +1,54 @@
+"""Machines without SLURM: its tests are left out with a word about it, unless they are required."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.slurm import cluster
+from tests.slurm.conftest import REQUIRED
+from tests.workflow.snake import ROOT
+
+
+def run_pytest(tmp_path, *words, **environment):
+    """The tests of SLURM where no program is on PATH."""
+    environment = {k: v for k, v in os.environ.items() if k != REQUIRED} | {"PATH": str(tmp_path)} | environment
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_without_slurm_its_tests_are_deselected_and_pytest_says_so(tmp_path):
+    done = run_pytest(tmp_path, "tests/slurm", "--collect-only")
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = next(line for line in done.stdout.splitlines() if "tests deselected: SLURM is not installed" in line)
+    assert cluster.INSTALL in line
+    assert int(line.split()[0]) > 10
+    assert "test_slurm_workflow.py" not in done.stdout
+    assert "test_slurm_missing.py" in done.stdout
+
+
+def test_where_slurm_is_required_its_absence_is_a_failure_of_one_sentence(tmp_path):
+    test = "tests/slurm/test_slurm_workflow.py::test_the_same_command_again_does_nothing"
+    done = run_pytest(tmp_path, test, **{REQUIRED: "1"})
+    assert done.returncode == 1
+    assert "SLURM is not installed (sbatch, srun, " in done.stdout
+    assert cluster.INSTALL in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_nothing_is_missing_where_all_programs_are(tmp_path, monkeypatch):
+    for name in cluster.PROGRAMS:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cluster.what_is_missing() == ""
+    (tmp_path / "sbatch").unlink()
+    assert cluster.what_is_missing().startswith("SLURM is not installed (sbatch not found)")
+
+
+@pytest.mark.slurm
+def test_the_programs_run(cluster):
+    assert cluster.ask("sinfo", "-h", "-N", "-p", "both", "-o", "%N %T %G").splitlines() == [
+        "n1 idle gpu:2",
+        "n2 idle gpu:1",
+    ]
