@@ -1,11 +1,15 @@
 """The new classifier on top of the features."""
 
+import threading
 from itertools import pairwise
 
 import torch
 from torch import nn
 
 from subtuning.config import Recipe
+
+_SEEDING = threading.Lock()
+"""Held while a head draws from torch's one global generator; groups of lanes begin on several threads."""
 
 
 def new_head(features: int, classes: int, recipe: Recipe, seed: int) -> nn.Module:
@@ -14,7 +18,7 @@ def new_head(features: int, classes: int, recipe: Recipe, seed: int) -> nn.Modul
     All lanes of one seed start from the same head, so that their differences come from the layers. The MLP follows the
     paper's code: hidden layers without bias, ReLU between.
     """
-    with torch.random.fork_rng(devices=[]):
+    with _SEEDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if recipe.head == "linear":
             return nn.Linear(features, classes)

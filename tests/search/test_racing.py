@@ -1,0 +1,89 @@
+"""Races: who is dropped, who never is, and what a greedy round makes of it."""
+
+import itertools
+
+import pytest
+
+from subtuning.analysis.tables import greedy_table
+from subtuning.search.greedy import play
+from subtuning.search.racing import ALPHA, answers, chance, survivors
+from tests.search.test_search import LAYERS, record
+
+
+def with_hits(right: int, n: int = 100, status: str = "done", shift: int = 0) -> dict:
+    """A record with `right` ones among `n` answers, moved by `shift` images."""
+    if status == "diverged":
+        return {"status": status, "metrics": None}
+    bits = (
+        ("1" * right + "0" * (n - right))[-shift:] + ("1" * right + "0" * (n - right))[:-shift]
+        if shift
+        else ("1" * right + "0" * (n - right))
+    )
+    width = -(-n // 8) * 8
+    return {"status": status, "metrics": {"n": n, "hits": f"{int(bits.ljust(width, '0'), 2):0{width // 4}x}"}}
+
+
+def test_answers_are_bits():
+    assert answers(with_hits(3)).bit_count() == 3
+    assert answers(with_hits(0)) == 0
+
+
+def test_a_tie_and_the_leader_are_always_in():
+    records = {"a": [with_hits(90)], "b": [with_hits(90, shift=5)], "c": [with_hits(10)]}
+    assert survivors(records, 400) == ["a", "b"]
+
+
+def test_who_is_far_behind_is_dropped_and_who_is_close_stays():
+    close, far = with_hits(88), with_hits(60)
+    assert survivors({"far": [far], "leader": [with_hits(90)], "close": [close]}, 400) == ["leader", "close"]
+
+
+def test_a_diverged_candidate_is_out_whatever_it_had():
+    records = {"a": [with_hits(99), with_hits(0, status="diverged")], "b": [with_hits(50), with_hits(50)]}
+    assert survivors(records, 400) == ["b"]
+    assert survivors({"a": [with_hits(0, status="diverged")]}, 400) == []
+
+
+def test_the_less_is_left_the_sooner_a_candidate_is_dropped():
+    leader, own = [answers(with_hits(80))], [answers(with_hits(74, shift=3))]
+    chances = [chance(leader, own, 100, remaining) for remaining in (900, 300, 50, 1)]
+    assert chances == sorted(chances, reverse=True)
+    assert chances[0] > ALPHA > chances[-1]
+    assert chance(leader, own, 100, 0) == 0
+    assert chance(own, leader, 100, 0) == 1
+
+
+def test_the_chance_is_that_of_a_fair_coin_on_images_that_differ():
+    """Of 100 images 20 are answered differently, so 40 of the 200 that are left: exactly, a sum of binomials."""
+    leader, own = int("1" * 12 + "0" * 8, 2), int("0" * 12 + "1" * 8, 2)
+    from math import comb
+
+    deficit = 4
+    exact = sum(comb(40, k) for k in range(41) if 2 * k - 40 >= deficit) / 2**40
+    assert chance([leader], [own], 100, 200) == pytest.approx(exact, abs=0.06)  # a normal curve for 40 coins
+
+
+def test_a_round_knows_who_was_dropped():
+    def records_of(subset):
+        mean = {(): 0.5, ("stem",): 0.4, ("a",): 0.9, ("b",): 0.7, ("c",): 0.6}[tuple(subset)]
+        both = [record(subset, mean + 0.1, 0), record(subset, mean - 0.1, 1)]
+        return both[:1] if subset == ("a",) else both  # the best so far, but not known in all folds
+
+    this = play(LAYERS, "forward", None, records_of)
+    assert this["choice"] == "b", "who was dropped never wins"
+    assert {c["layer"]: len(c["scores"]) for c in this["candidates"]} == {"stem": 2, "a": 1, "b": 2, "c": 2}
+    table = greedy_table([this]).set_index("layer")
+    assert table.loc["a", "n"] == 1
+    assert table.loc["a", ["mean", "ci_low", "diff_previous"]].isna().all(), "no mean over all folds, so none is shown"
+    assert table.loc["b", "mean"] == pytest.approx(0.7)
+
+
+def test_a_race_ends_like_the_full_search_when_one_is_clearly_best():
+    """All orders of the folds: the best survives each."""
+    folds = {"best": [90, 80, 85, 88], "second": [80, 78, 79, 70], "third": [60, 50, 55, 58]}
+    for order in itertools.permutations(range(4)):
+        alive = list(folds)
+        for count in range(1, 5):
+            records = {name: [with_hits(folds[name][fold]) for fold in order[:count]] for name in alive}
+            alive = survivors(records, 400)
+        assert alive == ["best"]
