@@ -32,7 +32,9 @@ def config_arguments(parser: argparse.ArgumentParser) -> None:
 
 def device_arguments(parser: argparse.ArgumentParser) -> None:
     """What the training may use; none of it is part of a run's identity."""
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda (both: a free GPU) or cuda:1 (default: %(default)s)")
+    parser.add_argument(
+        "--device", default="auto", help="auto or cuda (a free GPU), cpu, cuda:1 (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--lanes", type=positive, help="runs trained together at most (default: as many as fit)")
 

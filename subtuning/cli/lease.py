@@ -1,7 +1,7 @@
 """A GPU for this process alone, where several trainings share a machine and no scheduler hands out its GPUs.
 
-Each GPU has a lock file. A training holds the lock of the first free one for as long as it runs, and sees only that one.
-The operating system gives a lock back when its holder ends, however it ends, so no lock can be stale.
+Each GPU has a lock file. A training holds the lock of the first free one for as long as it runs, and sees only that
+GPU. The operating system gives a lock back when its holder ends, however it ends, so no lock can be stale.
 """
 
 import os
@@ -110,8 +110,8 @@ def locks_folder(scope: str = "") -> Path:
         if _is_ours(folder):
             return folder
     raise UserError(
-        f"{own}, where trainings note which GPU they use, cannot be used; delete it, set TMPDIR to a folder that you can "
-        "write to, or choose a GPU with CUDA_VISIBLE_DEVICES"
+        f"{own}, where trainings note which GPU they use, cannot be used; delete it, set TMPDIR to a folder that "
+        "you can write to, or choose a GPU with CUDA_VISIBLE_DEVICES"
     )
 
 
@@ -143,7 +143,7 @@ def _first_free(gpus: Sequence[str], folder: Path):
                 continue
             except OSError as error:
                 raise UserError(
-                    f"{folder}: {error.strerror}; set TMPDIR to a folder on a disk of this machine that you can write to"
+                    f"{folder}: {error.strerror}; set TMPDIR to a folder on a local disk that you can write to"
                 ) from None
             return gpu, lock
         if not told:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from subtuning.config import Recipe
@@ -81,7 +82,7 @@ class Run:
             "code": self.code,
         }
 
-    @property
+    @cached_property
     def id(self) -> str:
         """32 hex digits: the hash of the identity's canonical JSON."""
         return hashlib.sha256(canonical_json(self.identity()).encode()).hexdigest()[:32]

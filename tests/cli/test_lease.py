@@ -1,4 +1,4 @@
-"""Several trainings on one machine: each has a GPU of its own. The GPUs are pretended: names that no driver is asked for."""
+"""Several trainings on one machine: each has a GPU of its own. The GPUs are pretended: mere names."""
 
 import os
 import select
