@@ -11,8 +11,8 @@ from subtuning.tuning.subsets import FULL, Subset
 class Pace:
     """Seconds that an image takes in training, from finished records.
 
-    A run's pace is that of records of the same task and backbone with as many layers (none, one, several, all); where there
-    are none, of the same task and backbone; then of the same backbone and as many layers; then of the same backbone.
+    A run's pace is that of records of the same task and backbone with as many layers (none, one, several, all); where
+    there are none, of the same task and backbone; then of the backbone and as many layers; then of the backbone.
     Only records made on the kind of device (CPU or GPU) of the newest record count.
     """
 

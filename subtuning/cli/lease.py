@@ -8,7 +8,6 @@ import os
 import re
 import socket
 import stat
-import subprocess
 import sys
 import tempfile
 import time
@@ -78,6 +77,8 @@ def gpus_to_choose_from(environment: Mapping[str, str]) -> list[str]:
 
 def installed_gpus() -> list[str]:
     """The UUIDs of NVIDIA's GPUs, or of their MIG slices; empty where the driver's `nvidia-smi` finds none."""
+    import subprocess
+
     try:
         listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True).stdout
     except (OSError, subprocess.SubprocessError):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from subtuning.cli.backbone import spec_of
 from subtuning.cli.common import read_json
-from subtuning.config import Config
+from subtuning.config import Config, Recipe
 from subtuning.errors import UserError
 from subtuning.runs import Backbone, Run, Split
 from subtuning.runs.snapshot import Snapshot
@@ -35,12 +35,14 @@ def planned_pairs(config: Config, results: Path, snapshot: Snapshot) -> Iterator
     """Every task with every backbone, in the order of the config."""
     tasks = {name: _task(config, name, results) for name in config.tasks}
     backbones = {name: _layers(config, name, results) for name in config.backbones}
+    recipes: dict[Recipe, Recipe] = {}  # equal recipes are one object, which is quick to compare
     for task, facts in tasks.items():
         for backbone, layers in backbones.items():
             if facts is None or layers is None:
                 yield PlannedPair((task, backbone))
                 continue
             recipe = config.recipe_of(task, backbone)
+            recipe = recipes.setdefault(recipe, recipe)
             of = Backbone.of(layers)
             base = Run(facts["sha256"], Split("val"), of, (), recipe, names=(task, backbone))
             steps = plan(config, base, layers, snapshot.get)

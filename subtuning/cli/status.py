@@ -20,8 +20,8 @@ def status_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "done: finished, diverged ones included. running: being trained by a living process. missing: not begun, or "
         "interrupted (its state is saved, and it goes on from there). 'up to': of a greedy round whose layers are not "
-        "chosen yet. time left: what finished runs of the same kind took, one run after another; lanes and jobs side by "
-        "side take less. unknown: nothing like it has been trained."
+        "chosen yet. time left: what finished runs of the same kind took, one run after another; lanes and jobs side "
+        "by side take less. unknown: nothing like it has been trained."
     )
     config_arguments(parser)
 
@@ -82,10 +82,13 @@ class _View:
     def seconds(self, pair: PlannedPair, step: Step) -> tuple[float, int]:
         """How long the unfinished runs of a step take, and of how many of them nothing is known."""
         several = pair.base.with_subset(("?", "?"))
-        left = [run for run in step.runs if self.snapshot.get(run) is None]
-        left += [several.with_split(split) for split in step.later]
-        known = [self.pace.seconds(run, pair.counts) for run in left]
-        return sum(seconds for seconds in known if seconds is not None), known.count(None)
+        left = [(run, 1) for run in step.runs if self.snapshot.get(run) is None]
+        left += [(several.with_split(split), number) for split, number in Counter(step.later).items()]
+        known = [(self.pace.seconds(run, pair.counts), number) for run, number in left]
+        return (
+            sum(seconds * number for seconds, number in known if seconds is not None),
+            sum(number for seconds, number in known if seconds is None),
+        )
 
     def left(self, pair: PlannedPair, step: Step) -> str:
         """The time left for a step, in words."""

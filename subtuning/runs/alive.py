@@ -3,19 +3,20 @@
 import time
 from pathlib import Path
 
-from subtuning.runs.claims import held
-
 SECONDS_OF_LIFE = 150
-"""A training saves its state every minute. Where file locks do not reach (some network file systems), a claimed run whose
-state is younger than this counts as being trained; so after `kill -9` it may do so for as long."""
+"""A training saves its state every minute. Where file locks do not reach (some network file systems), a claimed run
+whose state is younger than this counts as being trained; so after `kill -9` it may do so for as long."""
 
 
 def running(results: Path) -> set[str]:
     """The ids of the runs that some process is training in a folder such as `results`."""
     claims = results / "claims"
-    if not claims.is_dir():
+    claimed = {file.stem for file in claims.glob("*.lock")}
+    if not claimed:
         return set()
-    unlocked = {file.stem for file in claims.glob("*.lock")} - (locked := held(claims))
+    from subtuning.runs.claims import held
+
+    unlocked = claimed - (locked := held(claims))
     now = time.time()
     return locked | {run_id for run_id in unlocked if now - _saved_at(results, run_id) < SECONDS_OF_LIFE}
 

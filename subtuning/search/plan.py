@@ -1,7 +1,7 @@
 """All runs that a config asks for in one task and backbone, as far as the finished ones tell.
 
-A greedy round is known once the one before it is finished; it is computed from the records themselves, with the functions
-of the workflow, so that a changed config is answered at once.
+A greedy round is known once the one before it is finished; it is computed from the records themselves, with the
+functions of the workflow, so that a changed config is answered at once.
 """
 
 from collections.abc import Callable, Sequence
