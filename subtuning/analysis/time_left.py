@@ -27,6 +27,10 @@ class Pace:
                     self._sums[key][0] += record["seconds"]
                     self._sums[key][1] += record["seconds"] * record["images_per_second"]
 
+    def knows(self, task: str, backbone: str) -> bool:
+        """Whether anything of this very pair counts."""
+        return (task, backbone) in self._sums
+
     def seconds(self, run: Run, counts: Mapping[str, int]) -> float | None:
         """How long one run takes on its own, None where nothing is known.
 

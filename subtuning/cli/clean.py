@@ -46,8 +46,8 @@ def clean_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning clean`"""
     lines = "; ".join(f"{name}: {words}" for name, words in (HARMLESS | TRAINED).items())
     parser.epilog = (
-        f"What there is: {lines}. The last two took training, and --yes removes them only if --what names them. Nothing "
-        "is removed without --yes, while a training is running here, or outside the results folder."
+        f"KIND: {lines}. The last two took training, and --yes removes them only if --what names them. Nothing is "
+        "removed without --yes, while a training is running here, or outside the results folder."
     )
     parser.add_argument(
         "--what",
@@ -72,7 +72,7 @@ def clean(args: argparse.Namespace) -> None:
 
     alive = running(args.results)
     if alive and args.yes:
-        raise UserError(f"{len(alive)} runs are being trained in {args.results}; clean when that is over")
+        raise UserError(f"a training is going on in {args.results} (runs: {len(alive)}); clean when it is over")
     found = find(args.results, args.config or ["config/config.yaml"], alive)
     chosen = args.what or (list(HARMLESS) if args.yes else [*HARMLESS, *TRAINED])
     rows = [(kind, len(paths := found.paths[kind]), size_words(sum(map(size, paths)))) for kind in chosen]

@@ -14,6 +14,9 @@ from subtuning.search.plan import Step
 
 HEADINGS = ["task", "backbone", "step", "done", "running", "missing", "interrupted", "diverged", "time left"]
 
+RECORDS_FOR_PACE = 1000
+"""Records of other recipes or versions that are read at most, where a task and backbone has none of its own."""
+
 
 def status_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning status`"""
@@ -46,7 +49,11 @@ class _View:
         self.snapshot = snapshot
         self.running = running(args.results)
         self.saved = {file.stem for file in (args.results / "checkpoints").glob("*.pt")}
+        for run in (run for pair in pairs for step in (pair.steps or {}).values() for run in step.runs):
+            snapshot.get(run)
         self.pace = Pace(snapshot.read())
+        if not all(self.pace.knows(*pair.names) for pair in pairs if pair.base):
+            self.pace = Pace(snapshot.read() + snapshot.others(RECORDS_FOR_PACE))
 
     def rows(self, pair: PlannedPair) -> list[tuple]:
         """The table's rows of one task and backbone."""

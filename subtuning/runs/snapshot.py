@@ -23,6 +23,13 @@ class Snapshot:
             self._read[run.id] = self.store.get(run)
         return self._read[run.id]
 
+    def others(self, most: int) -> list[dict[str, Any]]:
+        """Some of the records that nobody asked for; they are of another config, recipe or version of the code."""
+        unread = sorted(self.ids - self._read.keys())[:most]
+        found = {run_id: self.store.record(run_id) for run_id in unread}
+        self._read |= found
+        return [record for record in found.values() if record is not None]
+
     def read(self) -> list[dict[str, Any]]:
         """The records that were asked for so far."""
         return [record for record in self._read.values() if record is not None]

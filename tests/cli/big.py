@@ -1,6 +1,7 @@
-"""A results folder as large as that of the VTAB-1k config, made in a moment: nothing in it was trained."""
+"""Results folders of any size, made in a moment: nothing in them was trained."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,27 @@ def prepare(config: Config, results: Path, layers: int = 18) -> None:
         facts = {"name": name, "classes": ["a", "b"], "image_size": [8, 8, 3], "sha256": f"{number:064x}"}
         facts |= {"counts": {"train": 800, "val": 200, "test": 5000}, "source": task.model_dump(mode="json")}
         del facts["source"]["recipe"]
-        facts["label_counts"] = dict.fromkeys(facts["counts"], [1, 1])
+        facts["label_counts"] = {part: [1, 1] for part in facts["counts"]}
         write(results / "tasks" / name / "task.json", facts)
     for number, (name, backbone) in enumerate(config.backbones.items()):
         rows = [{"name": f"blocks.{n}", "kind": "block", "parameters": 1000 + n} for n in range(layers)]
         identity = {"model": backbone.model, "weights_sha256": f"{number:064x}", "input_size": 224}
         identity |= {"interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3, "granularity": "layer"}
         write(results / "backbones" / name / "layers.json", identity | {"layers": rows, "spec": spec_of(backbone)})
+
+
+SMALL = {
+    "tasks": {
+        "one": {"source": "folder", "path": "data/one"},
+        "two": {"source": "folder", "path": "data/two", "recipe": {"epochs": 4}},
+    },
+    "backbones": {"net": {"model": "test_vit", "weights": "random"}},
+    "recipe": {"epochs": 2},
+    "profile": {"folds": 2},
+    "greedy": {"folds": 2, "max_rounds": 2},
+    "evaluate": {"seeds": 2},
+}
+"""With three layers: 10 profile runs a task, of which round 1 is a part; 4 runs in round 2."""
 
 
 def write(file: Path, content: Any) -> None:
@@ -49,15 +64,24 @@ def result(run: Run, **changes: Any) -> dict[str, Any]:
     return values | {"versions": {}, "started": "2026-01-02T03:04:05+00:00"} | changes
 
 
-def train_known(config: Config, results: Path, most: int = 10**9, **changes: Any) -> int:
-    """Write the records of all runs that are known by now, as one wave of jobs would; returns their number."""
+def known_runs(config: Config, results: Path) -> list[Run]:
+    """Of all steps of all pairs, each once."""
+    pairs = planned_pairs(config, results, Snapshot(Store(results / "runs")))
+    return list(dict.fromkeys(run for pair in pairs for step in (pair.steps or {}).values() for run in step.runs))
+
+
+def train(runs: Iterable[Run], results: Path, **changes: Any) -> int:
+    """Write the records of those runs that have none; returns their number."""
     store, written = Store(results / "runs"), 0
-    for pair in list(planned_pairs(config, results, Snapshot(store))):
-        for step in (pair.steps or {}).values():
-            for run in step.runs:
-                if written < most and not store.path(run.id).exists():
-                    file = store.path(run.id)
-                    names = dict(zip(("task", "backbone"), run.names, strict=True))
-                    write(file, {"id": run.id, "names": names, "identity": run.identity(), **result(run, **changes)})
-                    written += 1
+    for run in runs:
+        if not (file := store.path(run.id)).exists():
+            names = dict(zip(("task", "backbone"), run.names, strict=True))
+            write(file, {"id": run.id, "names": names, "identity": run.identity(), **result(run, **changes)})
+            written += 1
     return written
+
+
+def train_all(config: Config, results: Path) -> None:
+    """All runs, wave by wave, as each round of the search becomes known."""
+    while train(known_runs(config, results), results):
+        pass
