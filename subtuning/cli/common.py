@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any, TextIO
 
-from subtuning.cli.lease import gpu_lease
 from subtuning.config import Config, Recipe, load_config, parse_entry
 from subtuning.errors import UserError, did_you_mean
 from subtuning.runs import Backbone, Run, Split, Store
@@ -90,6 +89,8 @@ class Pair:
                     f"{stale} of them were finished by another version of the numerical code; training anew",
                     file=sys.stderr,
                 )
+            from subtuning.cli.lease import gpu_lease
+
             with gpu_lease(args.device):
                 self._train_missing(missing, args)
         return self.store.require(runs)

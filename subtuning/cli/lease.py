@@ -6,7 +6,6 @@ GPU. The operating system gives a lock back when its holder ends, however it end
 
 import os
 import re
-import socket
 import stat
 import sys
 import tempfile
@@ -107,7 +106,7 @@ def locks_folder(scope: str = "") -> Path:
     """
     own = Path(tempfile.gettempdir()) / f"subtuning-gpus-{os.getuid()}{scope}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
-    for folder in (own, cache / "subtuning" / f"gpus-{socket.gethostname()}{scope}"):
+    for folder in (own, cache / "subtuning" / f"gpus-{os.uname().nodename}{scope}"):
         if _is_ours(folder):
             return folder
     raise UserError(
