@@ -62,6 +62,7 @@ def _rounds(
 ) -> list[greedy.Round] | None:
     """Add the steps of one direction's rounds; return its rounds, or None if they are not all known yet."""
     splits = cv_splits(config.greedy.folds) if config.greedy.split == "cv" else [Split("val")]
+    known = {(run.subset, run.split): run for run in steps["profile"].runs}
     rounds: list[greedy.Round] = []
     for number in range(1, config.greedy.max_rounds + 1):
         previous = rounds[-1] if rounds else None
@@ -69,7 +70,9 @@ def _rounds(
         if previous and previous["stopped"]:
             break
         wanted = ([] if previous else [start]) + [subset for _, subset in moves]
-        runs = {subset: runs_of(base, [subset], splits) for subset in wanted}
+        new = [subset for subset in wanted if (subset, splits[0]) not in known]
+        known |= {(run.subset, run.split): run for run in runs_of(base, new, splits)}
+        runs = {subset: [known[subset, split] for split in splits] for subset in wanted}
         steps[f"greedy {direction} {number}"] = Step([run for group in runs.values() for run in group])
         if any(get(run) is None for group in runs.values() for run in group):
             for later in range(number + 1, config.greedy.max_rounds + 1):
