@@ -68,8 +68,14 @@ def round_before(wildcards):
 
 
 def training_threads():
-    """All cores for one training at a time: its lanes already share them. On a cluster, see profiles/slurm."""
-    return workflow.resource_settings.cores or 4  # none are given to --report, --unlock, or on a cluster
+    """A training's share of the cores: all of them, or 1/N where `--resources gpu=N` lets N trainings run at once.
+
+    On a cluster, see profiles/slurm.
+    """
+    cores = workflow.resource_settings.cores or 4  # none are given to --report, --unlock, or on a cluster
+    gpus = workflow.resource_settings.resources.get("gpu")
+    gpus = getattr(gpus, "value", gpus)  # older Snakemakes give the number itself
+    return max(1, cores // gpus) if isinstance(gpus, int) and gpus > 0 else cores
 
 
 def memory_mb(wildcards, attempt):

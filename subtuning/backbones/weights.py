@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from timm.models import load_state_dict
 
+from subtuning.backbones.hub import address_of, offline_if_unreachable
 from subtuning.backbones.packages import package_state_dict
 from subtuning.errors import UserError, did_you_mean, listed
 
@@ -81,11 +82,13 @@ def _from_hub(model: str) -> torch.nn.Module:
     if not timm.list_pretrained(f"{model}*"):
         raise UserError(f"timm offers no pretrained weights for {model}; set weights: to a local file")
     try:
-        return timm.create_model(model, pretrained=True, num_classes=0).eval()
+        with offline_if_unreachable() as unreachable:
+            return timm.create_model(model, pretrained=True, num_classes=0).eval()
     except Exception as error:  # whatever the hub's client raises: no route, timeout, refused, not found, disk full
+        why = "the network is not reachable" if unreachable else type(error).__name__
         raise UserError(
-            f"the weights of {model} could not be fetched ({type(error).__name__}); run this step once where the "
-            "network is reachable, or download the file and set weights: to its path"
+            f"the weights of {model} could not be fetched ({why}); run this step once where the network is reachable, "
+            f"or download the file {address_of(model) or ''} and set weights: to its path"
         ) from None
 
 

@@ -10,9 +10,10 @@ from subtuning.errors import UserError
 VERBS = {
     "layers": ("backbone", "show a model's layers: what there is to choose from"),
     "train": ("train", "train one subset of layers with several seeds"),
-    "status": ("status", "show what is done, missing and diverged"),
-    "runs": ("status", "list finished runs"),
+    "status": ("status", "show what is done, running, missing and diverged, and the time left"),
+    "runs": ("runs", "list finished runs"),
     "plan": ("plan", "count jobs, and calculate the time that all take on so many GPUs"),
+    "clean": ("clean", "show what in the results folder is not needed, and remove it if told to"),
     "convert": ("data", "convert a task's images and labels"),
     "fetch-task": ("data", "fetch a VTAB-1k task's published archives"),
     "verify": ("data", "compare converted VTAB-1k tasks with the committed manifest"),

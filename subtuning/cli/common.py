@@ -31,7 +31,9 @@ def config_arguments(parser: argparse.ArgumentParser) -> None:
 
 def device_arguments(parser: argparse.ArgumentParser) -> None:
     """What the training may use; none of it is part of a run's identity."""
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
+    parser.add_argument(
+        "--device", default="auto", help="auto or cuda (a free GPU), cpu, cuda:1 (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--lanes", type=positive, help="runs trained together at most (default: as many as fit)")
 
@@ -87,7 +89,10 @@ class Pair:
                     f"{stale} of them were finished by another version of the numerical code; training anew",
                     file=sys.stderr,
                 )
-            self._train_missing(missing, args)
+            from subtuning.cli.lease import gpu_lease
+
+            with gpu_lease(args.device):
+                self._train_missing(missing, args)
         return self.store.require(runs)
 
     def _train_missing(self, missing: list[Run], args: argparse.Namespace) -> None:

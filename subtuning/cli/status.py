@@ -1,142 +1,130 @@
-"""Verbs that look at the store."""
+"""The verb that shows how far everything is."""
 
 import argparse
-from collections.abc import Iterable
-from statistics import mean
+from collections import Counter
 
-from subtuning.cli.common import Pair, config_arguments, read_json
-from subtuning.config import Config, load_config
-from subtuning.errors import UserError
-from subtuning.runs import Run, Split, Store
-from subtuning.search import greedy
-from subtuning.search.profile import best_layer, cv_splits, runs_of, subsets
-from subtuning.tuning.subsets import FULL, canonical, title
+from subtuning.analysis.time_left import Pace
+from subtuning.cli.common import config_arguments
+from subtuning.cli.planned import PlannedPair, planned_pairs
+from subtuning.config import load_config
+from subtuning.runs import Run, Store
+from subtuning.runs.alive import running
+from subtuning.runs.snapshot import Snapshot
+from subtuning.search.plan import Step
+
+HEADINGS = ["task", "backbone", "step", "done", "running", "missing", "interrupted", "diverged", "time left"]
+
+RECORDS_FOR_PACE = 1000
+"""Records of other recipes or versions that are read at most, where a task and backbone has none of its own."""
 
 
 def status_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning status`"""
+    parser.epilog = (
+        "done: finished, diverged ones included. running: being trained by a living process. missing: not begun, or "
+        "interrupted (its state is saved, and it goes on from there). 'up to': of a greedy round whose layers are not "
+        "chosen yet. time left: what finished runs of the same kind took, one run after another; lanes and jobs side "
+        "by side take less. unknown: nothing like it has been trained."
+    )
     config_arguments(parser)
 
 
 def status(args: argparse.Namespace) -> None:
-    """Print for every task and backbone what is finished and what is missing, and the time that is left."""
+    """Print for every task and backbone what is done, running, missing and diverged, and the time that is left."""
     from tabulate import tabulate
 
     config = load_config(args.config)
-    args.recipe = None
-    rows = []
-    for args.task in config.tasks:
-        for args.backbone in config.backbones:
-            rows += _pair_status(config, args)
-    headings = ["task", "backbone", "step", "done", "missing", "interrupted", "diverged", "time left"]
-    print(tabulate(rows, headings, disable_numparse=True, colalign=["left"] * 3 + ["right"] * 5))
-    print("Time left: missing runs x the mean seconds of finished ones; an upper bound, since lanes run side by side.")
+    snapshot = Snapshot(Store(args.results / "runs"))
+    pairs = list(planned_pairs(config, args.results, snapshot))
+    view = _View(snapshot, args, pairs)
+    rows = [row for pair in pairs for row in view.rows(pair)]
+    print(tabulate(rows, HEADINGS, disable_numparse=True, colalign=["left"] * 3 + ["right"] * 6))
+    print(view.total(pairs))
 
 
-def _pair_status(config: Config, args: argparse.Namespace) -> list[tuple]:
-    names = (args.task, args.backbone)
-    try:
-        pair = Pair(args)
-    except UserError:
-        return [(*names, "not prepared yet", "", "", "", "", "")]
-    return [(*names, step, *_count(pair, runs)) for step, runs in _planned(config, pair).items()]
+class _View:
+    """Counts runs by what has become of them."""
+
+    def __init__(self, snapshot: Snapshot, args: argparse.Namespace, pairs: list[PlannedPair]):
+        self.snapshot = snapshot
+        self.running = running(args.results)
+        self.saved = {file.stem for file in (args.results / "checkpoints").glob("*.pt")}
+        for run in (run for pair in pairs for step in (pair.steps or {}).values() for run in step.runs):
+            snapshot.get(run)
+        self.pace = Pace(snapshot.read())
+        if not all(self.pace.knows(*pair.names) for pair in pairs if pair.base):
+            self.pace = Pace(snapshot.read() + snapshot.others(RECORDS_FOR_PACE))
+
+    def rows(self, pair: PlannedPair) -> list[tuple]:
+        """The table's rows of one task and backbone."""
+        if pair.base is None:
+            return [(*pair.names, "not prepared yet", *[""] * 6)]
+        rows = []
+        for name, step in pair.steps.items():
+            count = self.count(step.runs)
+            left = self.left(pair, step)
+            if step.later and not step.runs:
+                missing = f"up to {len(step.later)}"
+            else:
+                missing = str(count["missing"]) + (f" + up to {len(step.later)}" if step.later else "")
+            numbers = count["done"], count["running"], missing, count["interrupted"], count["diverged"]
+            rows.append((*pair.names, name, *numbers, left))
+        return rows
+
+    def count(self, runs: list[Run]) -> Counter:
+        """How many runs are done, running, missing, interrupted (of the missing) and diverged (of the done)."""
+        count: Counter = Counter()
+        for run in runs:
+            record = self.snapshot.get(run)
+            if record is not None:
+                count["done"] += 1
+                count["diverged"] += record["status"] == "diverged"
+            elif run.id in self.running:
+                count["running"] += 1
+            else:
+                count["missing"] += 1
+                count["interrupted"] += run.id in self.saved
+        return count
+
+    def seconds(self, pair: PlannedPair, step: Step) -> tuple[float, int]:
+        """How long the unfinished runs of a step take, and of how many of them nothing is known."""
+        several = pair.base.with_subset(("?", "?"))
+        left = [(run, 1) for run in step.runs if self.snapshot.get(run) is None]
+        left += [(several.with_split(split), number) for split, number in Counter(step.later).items()]
+        known = [(self.pace.seconds(run, pair.counts), number) for run, number in left]
+        return (
+            sum(seconds * number for seconds, number in known if seconds is not None),
+            sum(number for seconds, number in known if seconds is None),
+        )
+
+    def left(self, pair: PlannedPair, step: Step) -> str:
+        """The time left for a step, in words."""
+        seconds, unknown = self.seconds(pair, step)
+        return "unknown" if unknown else time_words(seconds) if seconds else ""
+
+    def total(self, pairs: list[PlannedPair]) -> str:
+        """One line about everything, in which a run that two steps share counts once."""
+        runs: dict[str, Run] = {}
+        later, seconds, unknown = 0, 0.0, 0
+        for pair in pairs:
+            for step in (pair.steps or {}).values():
+                own = Step([run for run in step.runs if run.id not in runs], step.later)
+                runs |= {run.id: run for run in own.runs}
+                more = self.seconds(pair, own)
+                later, seconds, unknown = later + len(step.later), seconds + more[0], unknown + more[1]
+        count = self.count(list(runs.values()))
+        words = f"In all: {count['done']} done, {count['running']} running, {count['missing']} missing"
+        words += f" and up to {later} of rounds not chosen yet" if later else ""
+        words += f", {count['diverged']} diverged"
+        unprepared = sum(pair.base is None for pair in pairs)
+        words += f"; {unprepared} of {len(pairs)} pairs of task and backbone not prepared yet" if unprepared else ""
+        words += f"; about {time_words(seconds)} left, one run after another" if seconds else ""
+        return words + (f"; time unknown for {unknown} runs" if unknown else "") + "."
 
 
-def _planned(config: Config, pair: Pair) -> dict[str, list[Run]]:
-    """The runs of each step, as far as they are known: a greedy round is known once the one before it is chosen."""
-    folds = cv_splits(config.profile.folds)
-    planned = {"profile": runs_of(pair.base, subsets(pair.layers), folds)}
-    if config.profile.test_seeds:
-        test = runs_of(pair.base, subsets(pair.layers), [Split("test")])
-        planned["profile on test"] = [run.with_seed(seed) for seed in range(config.profile.test_seeds) for run in test]
-    splits = cv_splits(config.greedy.folds) if config.greedy.split == "cv" else [Split("val")]
-    folder = pair.results.joinpath(*pair.names)
-    for direction in {"linear": ["forward"], "full": ["backward"]}.get(config.greedy.start, ["forward", "backward"]):
-        previous = None
-        for number in range(1, config.greedy.max_rounds + 1):
-            moves = greedy.before(pair.layers, direction, previous)[1]
-            planned[f"greedy {direction} {number}"] = runs_of(pair.base, [subset for _, subset in moves], splits)
-            file = folder / "greedy" / direction / f"round{number}.json"
-            if not file.exists():
-                break
-            previous = read_json(file, "subtuning greedy-select")
-    planned["evaluation"] = _evaluation(config, pair)
-    return planned
-
-
-def _evaluation(config: Config, pair: Pair) -> list[Run]:
-    selected = pair.results.joinpath(*pair.names, "selected.json")
-    names = [row["name"] for row in pair.layers["layers"]]
-    wanted = [(), FULL, *(canonical(layers, names) for layers in config.subsets_of(pair.names[1]).values())]
-    profile = [pair.store.get(run) for run in runs_of(pair.base, subsets(pair.layers), cv_splits(config.profile.folds))]
-    if None not in profile and (best := best_layer(profile, pair.layers)):
-        wanted.append((best,))
-    if selected.exists():
-        wanted.append(canonical(read_json(selected, "subtuning greedy-path")["layers"], names))
-    runs = runs_of(pair.base, list(dict.fromkeys(wanted)), [Split("test")])
-    return [run.with_seed(seed) for seed in range(config.evaluate.seeds) for run in runs]
-
-
-def _count(pair: Pair, runs: list[Run]) -> tuple:
-    records = [pair.store.get(run) for run in runs]
-    missing = [run for run, record in zip(runs, records, strict=True) if record is None]
-    finished = [record for record in records if record is not None]
-    interrupted = sum((pair.results / "checkpoints" / f"{run.id}.pt").exists() for run in missing)
-    diverged = sum(record["status"] == "diverged" for record in finished)
-    left = (
-        _time(len(missing) * mean(r["seconds"] for r in finished)) if finished and missing else "" if finished else "?"
-    )
-    return len(finished), len(missing), interrupted, diverged, left
-
-
-def _time(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def runs_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning runs`"""
-    parser.add_argument("--task", help="only this task")
-    parser.add_argument("--backbone", help="only this backbone")
-    parser.add_argument("--split", choices=["cv", "val", "test"], help="only runs scored so")
-    parser.add_argument("--status", choices=["done", "diverged"], help="only these")
-    parser.add_argument("--id", default="", metavar="DIGITS", help="only ids that begin so")
-    config_arguments(parser)
-
-
-def runs(args: argparse.Namespace) -> None:
-    """Print a line for every finished run in the store."""
-    from tabulate import tabulate
-
-    rows = [_line(record) for record in Store(args.results / "runs") if _wanted(record, args)]
-    headings = ["id", "task", "backbone", "layers", "split", "seed", "accuracy %", "seconds", "code"]
-    print(tabulate(sorted(rows, key=lambda row: row[1:6]), headings, disable_numparse=True))
-
-
-def _wanted(record: dict, args: argparse.Namespace) -> bool:
-    checks: Iterable[tuple] = (
-        (args.task, record["names"]["task"]),
-        (args.backbone, record["names"]["backbone"]),
-        (args.split, record["identity"]["split"]),
-        (args.status, record["status"]),
-    )
-    return record["id"].startswith(args.id) and all(wanted in (None, found) for wanted, found in checks)
-
-
-def _line(record: dict) -> tuple:
-    identity = record["identity"]
-    fold = "" if identity["fold"] is None else f" {identity['fold'] + 1}/{identity['folds']}"
-    subset = identity["subset"]
-    score = f"{100 * record['metrics']['accuracy']:.2f}" if record["metrics"] else record["status"]
-    layers = title(subset if isinstance(subset, str) else tuple(subset))
-    return (
-        record["id"][:8],
-        *record["names"].values(),
-        layers,
-        identity["split"] + fold,
-        identity["seed"],
-        score,
-        f"{record['seconds']:.1f}",
-        identity["code"],
-    )
+def time_words(seconds: float) -> str:
+    """Seconds as people say them: `45 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    for limit, unit, size in ((90, "s", 1), (5400, "min", 60)):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache, cached_property
 from typing import Any, Literal
 
 from subtuning.config import Recipe
@@ -73,7 +74,7 @@ class Run:
             "split": self.split.kind,
             "folds": self.split.folds,
             "fold": self.split.fold,
-            "backbone": asdict(self.backbone) | {"mean": list(self.backbone.mean), "std": list(self.backbone.std)},
+            "backbone": _plain(self.backbone),
             "subset": self.subset if isinstance(self.subset, str) else list(self.subset),
             "method": self.method,
             "recipe": effective(self.recipe),
@@ -81,10 +82,19 @@ class Run:
             "code": self.code,
         }
 
-    @property
+    @cached_property
     def id(self) -> str:
-        """32 hex digits: the hash of the identity's canonical JSON."""
-        return hashlib.sha256(canonical_json(self.identity()).encode()).hexdigest()[:32]
+        """32 hex digits: the hash of the identity's canonical JSON.
+
+        That text is put together from pieces, most of which thousands of runs share.
+        """
+        split = self.split
+        text = (
+            f'{{"backbone":{_text_of_backbone(self.backbone)},"code":"{self.code}","fold":{_number(split.fold)},'
+            f'"folds":{_number(split.folds)},"method":"{self.method}","recipe":{_text_of_recipe(self.recipe)},'
+            f'"seed":{self.seed},"split":"{split.kind}","subset":{_text_of_subset(self.subset)},"task":"{self.task}"}}'
+        )
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
     def order(self) -> tuple:
@@ -105,6 +115,29 @@ class Run:
 
     def __str__(self) -> str:
         return f"{'/'.join(self.names)} {title(self.subset)}, {self.split}, seed {self.seed}"
+
+
+def _plain(backbone: Backbone) -> dict[str, Any]:
+    return asdict(backbone) | {"mean": list(backbone.mean), "std": list(backbone.std)}
+
+
+@cache
+def _text_of_backbone(backbone: Backbone) -> str:
+    return canonical_json(_plain(backbone))
+
+
+@cache
+def _text_of_recipe(recipe: Recipe) -> str:
+    return canonical_json(effective(recipe))
+
+
+@cache
+def _text_of_subset(subset: Subset) -> str:
+    return canonical_json(subset)
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)
 
 
 def effective(recipe: Recipe) -> dict[str, Any]:

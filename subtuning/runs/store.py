@@ -29,6 +29,10 @@ class Store:
         """The record of a finished run (`done` or `diverged`), or None if it is not finished."""
         return self._read(self.path(run.id))
 
+    def record(self, run_id: str) -> dict[str, Any] | None:
+        """The record with this id, or None where there is none that is whole."""
+        return self._read(self.path(run_id))
+
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those runs that are not finished, each once, in the given order."""
         return [run for run in dict.fromkeys(runs) if self.get(run) is None]

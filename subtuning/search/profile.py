@@ -52,4 +52,4 @@ def best_layer(records: Sequence[dict[str, Any]], layers: dict[str, Any]) -> str
 
 def runs_of(base: Run, wanted: Sequence[Subset], splits: Sequence[Split]) -> list[Run]:
     """One run for each split and subset, made from `base`."""
-    return [base.with_subset(subset).with_split(split) for split in splits for subset in wanted]
+    return [of_split.with_subset(subset) for of_split in map(base.with_split, splits) for subset in wanted]

@@ -1,6 +1,7 @@
 """What a run's id depends on: everything that can change its number, and nothing else."""
 
 import ast
+import hashlib
 import json
 import shutil
 from dataclasses import fields, replace
@@ -54,6 +55,21 @@ def test_the_tables_above_name_every_field():
     assert OTHER_RECIPE.keys() == Recipe.model_fields.keys()
     assert OTHER_BACKBONE.keys() == {field.name for field in fields(Backbone)}
     assert OTHER_RUN.keys() | {"names"} == {field.name for field in fields(Run)}
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        make_run(),
+        make_run(("a", 'b"c\\d', "é"), seed=7, split=Split("cv", 5, 3), head="mlp", warmup=0.1),
+        Run(**OTHER_RUN, names=("task", "net")),
+    ],
+)
+def test_the_id_is_the_hash_of_the_identity_that_the_record_shows(run):
+    """It is put together from pieces for speed; the whole must be what anyone computes from a record."""
+    text = json.dumps(run.identity(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    assert run.id == hashlib.sha256(text.encode()).hexdigest()[:32]
+    assert replace(run, seed=8).id != run.id, "an id that was asked for is not copied along"
 
 
 @pytest.mark.parametrize("key", OTHER_RECIPE)

@@ -74,7 +74,7 @@ def test_missing_arguments(words, subtuning, tmp_path):
 
 def test_every_verb_of_the_rules_is_there():
     text = "\n".join(file.read_text() for file in (ROOT / "rules").glob("*.smk"))
-    by_hand = {"layers", "train", "status", "runs", "schema", "verify", "export", "plan"}
+    by_hand = {"layers", "train", "status", "runs", "clean", "plan", "schema", "verify", "export", "benchmark"}
     assert set(re.findall(r"^        subtuning ([a-z-]+) ", text, re.MULTILINE)) == set(VERBS) - by_hand
 
 
@@ -153,7 +153,7 @@ def test_training_nothing_does_not_import_torch(folder):
     assert "4 runs, 4 finished before" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["status"], ["runs"], ["plan"], ["schema"]])
+@pytest.mark.parametrize("words", [["status"], ["runs"], ["clean"], ["plan"], ["schema"]])
 def test_verbs_that_only_look_import_nothing_slow(words, folder):
     slow, _ = imported(folder, *words)
     assert slow == set()
@@ -190,18 +190,18 @@ def test_wrong_words_to_train(subtuning, folder):
 def test_status_counts_what_is_done_and_missing(subtuning, folder):
     result = subtuning(folder, "status")
     assert result.code == 0
-    rows = {row[2]: row[3:7] for row in table(result.output) if row[0] == "cells"}
+    rows = {row[2]: row[3:8] for row in table(result.output) if row[0] == "cells"}
     evaluated = sum(record["identity"]["split"] == "test" for record in records(folder).values())
-    assert rows["profile"] == ["18", "0", "0", "0"]
-    assert rows["greedy forward 1"] == ["14", "0", "0", "0"]
-    assert rows["greedy forward 2"] == ["12", "0", "0", "0"]
-    assert rows["evaluation"] == [str(evaluated), "0", "0", "0"]
+    assert rows["profile"] == ["18", "0", "0", "0", "0"]
+    assert rows["greedy forward 1"] == ["16", "0", "0", "0", "0"], "the base, and each layer"
+    assert rows["greedy forward 2"] == ["12", "0", "0", "0", "0"]
+    assert rows["evaluation"] == [str(evaluated), "0", "0", "0", "0"]
     assert len(records(folder)) == 18 + 12 + evaluated
     write_config(folder, changed("evaluate.seeds", 5, "recipe.lr", 2e-3))
-    rows = {row[2]: row[3:5] for row in table(subtuning(folder, "status").output)}
+    rows = {row[2]: row[3:6:2] for row in table(subtuning(folder, "status").output)}
     assert rows["evaluation"] == [str(evaluated), str(evaluated // 2 * 3)]
     write_config(folder, changed("recipe.lr", 5e-3))
-    rows = {row[2]: row[3:5] for row in table(subtuning(folder, "status").output)}
+    rows = {row[2]: row[3:6:2] for row in table(subtuning(folder, "status").output)}
     assert rows["profile"] == ["0", "18"]
 
 
@@ -222,8 +222,8 @@ def test_status_counts_interrupted_and_diverged_runs(subtuning, folder):
     (folder / "results/runs" / first["id"][:2] / f"{first['id']}.json").unlink()
     file = folder / "results/runs" / second["id"][:2] / f"{second['id']}.json"
     file.write_text(json.dumps(second | {"status": "diverged", "metrics": None}))
-    rows = {row[2]: row[3:7] for row in table(subtuning(folder, "status").output)}
-    assert rows["profile"] == ["17", "1", "1", "1"]
+    rows = {row[2]: row[3:8] for row in table(subtuning(folder, "status").output)}
+    assert rows["profile"] == ["17", "0", "1", "1", "1"]
 
 
 def test_runs_lists_what_is_asked_for(subtuning, folder):
@@ -248,11 +248,9 @@ def test_output_that_nobody_reads_to_its_end(folder, warm_environment):
 
 
 def test_status_counts_the_best_layer_beside_the_greedy_subset(subtuning, folder):
-    """They differ when greedy keeps no layer, or more than one."""
-    file = folder / "results/cells/tiny/selected.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"layers": ["stem", "blocks.0"]}))
-    rows = {row[2]: row[3:5] for row in table(subtuning(folder, "status").output)}
-    assert sum(map(int, rows["evaluation"])) == 2 * 4
+    write_config(folder, changed("greedy.epsilon", 1.0))  # greedy keeps none
+    rows = {row[2]: row[3:6:2] for row in table(subtuning(folder, "status").output)}
+    assert sum(map(int, rows["evaluation"])) == 2 * 3, "linear probing is the greedy subset; best layer; full"
 
 
 def test_python_m_is_the_same_command(tmp_path):

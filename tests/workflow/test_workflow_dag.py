@@ -138,3 +138,13 @@ def test_on_a_cluster_no_cores_are_given(tmp_path, warm_environment):
     assert result.code == 0, result.output
     assert counts(result.output) == JOB_COUNTS["default"], "this config has as many jobs as the default"
     assert "slurm_partition=gpu" in result.output
+
+
+@pytest.mark.parametrize(("gpus", "threads"), [([], 4), (["gpu=1"], 4), (["gpu=2"], 2), (["gpu=9"], 1)])
+def test_trainings_that_may_run_at_once_share_the_cores(gpus, threads, tmp_path, warm_environment):
+    folder = new_folder(tmp_path, CONFIG)
+    words = ["warm-snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "4", "--dry-run"]
+    result = call([*words, *(["--resources", *gpus] if gpus else [])], folder, warm_environment)
+    assert result.code == 0, result.output
+    assert re.findall(r"--threads (\d+) ", result.output) == [str(threads)] * 4
+    assert len(re.findall(r"resources: .*\bgpu=1\b", result.output)) == 4

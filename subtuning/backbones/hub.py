@@ -1,0 +1,58 @@
+"""Whether the hub of pretrained weights can be reached: known in seconds, without its client's many retries."""
+
+import contextlib
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import timm
+from huggingface_hub import constants
+
+SECONDS = 10
+"""For one answer to a question of a few bytes. What takes longer is left to the client, which waits and tries again."""
+
+TRIES = 2
+
+
+def is_reachable(address: str) -> bool:
+    """False if the connection to a web address is refused, or its host is unknown or not reached in 10 seconds.
+
+    Any answer counts, also that of a proxy, and so does whatever another client may do better with: a certificate, a
+    slow answer.
+    """
+    for _ in range(TRIES):
+        try:
+            urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=SECONDS).close()
+        except urllib.error.HTTPError:
+            return True
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, ssl.SSLError):
+                return True
+            if isinstance(error.reason, TimeoutError):
+                return False
+        except OSError:  # it connected, and then the answer was late or broke off
+            return True
+        else:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def offline_if_unreachable() -> Iterator[bool]:
+    """Where the hub cannot be reached, let its client look only into its cache; yields whether that is so."""
+    before = constants.HF_HUB_OFFLINE
+    unreachable = not before and not is_reachable(constants.ENDPOINT)
+    constants.HF_HUB_OFFLINE = before or unreachable
+    try:
+        yield unreachable
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def address_of(model: str) -> str | None:
+    """Where a model's weights can be downloaded by hand, None where timm does not say."""
+    source = timm.models.get_pretrained_cfg(model)
+    if source is None or not source.hf_hub_id:
+        return source.url if source else None
+    return f"{constants.ENDPOINT}/{source.hf_hub_id}/resolve/main/{source.hf_hub_filename or 'model.safetensors'}"

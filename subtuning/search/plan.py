@@ -1,0 +1,101 @@
+"""All runs that a config asks for in one task and backbone, as far as the finished ones tell.
+
+A greedy round is known once the one before it is finished; it is computed from the records themselves, with the
+functions of the workflow, so that a changed config is answered at once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from subtuning.config import Config
+from subtuning.runs.identity import Run, Split
+from subtuning.search import greedy
+from subtuning.search.profile import best_layer, candidates, cv_splits, runs_of, subsets
+from subtuning.tuning.subsets import FULL, Subset, canonical
+
+Get = Callable[[Run], dict[str, Any] | None]
+"""Gives the record of a finished run, else None."""
+
+
+@dataclass
+class Step:
+    """The runs of one step: those that are known, and the splits of those (at most) whose layers are not known yet."""
+
+    runs: list[Run] = field(default_factory=list)
+    later: list[Split] = field(default_factory=list)
+
+
+def plan(config: Config, base: Run, layers: dict[str, Any], get: Get) -> dict[str, Step]:
+    """The steps of one task and backbone, by name, in the order of the workflow; steps may share runs.
+
+    Args:
+        base: a run of the pair, with the recipe that the config gives it.
+        layers: the content of the backbone's `layers.json`.
+    """
+    folds = cv_splits(config.profile.folds)
+    steps = {"profile": Step(runs_of(base, subsets(layers), folds))}
+    if config.profile.test_seeds:
+        test = runs_of(base, subsets(layers), [Split("test")])
+        seeds = range(config.profile.test_seeds)
+        steps["profile on test"] = Step([run.with_seed(seed) for seed in seeds for run in test])
+    ways = {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}[config.greedy.start]
+    chains = {way: _rounds(config, base, layers, get, way, steps) for way in ways}
+    profile = [get(run) for run in steps["profile"].runs]
+    best = best_layer(profile, layers) if None not in profile else None
+    chosen = None
+    if None not in chains.values():
+        chosen = greedy.select(chains, config.greedy.epsilon)["layers"]
+    steps["evaluation"] = _evaluation(config, base, layers, best, chosen)
+    if None in profile:
+        steps["evaluation"].later += [Split("test")] * config.evaluate.seeds
+    return steps
+
+
+def is_complete(steps: dict[str, Step], get: Get) -> bool:
+    """Whether every run of every step is known and finished."""
+    return not any(step.later or None in map(get, step.runs) for step in steps.values())
+
+
+def _rounds(
+    config: Config, base: Run, layers: dict[str, Any], get: Get, direction: str, steps: dict[str, Step]
+) -> list[greedy.Round] | None:
+    """Add the steps of one direction's rounds; return its rounds, or None if they are not all known yet."""
+    splits = cv_splits(config.greedy.folds) if config.greedy.split == "cv" else [Split("val")]
+    known = {(run.subset, run.split): run for run in steps["profile"].runs}
+    rounds: list[greedy.Round] = []
+    for number in range(1, config.greedy.max_rounds + 1):
+        previous = rounds[-1] if rounds else None
+        start, moves = greedy.before(layers, direction, previous)
+        if previous and previous["stopped"]:
+            break
+        wanted = ([] if previous else [start]) + [subset for _, subset in moves]
+        new = [subset for subset in wanted if (subset, splits[0]) not in known]
+        known |= {(run.subset, run.split): run for run in runs_of(base, new, splits)}
+        runs = {subset: [known[subset, split] for split in splits] for subset in wanted}
+        steps[f"greedy {direction} {number}"] = Step([run for group in runs.values() for run in group])
+        if any(get(run) is None for group in runs.values() for run in group):
+            for later in range(number + 1, config.greedy.max_rounds + 1):
+                count = len(candidates(layers)) - later + 1
+                steps[f"greedy {direction} {later}"] = Step(later=splits * max(count, 0))
+            return None
+        rounds.append(greedy.play(layers, direction, previous, _records(runs, get), config.greedy.split))
+    return rounds
+
+
+def _records(runs: dict[Subset, list[Run]], get: Get) -> Callable[[Subset], Sequence[dict[str, Any]]]:
+    return lambda subset: [get(run) for run in runs[subset]]
+
+
+def _evaluation(
+    config: Config, base: Run, layers: dict[str, Any], best: str | None, chosen: Sequence[str] | str | None
+) -> Step:
+    names = [row["name"] for row in layers["layers"]]
+    named = config.subsets_of(base.names[1]).values()
+    wanted = [(), FULL, *(canonical(subset, names) for subset in named)]
+    wanted += [(best,)] if best else []
+    wanted += [canonical(chosen, names)] if chosen is not None else []
+    runs = runs_of(base, list(dict.fromkeys(wanted)), [Split("test")])
+    seeds = range(config.evaluate.seeds)
+    later = [Split("test")] * (config.evaluate.seeds if chosen is None else 0)
+    return Step([run.with_seed(seed) for seed in seeds for run in runs], later)
