@@ -6,10 +6,6 @@ Everything with logic is in the package `subtuning`; these helpers only look val
 
 import re
 import sys
-from pathlib import Path
-
-# The package comes from the environment that runs Snakemake or, in a mere checkout, from here.
-sys.path.insert(0, str(Path(workflow.current_basedir).parent))
 
 from subtuning.cli.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml

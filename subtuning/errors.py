@@ -11,6 +11,22 @@ class UserError(Exception):
     right. The command line prints it without a traceback and exits with status 2.
     """
 
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    r"""Write what a terminal would obey or cannot show (line ends, escape codes, broken UTF-8) as ``\n``, ``\x1b`` ...
+
+    File names may hold all of these.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def trouble(error: OSError, what: object = "") -> UserError:
+    """The sentence for what the system refuses: no permission, a full disk, a name that is too long, linked circles."""
+    return UserError(f"{error.filename or what}: {(error.strerror or str(error)).lower()}")
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` when a known word is close to `word`, else an empty string."""

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from subtuning.errors import UserError
+from subtuning.errors import UserError, trouble
 
 VERBS = {
     "layers": ("backbone", "show a model's layers: what there is to choose from"),
@@ -50,9 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader (head, less) has seen enough
+            sys.stderr.close()
+            return 0
+        print(f"error: {trouble(error, args.verb)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader (head, less) has seen enough
-        sys.stderr.close()
     return 0

@@ -62,7 +62,7 @@ def read_facts(path: Path) -> dict:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{file} is missing: the task has not been converted (or not to its end); convert it") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{file} is not valid JSON; convert the task again") from None
     lacking = [
         key for key, kind in _KEYS.items() if not isinstance(facts, dict) or not isinstance(facts.get(key), kind)
