@@ -14,7 +14,9 @@ from subtuning.errors import UserError
 
 put_command_on_path()
 try:
-    for file in workflow.configfiles:  # Snakemake itself lets a repeated key overwrite the first one in silence
+    # Snakemake itself lets a repeated key overwrite the first one in silence. A workflow that uses this one as a module
+    # has config files of its own, which are its own business.
+    for file in [] if workflow.modifier.is_module else workflow.configfiles:
         read_yaml(file)
     settings = Params(config)
 except UserError as error:

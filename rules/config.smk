@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(workflow.current_basedir).parent))
 from subtuning.config import read_yaml
 from subtuning.errors import UserError
 
-if "tasks" not in config:
+if "tasks" not in config and not workflow.modifier.skip_configfile:
     try:
         if Path("config/config.yaml").exists():  # what is missing, Snakemake tells
             read_yaml("config/config.yaml")

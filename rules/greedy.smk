@@ -10,11 +10,6 @@ last, so that changing it trains nothing.
 """
 
 
-localrules:
-    select_greedy,
-    greedy_path,
-
-
 rule train_greedy:
     input:
         task="results/tasks/{task}/task.json",
@@ -70,6 +65,7 @@ rule select_greedy:
         "results/{task}/{backbone}/greedy/{direction}/round{round}.json",
     log:
         "results/logs/greedy/{task}/{backbone}/{direction}{round}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
@@ -104,6 +100,7 @@ rule greedy_path:
         selected="results/{task}/{backbone}/selected.json",
     log:
         "results/logs/greedy/{task}/{backbone}/path.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:

@@ -12,7 +12,8 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str):
-        super().__init__(printable(message))
+        message = printable(message)
+        super().__init__(message if len(message) <= 2500 else f"{message[:1200]} ... {message[-1200:]}")
 
 
 def printable(text: str) -> str:
@@ -35,7 +36,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def listed(items: Iterable[object], limit: int = 10) -> str:
-    """Join at most `limit` items with commas and say how many more there are."""
-    items = [str(item) for item in items]
+    """Join at most `limit` items, each of 200 letters at most, with commas and say how many more there are."""
+    items = [text if len(text := str(item)) <= 200 else f"{text[:100]}...{text[-90:]}" for item in items]
     more = f", and {len(items) - limit} more" if len(items) > limit else ""
     return ", ".join(items[:limit]) + more

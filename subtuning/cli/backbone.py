@@ -58,7 +58,7 @@ def layers(args: argparse.Namespace) -> None:
 
     from subtuning.backbones.describe import describe as description_of
 
-    spec = Backbone(model=args.model)
+    spec = parse_entry(Backbone, {"model": args.model}, "subtuning layers")
     if Path(args.config).is_file():
         spec = load_config(args.config).backbones.get(args.model, spec)
     changes = {"input_size": args.input_size, "granularity": args.granularity}

@@ -99,7 +99,18 @@ class Pair:
                     file=sys.stderr,
                 )
             self._train_missing(missing, args)
-        return self.store.require(runs)
+        records = self.store.require(runs)
+        self._write_missing_scalars(runs, records)
+        return records
+
+    def _write_missing_scalars(self, runs: list[Run], records: list[dict[str, Any]]) -> None:
+        """Curves of runs that were finished just before a kill, or under another name, or whose folder was removed."""
+        from subtuning.training.scalars import scalars_folder, write_scalars
+
+        folder = self.results / "tensorboard"
+        for run, record in zip(runs, records, strict=True):
+            if not scalars_folder(run, folder).exists():
+                write_scalars(record, run, folder)
 
     def _train_missing(self, missing: list[Run], args: argparse.Namespace) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not keep a busy machine from working

@@ -116,7 +116,7 @@ def _check_array(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
             start = handle.tell()
     except FileNotFoundError:
         raise UserError(f"{file} is missing; convert the task again") from None
-    except (ValueError, EOFError):
+    except Exception:  # NumPy reads a header as Python; what is none has all of Python's exceptions
         raise UserError(f"{file} is not a NumPy array; convert the task again") from None
     if found != (shape, False, dtype):
         raise UserError(

@@ -18,6 +18,8 @@ from subtuning.cli import main
 SECONDS = 60
 """A call that takes longer hangs; the busiest machine needs a few of them."""
 
+TERA = 1 << 40
+
 
 @dataclass
 class Outcome:
@@ -53,15 +55,19 @@ def call(folder: Path, *words: str) -> Outcome:
 
 def tree(folder: Path) -> dict[str, tuple]:
     """Every file, folder and link below a folder, without following links and without what is in `results/`."""
-    found = {}
-    for place, folders, files in os.walk(folder):
-        if Path(place) == folder and "results" in folders:
-            folders.remove("results")
-        for name in [*folders, *files]:
-            path = Path(place, name)
-            stat = path.lstat()
-            is_folder = path.is_dir() and not path.is_symlink()
-            found[str(path)] = (stat.st_mode, 0 if is_folder else stat.st_size, None if is_folder else stat.st_mtime_ns)
+    found, left = {}, [folder]
+    while left:  # os.walk fails on very deep folders
+        try:
+            entries = list(os.scandir(left.pop()))
+        except PermissionError:
+            continue
+        for entry in entries:
+            if entry.path == str(folder / "results"):
+                continue
+            stat, is_folder = entry.stat(follow_symlinks=False), entry.is_dir(follow_symlinks=False)
+            found[entry.path] = (stat.st_mode, *(() if is_folder else (stat.st_size, stat.st_mtime_ns)))
+            if is_folder:
+                left.append(entry.path)
     return found
 
 
@@ -81,6 +87,12 @@ def refused(folder: Path, *words: str) -> str:
     assert tree(folder) == before
     assert not list(folder.glob("results/tasks/*"))
     return outcome.errors[0]
+
+
+def sparse(path: Path, size: int = TERA) -> None:
+    """A file of a terabyte that takes no place on the disk."""
+    with path.open("ab") as file:
+        file.truncate(size)
 
 
 def convert_words(spec: dict) -> tuple[str, ...]:
