@@ -5,14 +5,19 @@ A file given with --configfile replaces the default; the two are not merged, so 
 reads such a file itself, before this.
 """
 
+import os
 import sys
 from pathlib import Path
 
-# The package comes from the environment that runs Snakemake or, in a mere checkout, from here.
-sys.path.insert(0, str(Path(workflow.current_basedir).parent))
+# The package comes from here or, where Snakemake fetched this file from a repository, from the environment it runs in.
+if isinstance(workflow.current_basedir, os.PathLike):
+    sys.path.insert(0, str(Path(workflow.current_basedir).parent))
 
-from subtuning.config import read_yaml
-from subtuning.errors import UserError
+try:
+    from subtuning.config import read_yaml
+    from subtuning.errors import UserError
+except ModuleNotFoundError as error:
+    sys.exit(f"error: {error}; install the package of this workflow (pip install) where Snakemake runs")
 
 if "tasks" not in config and not workflow.modifier.skip_configfile:
     try:
