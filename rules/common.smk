@@ -16,7 +16,7 @@ put_command_on_path()
 try:
     # Snakemake itself lets a repeated key overwrite the first one in silence. A workflow that uses this one as a module
     # has config files of its own, which are its own business.
-    for file in [] if workflow.modifier.is_module else workflow.configfiles:
+    for file in [] if workflow.modifier.skip_configfile else workflow.configfiles:
         read_yaml(file)
     settings = Params(config)
 except UserError as error:

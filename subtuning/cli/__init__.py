@@ -50,13 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):  # the reader (head, less) has seen enough
-            sys.stderr.close()
-            return 0
-        print(f"error: {trouble(error, args.verb)}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        sys.stderr.close()
+    except OSError as error:
+        print(f"error: {trouble(error, args.verb)}", file=sys.stderr)
+        return 2
     return 0

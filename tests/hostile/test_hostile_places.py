@@ -1,15 +1,17 @@
 """Archives that reach out of their folder, and places that may not be read or written."""
 
 import gzip
+import os
 import re
 import tarfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from subtuning.errors import UserError
 from subtuning.tasks.vtab.files import members
-from tests.hostile.conftest import TERA, call, convert_words, refused
+from tests.hostile.conftest import TERA, Hang, call, convert_words, refused
 from tests.tasks.pictures import class_folders, list_folder, picture, save
 
 
@@ -109,3 +111,12 @@ def test_a_folder_that_may_not_be_written_is_named(as_nobody):
         assert re.search(
             r"results/tasks/toy.*: ?permission denied|cannot be written: Permission denied", refused(folder, *words)
         )
+
+
+def test_a_hang_would_be_noticed(tmp_path, monkeypatch):
+    """The proof that all of these tests can fail: a pipe that is opened is never forgiven."""
+    monkeypatch.setattr("tests.hostile.conftest.SECONDS", 1)
+    monkeypatch.setattr("subtuning.cli.status.load_config", lambda path: Path(path).read_text())
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Hang):
+        call(tmp_path, "status", "--config", "pipe")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 
 import numpy as np
@@ -49,27 +50,19 @@ def test_a_billion_laughs_with_configfile(tmp_path, snakemake):
 EVIL = "$(touch hacked); `touch hacked` '\"&|>hacked {input} {{x}} %s \\n *"
 
 
-def test_paths_that_a_shell_would_obey_are_only_paths(tmp_path, snakemake):
+def test_paths_that_a_shell_would_obey_are_only_paths(finished, tmp_path, snakemake):
     """The rules' shell blocks get the path of a task and of a weights file; nothing of it may run."""
     folder = new_folder(tmp_path / "project")
     write_arrays(folder / f"{EVIL}.npz")
-    config = changed("tasks/cells/path", f"{EVIL}.npz", "backbones/tiny/weights", f"{EVIL}.pth")
+    config = changed("tasks/cells/path", f"{EVIL}.npz", "backbones/tiny/weights", f"{EVIL}.safetensors")
     write_config(folder, config)
-    save_weights(folder / f"{EVIL}.pth")
+    shutil.copy(finished[0] / "results/backbones/tiny/weights.safetensors", folder / f"{EVIL}.safetensors")
     before = {path.name for path in folder.iterdir()}
     result = snakemake(folder, "results/tasks/cells/task.json", "results/backbones/tiny/layers.json")
     assert result.code == 0, result.output
     assert {path.name for path in folder.iterdir()} - before == {"results", ".snakemake"}
     assert json.loads((folder / "results/tasks/cells/task.json").read_text())["source"]["path"] == f"{EVIL}.npz"
     assert not list(tmp_path.rglob("hacked*"))
-
-
-def save_weights(path):
-    """Weights that fit `test_vit`."""
-    import timm
-    import torch
-
-    torch.save(timm.create_model("test_vit", img_size=32).state_dict(), path)
 
 
 def train(folder, subtuning, arrays, *words):
