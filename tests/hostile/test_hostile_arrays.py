@@ -127,6 +127,19 @@ def test_arrays(case, tmp_path):
     assert re.search(sentence, said), said
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+@pytest.mark.parametrize("how", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_honest_headers_of_every_version_are_read(version, how, tmp_path):
+    """The caution above takes nothing from those who write arrays with other programs."""
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 6, 7, 3), np.uint8)
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, pixels, version=version)
+    with_member(npz(tmp_path / "a.npz"), "x_train", buffer.getvalue(), how)
+    assert call(tmp_path, *convert_words({"source": "arrays", "path": "a.npz", "val": 2})).code == 0
+    parts = [np.load(tmp_path / "results/tasks/toy" / part / "images.npy") for part in ("train", "val")]
+    assert sorted(image.tobytes() for part in parts for image in part) == sorted(image.tobytes() for image in pixels)
+
+
 def test_columns_first_arrays_are_turned_in_memory_only_while_they_fit(tmp_path, monkeypatch):
     npz(tmp_path / "a.npz", x_train=np.asfortranarray(np.zeros((12, 6, 7, 3), np.uint8)))
     monkeypatch.setattr("subtuning.tasks.sources.arrays._LARGEST_TURNED", 1511)

@@ -44,6 +44,7 @@ def parent(folder: Path, snakefile: str = repr(str(ROOT / "workflow/Snakefile"))
     return folder
 
 
+@pytest.mark.slow
 def test_another_workflow_uses_this_one_as_a_module(tmp_path, snakemake):
     folder = parent(tmp_path / "parent")
     result = snakemake(folder, root=folder, PYTHONPATH=str(ROOT))

@@ -102,9 +102,10 @@ def _header(member) -> tuple[tuple[int, ...], bool, np.dtype]:
     if version[0] == 1:
         return np.lib.format.read_array_header_1_0(member)
     length = member.read(4)  # NumPy would read as much as is claimed here before it complains
-    if int.from_bytes(length, "little") > _LARGEST_HEADER:
+    size = int.from_bytes(length, "little")
+    if size > _LARGEST_HEADER:
         raise ValueError("not a header")
-    return np.lib.format.read_array_header_2_0(io.BytesIO(length + member.read(_LARGEST_HEADER)))
+    return np.lib.format.read_array_header_2_0(io.BytesIO(length + member.read(size)))
 
 
 def _image_size(path: Path, name: str, shapes: dict) -> tuple[int, tuple[int, int, int]]:
