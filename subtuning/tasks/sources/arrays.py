@@ -82,11 +82,9 @@ def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     objects = [name for name, (_, dtype) in shapes.items() if dtype.hasobject]
     if objects:
         raise UserError(f"{path}: {listed(objects)} holds Python objects, which are not read; save plain numbers")
-    empty = [
-        f"{name} {shapes[name][0]}" for name, (bytes_, possible) in promised.items() if not 0 <= bytes_ <= possible
-    ]
-    if empty:
-        raise UserError(f"{path}: these arrays claim to be larger than what the file can hold: {listed(empty)}")
+    untrue = [f"{name} {shapes[name][0]}" for name, (size, possible) in promised.items() if not 0 <= size <= possible]
+    if untrue:
+        raise UserError(f"{path}: these arrays claim to be larger than what the file can hold: {listed(untrue)}")
     return shapes
 
 
