@@ -7,15 +7,12 @@ Fetching is a local rule: compute nodes need no network.
 """
 
 
-localrules:
-    fetch_weights,
-
-
 rule fetch_weights:
     output:
         "results/backbones/{backbone}/weights.safetensors",
     log:
         "results/logs/fetch/{backbone}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:

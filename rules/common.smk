@@ -6,10 +6,6 @@ Everything with logic is in the package `subtuning`; these helpers only look val
 
 import re
 import sys
-from pathlib import Path
-
-# The package comes from the environment that runs Snakemake or, in a mere checkout, from here.
-sys.path.insert(0, str(Path(workflow.current_basedir).parent))
 
 from subtuning.cli.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml
@@ -18,7 +14,9 @@ from subtuning.errors import UserError
 
 put_command_on_path()
 try:
-    for file in workflow.configfiles:  # Snakemake itself lets a repeated key overwrite the first one in silence
+    # Snakemake itself lets a repeated key overwrite the first one in silence. A workflow that uses this one as a module
+    # has config files of its own, which are its own business.
+    for file in [] if workflow.modifier.skip_configfile else workflow.configfiles:
         read_yaml(file)
     settings = Params(config)
 except UserError as error:

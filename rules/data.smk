@@ -8,15 +8,12 @@ Fetching is a local rule: compute nodes need no network.
 """
 
 
-localrules:
-    fetch_task,
-
-
 rule fetch_task:
     output:
         "results/data/fetched/{task}.json",
     log:
         "results/logs/fetch/{task}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:

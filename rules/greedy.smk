@@ -10,11 +10,6 @@ last, so that changing it trains nothing.
 """
 
 
-localrules:
-    select_greedy,
-    greedy_path,
-
-
 rule train_greedy:
     input:
         task="results/tasks/{task}/task.json",
@@ -72,6 +67,7 @@ rule select_greedy:
         "results/{task}/{backbone}/greedy/{direction}/round{round}.json",
     log:
         "results/logs/greedy/{task}/{backbone}/{direction}{round}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
@@ -108,6 +104,7 @@ rule greedy_path:
         selected="results/{task}/{backbone}/selected.json",
     log:
         "results/logs/greedy/{task}/{backbone}/path.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:

@@ -9,11 +9,6 @@ Before anything is trained, `subtuning profile` also checks the plan of later st
 """
 
 
-localrules:
-    profile_table,
-    profile_test_table,
-
-
 rule train_profile:
     input:
         task="results/tasks/{task}/task.json",
@@ -61,6 +56,7 @@ rule profile_table:
         "results/{task}/{backbone}/profile.csv",
     log:
         "results/logs/profile_table/{task}/{backbone}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
@@ -125,6 +121,7 @@ rule profile_test_table:
         "results/{task}/{backbone}/profile_test.csv",
     log:
         "results/logs/profile_test_table/{task}/{backbone}.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:

@@ -6,12 +6,6 @@ OUTPUTS: results/figures/<task>/<backbone>/*.{svg,png} and results/tables/summar
 """
 
 
-localrules:
-    draw_figures,
-    draw_profile_test,
-    summary,
-
-
 rule draw_figures:
     input:
         layers="results/backbones/{backbone}/layers.json",
@@ -43,6 +37,7 @@ rule draw_figures:
         ),
     log:
         "results/logs/figures/{task}/{backbone}/all.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
@@ -77,6 +72,7 @@ rule draw_profile_test:
         png="results/figures/{task}/{backbone}/profile_test.png",
     log:
         "results/logs/figures/{task}/{backbone}/profile_test.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:
@@ -110,6 +106,7 @@ rule summary:
         latex="results/tables/summary.tex",
     log:
         "results/logs/summary.log",
+    localrule: True
     conda:
         "../environment.yml"
     params:

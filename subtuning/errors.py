@@ -11,6 +11,23 @@ class UserError(Exception):
     right. The command line prints it without a traceback and exits with status 2.
     """
 
+    def __init__(self, message: str):
+        message = printable(message)
+        super().__init__(message if len(message) <= 2500 else f"{message[:1200]} ... {message[-1200:]}")
+
+
+def printable(text: str) -> str:
+    r"""Write what a terminal would obey or cannot show (line ends, escape codes, broken UTF-8) as ``\n``, ``\x1b`` ...
+
+    File names may hold all of these.
+    """
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def trouble(error: OSError, what: object = "") -> UserError:
+    """The sentence for what the system refuses: no permission, a full disk, a name that is too long, linked circles."""
+    return UserError(f"{error.filename or what}: {(error.strerror or str(error)).lower()}")
+
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` when a known word is close to `word`, else an empty string."""
@@ -19,7 +36,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def listed(items: Iterable[object], limit: int = 10) -> str:
-    """Join at most `limit` items with commas and say how many more there are."""
-    items = [str(item) for item in items]
+    """Join at most `limit` items, each of 200 letters at most, with commas and say how many more there are."""
+    items = [text if len(text := str(item)) <= 200 else f"{text[:100]}...{text[-90:]}" for item in items]
     more = f", and {len(items) - limit} more" if len(items) > limit else ""
     return ", ".join(items[:limit]) + more

@@ -94,9 +94,8 @@ def _from_hub(model: str) -> torch.nn.Module:
 
 def _read_file(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
-        raise UserError(
-            f"weights file {path} does not exist; give a .safetensors or .pth file, 'timm' or 'package:<name>'"
-        )
+        found = "is no file" if path.exists() else "does not exist"
+        raise UserError(f"weights file {path} {found}; give a .safetensors or .pth file, 'timm' or 'package:<name>'")
     safe = path.suffix == ".safetensors"
     try:
         return load_file(path) if safe else load_state_dict(str(path), device="cpu", weights_only=True)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from subtuning.errors import UserError
+from subtuning.errors import UserError, trouble
 
 VERBS = {
     "layers": ("backbone", "show a model's layers: what there is to choose from"),
@@ -58,4 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader (head, less) has seen enough
         sys.stderr.close()
+    except OSError as error:
+        print(f"error: {trouble(error, args.verb)}", file=sys.stderr)
+        return 2
     return 0

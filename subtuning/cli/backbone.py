@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.common import config_arguments, entry, from_json, write_json
+from subtuning.cli.common import config_arguments, entry, entry_name, from_json, write_json
 from subtuning.config import Backbone, load_config, parse_entry
 
 
@@ -58,7 +58,7 @@ def layers(args: argparse.Namespace) -> None:
 
     from subtuning.backbones.describe import describe as description_of
 
-    spec = Backbone(model=args.model)
+    spec = parse_entry(Backbone, {"model": args.model}, "subtuning layers")
     if Path(args.config).is_file():
         spec = load_config(args.config).backbones.get(args.model, spec)
     changes = {"input_size": args.input_size, "granularity": args.granularity}
@@ -90,7 +90,7 @@ def layers(args: argparse.Namespace) -> None:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--backbone", required=True, help="the backbone's name")
+    parser.add_argument("--backbone", type=entry_name, required=True, help="the backbone's name")
     parser.add_argument(
         "--spec", type=from_json, metavar="JSON", help="the backbone's entry; the config's if not given"
     )

@@ -4,11 +4,13 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, TextIO
 
 from subtuning.config import Config, Recipe, load_config, parse_entry
+from subtuning.config.values import NAME_PATTERN
 from subtuning.errors import UserError, did_you_mean
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.runs.store import write_atomically
@@ -17,8 +19,8 @@ from subtuning.tasks import Task, load_task
 
 def pair_arguments(parser: argparse.ArgumentParser) -> None:
     """`--task`, `--backbone`, the recipe, and where results are."""
-    parser.add_argument("--task", required=True, help="name of a task in the config")
-    parser.add_argument("--backbone", required=True, help="name of a backbone in the config")
+    parser.add_argument("--task", type=entry_name, required=True, help="name of a task in the config")
+    parser.add_argument("--backbone", type=entry_name, required=True, help="name of a backbone in the config")
     parser.add_argument("--recipe", type=from_json, metavar="JSON", help="the whole recipe; the config's if not given")
     config_arguments(parser)
 
@@ -45,12 +47,21 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def entry_name(text: str) -> str:
+    """The name of a task or backbone; it becomes a folder, so nothing that leads out of `results/`."""
+    if not re.fullmatch(NAME_PATTERN, text) or ".." in text:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no name; use 1 to 64 letters, digits, '_', '-' or '.'")
+    return text
+
+
 def from_json(text: str) -> Any:
     """A JSON value."""
     try:
         return json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not valid JSON ({error})") from None
+    except RecursionError:
+        raise argparse.ArgumentTypeError("not valid JSON (nested too deeply)") from None
 
 
 def entry(config: Config, kind: str, name: str) -> Any:
@@ -93,7 +104,18 @@ class Pair:
 
             with gpu_lease(args.device):
                 self._train_missing(missing, args)
-        return self.store.require(runs)
+        records = self.store.require(runs)
+        self._write_missing_scalars(runs, records)
+        return records
+
+    def _write_missing_scalars(self, runs: list[Run], records: list[dict[str, Any]]) -> None:
+        """Curves of runs that were finished just before a kill, or under another name, or whose folder was removed."""
+        from subtuning.training.scalars import scalars_folder, write_scalars
+
+        folder = self.results / "tensorboard"
+        for run, record in zip(runs, records, strict=True):
+            if not scalars_folder(run, folder).exists():
+                write_scalars(record, run, folder)
 
     def _train_missing(self, missing: list[Run], args: argparse.Namespace) -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not keep a busy machine from working
@@ -160,7 +182,7 @@ def read_json(path: Path, made_by: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path} is missing; make it with: {made_by}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path} is damaged; delete it and make it again with: {made_by}") from None
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.common import config_arguments, entry, from_json, positive, write_json
+from subtuning.cli.common import config_arguments, entry, entry_name, from_json, positive, write_json
 from subtuning.config import Task, load_config, parse_entry
 from subtuning.errors import UserError
 
@@ -47,7 +47,7 @@ def fetch_task(args: argparse.Namespace) -> None:
 
 def verify_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning verify`"""
-    parser.add_argument("tasks", nargs="+", metavar="TASK", help="names of converted tasks")
+    parser.add_argument("tasks", type=entry_name, nargs="+", metavar="TASK", help="names of converted tasks")
     config_arguments(parser)
 
 
@@ -66,7 +66,7 @@ def verify(args: argparse.Namespace) -> None:
 
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning export`"""
-    parser.add_argument("task", help="name of a converted task")
+    parser.add_argument("task", type=entry_name, help="name of a converted task")
     parser.add_argument("out", type=Path, metavar="DIR", help="folder to make; source: image_list reads it back")
     parser.add_argument("--workers", type=positive, default=1, help="images encoded at once (default: %(default)s)")
     config_arguments(parser)
@@ -80,7 +80,7 @@ def export(args: argparse.Namespace) -> None:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--task", required=True, help="the task's name")
+    parser.add_argument("--task", type=entry_name, required=True, help="the task's name")
     parser.add_argument("--spec", type=from_json, metavar="JSON", help="the task's entry; the config's if not given")
     config_arguments(parser)
 

@@ -30,7 +30,7 @@ class Params:
         self.search = self.config.search
         self.code, self.figures = code_version(), figures_version()
         for key, path in self._local_paths().items():
-            if not Path(path).exists():
+            if not _exists(path):
                 raise UserError(f"config: {key} is {path!r}, which does not exist (looked in {Path.cwd().name}/)")
 
     def announce_plan(self) -> None:
@@ -99,6 +99,13 @@ class Params:
 
     def _backbone(self, wildcards) -> dict[str, Any]:
         return self.config.backbones[wildcards.backbone].model_dump(exclude={"recipe", "subsets"})
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # a name that is too long, a folder that may not be entered
+        return False
 
 
 def put_command_on_path() -> None:

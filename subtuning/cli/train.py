@@ -12,6 +12,7 @@ from subtuning.cli.common import (
     config_arguments,
     device_arguments,
     entry,
+    entry_name,
     from_json,
     positive,
 )
@@ -23,8 +24,8 @@ from subtuning.tuning.subsets import canonical, title
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning train`"""
-    parser.add_argument("--task", required=True, help="name of a task in the config")
-    parser.add_argument("--backbone", required=True, help="name of a backbone in the config")
+    parser.add_argument("--task", type=entry_name, required=True, help="name of a task in the config")
+    parser.add_argument("--backbone", type=entry_name, required=True, help="name of a backbone in the config")
     parser.add_argument(
         "--layers",
         action="append",

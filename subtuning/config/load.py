@@ -42,15 +42,17 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def _read_text(path: Path) -> str:
-    if path.is_dir():
-        raise UserError(f"config file {path} is a folder; name a YAML file")
-    if not path.is_file():
-        raise UserError(f"config file {path} does not exist; pass --config FILE or run where config/config.yaml is")
-    if path.stat().st_size > MAX_CONFIG_BYTES:
-        raise UserError(
-            f"config file {path} is larger than {MAX_CONFIG_BYTES:,} bytes; a config is a few lines of YAML"
-        )
     try:
+        if path.is_dir():
+            raise UserError(f"config file {path} is a folder; name a YAML file")
+        if not path.exists():
+            raise UserError(f"config file {path} does not exist; pass --config FILE or run where config/config.yaml is")
+        if not path.is_file():  # a pipe or a device may never end
+            raise UserError(f"config file {path} is not a regular file; name a YAML file")
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise UserError(
+                f"config file {path} is larger than {MAX_CONFIG_BYTES:,} bytes; a config is a few lines of YAML"
+            )
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"config file {path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from subtuning.errors import UserError
+from subtuning.errors import UserError, trouble
 from subtuning.tasks.source import PARTS, Item, Source
 from subtuning.tasks.task import content_hash, label_counts
 from subtuning.tasks.write import Rows, check_space, publish, write_images
@@ -26,7 +26,10 @@ def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool
     with warnings.catch_warnings():
         # Pillow warns about large pictures and odd metadata; what cannot be used is an error with the file's name.
         warnings.simplefilter("ignore")
-        source = open_source(spec, workers=workers, progress=progress)
+        try:
+            source = open_source(spec, workers=workers, progress=progress)
+        except OSError as error:  # a folder or file that may not be read, a name that is too long, a loop of links
+            raise trouble(error, spec.source) from error
         convert_source(name, source, spec, out, workers=workers, progress=progress)
 
 

@@ -1,6 +1,7 @@
 """Decoding with Pillow: any file or bytes to an upright uint8 RGB array, or one short reason why not."""
 
 import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,9 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 _ENDINGS = "avif bmp dib gif jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
 EXTENSIONS = frozenset(f".{ending}" for ending in _ENDINGS.split())
 """Files with these endings (in any case) are taken for images; formats that Pillow reads without a plug-in."""
+
+_FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+"""What a file may hold, whatever its name says. Pillow knows more formats; for some it runs another program."""
 
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -56,13 +60,20 @@ def decode(source: Path | bytes, upright: bool = True, flatten: bool = True) -> 
 
 
 def _guarded(source: Path | bytes) -> ImageFile.ImageFile:
-    if isinstance(source, Path) and source.exists() and not source.is_file():
+    if isinstance(source, Path) and _reason(source.exists) and not source.is_file():
         raise ImageError("not a regular file")
-    image = _reason(lambda: Image.open(io.BytesIO(source) if isinstance(source, bytes) else source))
+    image = _reason(lambda: Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()))
     if image.width * image.height > Image.MAX_IMAGE_PIXELS:
         image.close()
         raise ImageError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels")
     return image
+
+
+@cache
+def _formats() -> list[str]:
+    """Those that this Pillow has: AVIF came with 11.3."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
 
 
 def _reason(work):
@@ -78,7 +89,7 @@ def _reason(work):
     except Image.DecompressionBombError:
         raise ImageError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
     except Exception as error:
-        words = " ".join(str(error).split()) or type(error).__name__
+        words = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         raise ImageError("truncated" if "truncated" in words else words[:80]) from None
 
 

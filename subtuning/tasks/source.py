@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from unicodedata import category
 
 import numpy as np
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 from subtuning.errors import UserError, listed
 
 PARTS = ("train", "val", "test")
+
+_NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters (broken UTF-8 in a file name) and line ends."""
 
 
 class Item(NamedTuple):
@@ -47,10 +51,13 @@ class Source:
 
 
 def check_classes(classes: list[str], where: str) -> tuple[str, ...]:
-    """Return the class names, or raise `UserError` if there are fewer than two or one occurs twice."""
+    """Return the class names; raises `UserError` for fewer than two, or one that occurs twice or is no text."""
     if len(classes) < 2:
         found = f"only the class {classes[0]!r}" if classes else "no class"
         raise UserError(f"{where} holds {found}; a classification task needs at least two")
+    broken = [name for name in classes if any(category(char) in _NO_TEXT for char in name)]
+    if broken:
+        raise UserError(f"{where} has class names that are not one line of text: {listed(broken)}; rename them")
     twice = sorted({name for name in classes if classes.count(name) > 1}) if len(set(classes)) < len(classes) else []
     if twice:
         raise UserError(f"{where} names these classes twice: {listed(twice)}; give every class its own name")
@@ -59,10 +66,15 @@ def check_classes(classes: list[str], where: str) -> tuple[str, ...]:
 
 def check_labels(labels: np.ndarray, classes: int, where: str) -> np.ndarray:
     """Return `labels` (N) as int64; raises `UserError` if one is not a whole number from 0 to `classes` - 1."""
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
-        raise UserError(f"{where} must be a one-dimensional array of whole numbers, not {labels.dtype} {labels.shape}")
+    check_label_kind(labels.shape, labels.dtype, where)
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if len(outside):
         wrong = listed(f"{labels[i]} (row {i})" for i in outside)
         raise UserError(f"{where} has {len(outside)} labels outside 0 to {classes - 1}: {wrong}")
     return labels.astype(np.int64)
+
+
+def check_label_kind(shape: tuple[int, ...], dtype: np.dtype, where: str) -> None:
+    """Raise `UserError` unless labels of this shape and type are a list of whole numbers."""
+    if len(shape) != 1 or dtype.kind not in "iu":
+        raise UserError(f"{where} must be a one-dimensional array of whole numbers, not {dtype} {shape}")

@@ -62,7 +62,7 @@ def read_facts(path: Path) -> dict:
         facts = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{file} is missing: the task has not been converted (or not to its end); convert it") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{file} is not valid JSON; convert the task again") from None
     lacking = [
         key for key, kind in _KEYS.items() if not isinstance(facts, dict) or not isinstance(facts.get(key), kind)
@@ -116,7 +116,7 @@ def _check_array(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
             start = handle.tell()
     except FileNotFoundError:
         raise UserError(f"{file} is missing; convert the task again") from None
-    except (ValueError, EOFError):
+    except Exception:  # NumPy reads a header as Python; what is none has all of Python's exceptions
         raise UserError(f"{file} is not a NumPy array; convert the task again") from None
     if found != (shape, False, dtype):
         raise UserError(

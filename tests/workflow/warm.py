@@ -22,7 +22,7 @@ SLOW_IMPORTS = [
     "snakemake.cli",
     "snakemake.report.html_reporter",
     "subtuning.training.runner",
-    "subtuning.training.scalars",
+    "torch.utils.tensorboard",
     "subtuning.analysis.figures",
     "subtuning.analysis.summary",
     "subtuning.cli.params",

@@ -1,5 +1,7 @@
 """`source: arrays`: a NumPy `.npz` file, read row by row so that it need not fit into memory."""
 
+import io
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -8,11 +10,25 @@ from pathlib import Path
 import numpy as np
 
 from subtuning.errors import UserError, listed
-from subtuning.tasks.source import PARTS, Item, Source, check_classes, check_labels
+from subtuning.tasks.source import PARTS, Item, Source, check_classes, check_label_kind, check_labels
 from subtuning.tasks.splits import share_or_count, take
 
 MAX_CLASSES = 100_000
+MAX_IMAGES = 50_000_000
+"""Labels are read into memory, so there is a limit; ImageNet-21k has 14 million."""
+
+MAX_PIXELS = 89_478_485
+"""Height x width of one image at most: Pillow's own limit for picture files."""
+
+_LARGEST_NAMES = 100_000_000
+_LARGEST_TURNED = 4_000_000_000
+_LARGEST_HEADER = 10_000
+_UNPACKED = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1100}
+"""Bytes that one byte of the file can become, for the two ways in which NumPy packs. Deflate's limit is 1032; with the
+other ways of zip, some kilobytes can become terabytes."""
+
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
+_DAMAGE += (OverflowError, MemoryError, TypeError)
 _NAMES = {"train": ("x_train", "y_train"), "val": ("x_val", "y_val"), "test": ("x_test", "y_test")}
 
 
@@ -45,18 +61,19 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
 def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """Shape and type of every array of the file, from the headers alone."""
     if not path.is_file():
-        raise UserError(
-            f"array file {path} does not exist; path: must be a .npz file with x_train, y_train, x_test, y_test"
-        )
-    shapes = {}
+        found = "is no file" if path.exists() else "does not exist"
+        raise UserError(f"array file {path} {found}; path: must be a .npz file with x_train, y_train, x_test, y_test")
+    shapes, promised = {}, {}
     try:
         with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if name.endswith(".npy"):
-                    with archive.open(name) as member:
+            for entry in archive.infolist():
+                if entry.filename.endswith(".npy"):
+                    with archive.open(entry) as member:
                         shape, _, dtype = _header(member)
-                        shapes[name.removesuffix(".npy")] = (shape, dtype)
-    except _DAMAGE:
+                        name = entry.filename.removesuffix(".npy")
+                        shapes[name] = (shape, dtype)
+                        promised[name] = member.tell() + math.prod(shape) * dtype.itemsize, _possible(entry, path)
+    except Exception:  # NumPy reads a header as Python; what is none has all of Python's exceptions
         raise UserError(f"{path} is not a readable .npz file: damaged, or not made by numpy.savez") from None
     missing = [name for part in ("train", "test") for name in _NAMES[part] if name not in shapes]
     missing += [name for name, other in (_NAMES["val"], _NAMES["val"][::-1]) if other in shapes and name not in shapes]
@@ -65,36 +82,51 @@ def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     objects = [name for name, (_, dtype) in shapes.items() if dtype.hasobject]
     if objects:
         raise UserError(f"{path}: {listed(objects)} holds Python objects, which are not read; save plain numbers")
+    untrue = [f"{name} {shapes[name][0]}" for name, (size, possible) in promised.items() if not 0 <= size <= possible]
+    if untrue:
+        raise UserError(f"{path}: these arrays claim to be larger than what the file can hold: {listed(untrue)}")
     return shapes
+
+
+def _possible(entry: zipfile.ZipInfo, path: Path) -> int:
+    """How many bytes an array can have at most, whatever its header says."""
+    if entry.compress_type not in _UNPACKED:
+        raise ValueError("not a way in which NumPy packs")
+    return min(entry.file_size, _UNPACKED[entry.compress_type] * min(entry.compress_size, path.stat().st_size))
 
 
 def _header(member) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = np.lib.format.read_magic(member)
     if version[0] == 1:
         return np.lib.format.read_array_header_1_0(member)
-    return np.lib.format.read_array_header_2_0(member)
+    length = member.read(4)  # NumPy would read as much as is claimed here before it complains
+    size = int.from_bytes(length, "little")
+    if size > _LARGEST_HEADER:
+        raise ValueError("not a header")
+    return np.lib.format.read_array_header_2_0(io.BytesIO(length + member.read(size)))
 
 
 def _image_size(path: Path, name: str, shapes: dict) -> tuple[int, tuple[int, int, int]]:
     """Number of images and (H, W, C) of one x_* array."""
     shape, dtype = shapes[name]
-    if dtype != np.uint8 or len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)) or 0 in shape:
+    if dtype != np.uint8 or len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)) or min(shape) < 1:
         raise UserError(f"{path}: {name} is {dtype} {shape}; it must be uint8, N x H x W or N x H x W x 1 or 3")
+    if shape[0] > MAX_IMAGES or shape[1] * shape[2] > MAX_PIXELS:
+        raise UserError(
+            f"{path}: {name} is {shape}; there may be {MAX_IMAGES:,} images of {MAX_PIXELS:,} pixels at most"
+        )
     return shape[0], (shape[1], shape[2], shape[3] if len(shape) == 4 else 1)
 
 
 def _labels(path: Path, shapes: dict, counts: dict[str, int]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     labels, names = {}, None
+    _check_label_headers(path, shapes, counts)
     try:
         with np.load(path, allow_pickle=False) as data:
             labels = {part: data[_NAMES[part][1]] for part in counts}
             names = [str(name) for name in data["class_names"].ravel()] if "class_names" in shapes else None
     except _DAMAGE:
         raise UserError(f"{path} is damaged: its labels cannot be read") from None
-    for part, values in labels.items():
-        if len(values.shape) == 1 and len(values) != counts[part]:
-            x, y = _NAMES[part]
-            raise UserError(f"{path}: {x} has {counts[part]} images, but {y} has {len(values)} labels")
     if names is None:
         whole = [int(values.max()) for values in labels.values() if values.dtype.kind in "iu" and values.size]
         names = [str(i) for i in range(min(max(whole, default=1), MAX_CLASSES - 1) + 1)]
@@ -103,12 +135,28 @@ def _labels(path: Path, shapes: dict, counts: dict[str, int]) -> tuple[dict[str,
     return {part: checked[part] for part in PARTS if part in checked}, classes
 
 
+def _check_label_headers(path: Path, shapes: dict, counts: dict[str, int]) -> None:
+    """What is wrong with labels or class names is told before they are read: they may be as large as a disk."""
+    for part, count in counts.items():
+        x, y = _NAMES[part]
+        shape, dtype = shapes[y]
+        check_label_kind(shape, dtype, f"{path}: {y}")
+        if shape[0] != count:
+            raise UserError(f"{path}: {x} has {count} images, but {y} has {shape[0]} labels")
+    if "class_names" in shapes:
+        shape, dtype = shapes["class_names"]
+        if math.prod(shape) * dtype.itemsize > _LARGEST_NAMES or math.prod(shape) > MAX_CLASSES:
+            raise UserError(f"{path}: class_names is {dtype} {shape}; it must be a name for each class")
+
+
 def read_rows(path: Path, name: str, size: tuple[int, ...]) -> Iterator[np.ndarray]:
     """The images (uint8, of shape `size`) of one array, in order, without loading the array."""
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
             shape, columns_first, _ = _header(member)
             if columns_first and len(shape) > 1:
+                if math.prod(shape) > _LARGEST_TURNED:
+                    raise UserError(f"{path}: {name} is stored column by column; save np.ascontiguousarray of it")
                 yield from np.load(path, allow_pickle=False)[name].reshape(shape[0], *size)
                 return
             for _ in range(shape[0]):

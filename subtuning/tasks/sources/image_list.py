@@ -16,6 +16,9 @@ BOTH = ("train800val200.txt", "trainval.txt")
 
 MAX_CLASSES = 100_000
 
+MAX_LIST_BYTES = 500_000_000
+"""Millions of lines. A larger list is none: a file of one gigabyte or terabyte may take no place on the disk."""
+
 
 def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """Classes are the lines of `classes.txt` if there is one, else the numbers from 0 to the largest label."""
@@ -38,17 +41,13 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
 
 def read_list(file: Path) -> list[tuple[str, int]]:
     """The (path, label) pairs of a list file. Raises `UserError` that names wrong lines."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not UTF-8 text; it must hold lines 'path label'") from None
     entries, wrong, outside = [], [], []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(file, "lines 'path label'"), 1):
         if not line.strip():
             continue
         path, _, label = line.strip().rpartition(" ")
         path = path.strip()
-        if not path or not (label.isascii() and label.isdigit()) or int(label) >= MAX_CLASSES:
+        if not path or not (label.isascii() and label.isdigit()) or len(label) > 9 or int(label) >= MAX_CLASSES:
             wrong.append(f"line {number} ({line.strip()[:60]})")
             continue
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\0" in path:
@@ -61,6 +60,15 @@ def read_list(file: Path) -> list[tuple[str, int]]:
     if not entries:
         raise UserError(f"{file} is empty; it must hold lines 'path label'")
     return entries
+
+
+def _lines(file: Path, what: str) -> list[str]:
+    if file.stat().st_size > MAX_LIST_BYTES:
+        raise UserError(f"{file} is larger than {MAX_LIST_BYTES:,} bytes; it must hold {what}")
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{file} is not UTF-8 text; it must hold {what}") from None
 
 
 def _find(root: Path, names: tuple[str, ...]) -> Path | None:
@@ -93,7 +101,7 @@ def _classes(root: Path, entries: dict, lists: dict[str, Path]) -> tuple[str, ..
     file = root / "classes.txt"
     if not file.is_file():
         return check_classes([str(i) for i in range(highest + 1)], str(root))
-    names = file.read_text(encoding="utf-8-sig").splitlines()
+    names = _lines(file, "one class name a line")
     for part in PARTS:
         wrong = [f"{path} {label}" for path, label in entries[part] if label >= len(names)]
         if wrong:

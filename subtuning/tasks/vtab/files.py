@@ -12,6 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from subtuning.errors import UserError, listed
 
+MAX_MEMBER_BYTES = 2_000_000_000
+"""Published members that are read whole (pictures, lists, the inner archive of Caltech101) have far fewer."""
+
 _VERIFIED = ".verified.json"
 DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
@@ -143,7 +146,7 @@ def _zip_members(path: Path) -> Iterator[Member]:
         for entry in archive.infolist():
             check_name(entry.filename, path)
             if not entry.is_dir():
-                yield Member(entry.filename, path, lambda entry=entry: archive.read(entry))
+                yield Member(entry.filename, path, lambda entry=entry: _content(archive.open, entry, path))
 
 
 def tar_members(archive: tarfile.TarFile, path: Path) -> Iterator[Member]:
@@ -153,7 +156,17 @@ def tar_members(archive: tarfile.TarFile, path: Path) -> Iterator[Member]:
         if entry.issym() or entry.islnk():
             yield Member(_plain(entry.name), path, lambda entry=entry: _refuse_link(entry.name, path))
         elif entry.isfile():
-            yield Member(_plain(entry.name), path, lambda entry=entry: archive.extractfile(entry).read())
+            yield Member(_plain(entry.name), path, lambda entry=entry: _content(archive.extractfile, entry, path))
+
+
+def _content(open_member: Callable, entry: zipfile.ZipInfo | tarfile.TarInfo, path: Path) -> bytes:
+    """A member's bytes, unless it claims to hold more than any published one, as an archive bomb does."""
+    is_zip = isinstance(entry, zipfile.ZipInfo)
+    name, size = (entry.filename, entry.file_size) if is_zip else (entry.name, entry.size)
+    if size > MAX_MEMBER_BYTES:
+        raise UserError(f"{path} has a member of {size:,} bytes ({name[:80]}); it is not the published archive")
+    with open_member(entry) as member:
+        return member.read()
 
 
 def _plain(name: str) -> str:
