@@ -12,7 +12,7 @@ from subtuning.config import Config, Recipe, load_config, parse_entry
 from subtuning.errors import UserError, did_you_mean
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.runs.store import write_atomically
-from subtuning.tasks import Task, load_task
+from subtuning.tasks import Task, check_content, load_task
 
 
 def pair_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +91,7 @@ class Pair:
         return self.store.require(runs)
 
     def _train_missing(self, missing: list[Run], args: argparse.Namespace) -> None:
+        check_content(self.task.path)
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not keep a busy machine from working
         import torch
 

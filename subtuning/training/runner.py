@@ -21,6 +21,7 @@ from subtuning.backbones.graph import split_model
 from subtuning.backbones.weights import load_weights, new_model
 from subtuning.config import Backbone as BackboneSpec
 from subtuning.errors import UserError
+from subtuning.runs.claims import Claims
 from subtuning.runs.identity import Run
 from subtuning.runs.store import Store
 from subtuning.tasks import Task
@@ -61,8 +62,9 @@ class Workplace:
 def train_missing(runs: Sequence[Run], place: Workplace) -> int:
     """Train those of `runs` that the store lacks and return how many that were.
 
-    A run's record is written the moment the run is finished. On SIGINT or SIGTERM the state of unfinished runs is saved
-    and `Interrupted` is raised; the next call goes on from there.
+    Runs that another process is training are left to it (see `Claims`). A run's record is written the moment the run is
+    finished. On SIGINT or SIGTERM the state of unfinished runs is saved and `Interrupted` is raised; the next call goes
+    on from there.
 
     Raises:
         UserError: weights that are missing or not those that the runs name.
@@ -72,11 +74,13 @@ def train_missing(runs: Sequence[Run], place: Workplace) -> int:
         return 0
     make_repeatable()
     trunk = load_trunk(place)
-    total = sum(run.recipe.epochs for run in missing)
-    with Interrupt() as interrupt, _progress_bar(total) as bar:
-        for group in lane_groups(missing, place):
-            _train_group(group, trunk, place, interrupt, bar)
-    return len(missing)
+    total, trained = sum(run.recipe.epochs for run in missing), 0
+    with Interrupt() as interrupt, _progress_bar(total) as bar, Claims(place.store) as claims:
+        for mine in claims.shares(lane_groups(missing, place), interrupt.pause):
+            for group in lane_groups(mine, place):  # anew: another trainer may have saved a later step and died
+                _train_group(group, trunk, place, interrupt, bar)
+            trained += len(mine)
+    return trained
 
 
 def lane_groups(runs: Sequence[Run], place: Workplace) -> list[list[Run]]:
@@ -96,7 +100,9 @@ def _train_group(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Int
     """Train one group; when memory runs out, train its two halves one after the other."""
     try:
         _train_together(runs, trunk, place, interrupt, bar)
-    except torch.OutOfMemoryError:
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         if len(runs) == 1:
             raise UserError(
                 f"run {runs[0]} does not fit into the memory of {place.device}; lower recipe.batch_size"
@@ -112,6 +118,11 @@ def _train_group(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Int
         _train_group(group, trunk, place, interrupt, bar)
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out: of the GPU, of torch on the CPU (a plain RuntimeError), or of NumPy."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+
+
 def _train_together(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Interrupt, bar: tqdm) -> None:
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     train, scored = images_of(runs[0].split, place.task, runs[0].backbone, place.device, place.dtype)
@@ -124,7 +135,7 @@ def _train_together(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: 
         group.advance()
         if group.step % group.steps_per_epoch == 0:
             images = (group.step - first) * len(group.train) / group.steps_per_epoch * len(runs)
-            rate = images / (time.monotonic() - begun)
+            rate = images / max(time.monotonic() - begun, 1e-9)
             epoch = f"epoch {group.step // group.steps_per_epoch}/{group.recipe.epochs}"
             bar.set_postfix_str(f"{epoch}, {rate:,.0f} images/s over all lanes", refresh=False)
             bar.update(len(group.lanes))
@@ -141,10 +152,13 @@ def _train_together(runs: list[Run], trunk: Trunk, place: Workplace, interrupt: 
 
 
 def _resume(group: LaneGroup, place: Workplace) -> None:
-    for state in group.lanes:
-        if saved := place.checkpoints.load(state.run.id, place.device):
-            group.step = saved["step"]
-            state.restore(saved)
+    saved = [place.checkpoints.load(state.run.id, place.device) for state in group.lanes]
+    if len({state and state["step"] for state in saved}) > 1:
+        return  # without file locks another trainer may have saved or finished some since they were grouped: begin anew
+    for state, found in zip(group.lanes, saved, strict=True):
+        if found:
+            group.step = found["step"]
+            state.restore(found)
 
 
 def _save(group: LaneGroup, place: Workplace) -> None:

@@ -1,5 +1,8 @@
 """TensorBoard scalars of a finished run."""
 
+import contextlib
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,34 @@ def scalars_folder(run: Run, folder: Path) -> Path:
 
 
 def write_scalars(record: dict[str, Any], run: Run, folder: Path) -> None:
-    """Write a finished run's curve (a point an epoch) and its final score."""
-    with SummaryWriter(str(scalars_folder(run, folder)), max_queue=10_000) as writer:
-        for point in record["curve"]:
-            for name in ("train_loss", "train_accuracy", "lr"):
-                writer.add_scalar(name, point[name], point["epoch"])
-        if record["metrics"]:
-            for name in ("accuracy", "loss"):
-                writer.add_scalar(f"scored/{name}", record["metrics"][name], run.recipe.epochs)
+    """Write a finished run's curve (a point an epoch) and its final score.
+
+    Raises:
+        OSError: they cannot be written, say because the disk is full.
+    """
+    where = str(scalars_folder(run, folder))
+    try:
+        with _silent_threads(), SummaryWriter(where, max_queue=10_000) as writer:
+            _add_scalars(writer, record, run)
+    except OSError as error:
+        error.filename = error.filename or where
+        raise
+
+
+def _add_scalars(writer: SummaryWriter, record: dict[str, Any], run: Run) -> None:
+    for point in record["curve"]:
+        for name in ("train_loss", "train_accuracy", "lr"):
+            writer.add_scalar(name, point[name], point["epoch"])
+    if record["metrics"]:
+        for name in ("accuracy", "loss"):
+            writer.add_scalar(f"scored/{name}", record["metrics"][name], run.recipe.epochs)
+
+
+@contextlib.contextmanager
+def _silent_threads() -> Iterator[None]:
+    """The writer's thread prints a traceback of an error that it also raises here; once is enough."""
+    before, threading.excepthook = threading.excepthook, lambda _: None
+    try:
+        yield
+    finally:
+        threading.excepthook = before
