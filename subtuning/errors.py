@@ -1,5 +1,6 @@
 """The one exception that a user of this project should ever see."""
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -27,6 +28,27 @@ def printable(text: str) -> str:
 def trouble(error: OSError, what: object = "") -> UserError:
     """The sentence for what the system refuses: no permission, a full disk, a name that is too long, linked circles."""
     return UserError(f"{error.filename or what}: {(error.strerror or str(error)).lower()}")
+
+
+KEPT = "and run the same command again, which goes on with what is missing"
+
+PLACE_PROBLEMS = {
+    errno.ENOSPC: f"the disk is full; make room {KEPT}",
+    errno.EDQUOT: f"the disk quota is used up; make room {KEPT}",
+    errno.EFBIG: f"the file would be larger than its file system or a limit (ulimit -f) allows; raise it {KEPT}",
+    errno.EROFS: f"the file system is read-only; make it writable {KEPT}",
+    errno.EACCES: f"permission denied; let this user read and write there {KEPT}",
+    errno.EPERM: f"the operation is not permitted; let this user read and write there {KEPT}",
+    errno.EIO: f"the disk reports an input/output error; repair or replace it {KEPT}",
+    errno.EMFILE: f"too many files are open; raise the limit (ulimit -n) {KEPT}",
+}
+"""What the place where files lie can do to any command, and what the user does about it."""
+
+
+def place_problem(error: OSError) -> str | None:
+    """One sentence for an error that comes from the place where files lie, None for any other."""
+    words = PLACE_PROBLEMS.get(error.errno)
+    return words and f"{error.filename or 'a file'}: {words}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from subtuning.runs.store import write_atomically
+
 NAMES = ["task", "backbone", "table", "name", "layer", "layers", "method", "direction"]
 """Columns that hold names; a subset called ``1``, ``NA`` or ``none`` stays a name."""
 
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table: UTF-8, six significant digits, an empty cell where there is no number."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    write_text(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"), path)
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
@@ -21,7 +21,7 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def write_text(text: str, path: str | Path) -> None:
-    """Write `text` as UTF-8 and make the folder if there is none."""
+    """Write `text` as UTF-8, whole or not at all, and make the folder if there is none."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_atomically(path, text)

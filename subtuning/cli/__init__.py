@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from subtuning.errors import UserError, trouble
+from subtuning.errors import UserError, place_problem, trouble
 
 VERBS = {
     "layers": ("backbone", "show a model's layers: what there is to choose from"),
@@ -35,7 +35,8 @@ VERBS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Returns 0, or 2 after a user's error, or 128 + the signal's number after an interruption."""
+    """Run one verb. Returns 0, or 2 after a user's error or one of the disk's (it is full, or must not be written), or
+    128 + the signal's number after an interruption."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="subtuning", description="Which layers of a pretrained model to fine-tune.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -59,6 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (head, less) has seen enough
         sys.stderr.close()
     except OSError as error:
-        print(f"error: {trouble(error, args.verb)}", file=sys.stderr)
+        print(f"error: {place_problem(error) or trouble(error, args.verb)}", file=sys.stderr)
         return 2
     return 0

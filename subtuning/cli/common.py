@@ -14,7 +14,7 @@ from subtuning.config.values import NAME_PATTERN
 from subtuning.errors import UserError, did_you_mean
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.runs.store import write_atomically
-from subtuning.tasks import Task, load_task
+from subtuning.tasks import Task, check_content, load_task
 
 
 def pair_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,6 +118,7 @@ class Pair:
                 write_scalars(record, run, folder)
 
     def _train_missing(self, missing: list[Run], args: argparse.Namespace) -> None:
+        check_content(self.task.path)
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not keep a busy machine from working
         import torch
 

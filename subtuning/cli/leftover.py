@@ -22,26 +22,33 @@ def remove_stale_lock(memory: Path = MEMORY) -> None:
     locks, host = memory / "locks", memory / "subtuning_host"
     if not locks.is_dir() or not host.is_file() or host.read_text(encoding="utf-8") != socket.gethostname():
         return
-    if not _in_use(memory.resolve().parent):
+    users = _users(memory.resolve().parent)
+    if users == {"subtuning"}:
+        print(
+            "A job of the run that was killed still works here; let it finish or end it, and give the command again.",
+            file=sys.stderr,
+        )
+    if not users:
         shutil.rmtree(locks, ignore_errors=True)
         print("The last run was killed; its lock is removed, and what it finished is kept.", file=sys.stderr)
 
 
-def _in_use(folder: Path) -> bool:
-    """Whether a process other than this one and its parents runs the workflow in `folder`."""
+def _users(folder: Path) -> set[str]:
+    """The commands (`snakemake`, `subtuning`) that processes other than this one and its parents run in `folder`."""
     import psutil
 
     me = psutil.Process()
-    own = {me.pid, *(parent.pid for parent in me.parents())}
+    own, users = {me.pid, *(parent.pid for parent in me.parents())}, set()
     for process in psutil.process_iter(["pid", "cmdline"]):
-        words = {Path(word).name for word in process.info["cmdline"] or []}
-        if process.info["pid"] in own or not words & {"snakemake", "subtuning"}:
+        found = {Path(word).name for word in process.info["cmdline"] or []} & {"snakemake", "subtuning"}
+        if process.info["pid"] in own or not found:
             continue
         try:
-            if Path(process.cwd()) == folder:
-                return True
+            here = Path(process.cwd()) == folder
         except psutil.NoSuchProcess:
             continue
         except psutil.AccessDenied:  # somebody else's: perhaps here
-            return True
-    return False
+            here, found = True, {"snakemake"}
+        if here:
+            users |= found
+    return users

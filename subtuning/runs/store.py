@@ -14,6 +14,12 @@ from typing import Any
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run, canonical_json
 
+FORMAT = 1
+"""Of the records that this version writes. A record without one has format 1."""
+
+NEEDED = {"names", "identity", "status", "metrics", "seconds", "peak_memory_bytes"}
+"""What tables read of a record. One that lacks any of them is no finished run and is trained again."""
+
 
 class Store:
     """Finished runs in a folder such as `results/runs`."""
@@ -26,8 +32,20 @@ class Store:
         return self.folder / run_id[:2] / f"{run_id}.json"
 
     def get(self, run: Run) -> dict[str, Any] | None:
-        """The record of a finished run (`done` or `diverged`), or None if it is not finished."""
-        return self._read(self.path(run.id))
+        """The record of a finished run (`done` or `diverged`), or None if it is not finished.
+
+        It has the names that the task and the backbone have now, whatever they were called when it was trained.
+
+        Raises:
+            UserError: a later version of this package wrote it.
+        """
+        record = self._read(self.path(run.id))
+        if record and record.get("format", FORMAT) != FORMAT:
+            raise UserError(
+                f"{self.path(run.id)} has format {record['format']}, and this version of subtuning reads format "
+                f"{FORMAT}; use the version that wrote it, or another folder for results"
+            )
+        return {**record, "names": _names(run)} if record and record.keys() >= NEEDED else None
 
     def record(self, run_id: str) -> dict[str, Any] | None:
         """The record with this id, or None where there is none that is whole."""
@@ -53,17 +71,17 @@ class Store:
 
     def add(self, run: Run, result: dict[str, Any]) -> dict[str, Any]:
         """Write the record of a finished run, whole or not at all, and return it."""
-        names = dict(zip(("task", "backbone"), run.names, strict=True))
-        record = {"id": run.id, "names": names, "identity": run.identity(), **result}
+        record = {"format": FORMAT, "id": run.id, "names": _names(run), "identity": run.identity(), **result}
         path = self.path(run.id)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
         return record
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """All whole records, in the order of their ids."""
+        """All whole records of this version's format, in the order of their ids."""
         for path in sorted(self.folder.glob("??/*.json")):
-            if (record := self._read(path)) is not None:
+            record = self._read(path)
+            if record and record.get("format", FORMAT) == FORMAT and record.keys() >= NEEDED:
                 yield record
 
     def made_by_other_code(self, runs: Iterable[Run]) -> int:
@@ -83,6 +101,10 @@ class Store:
         return record if isinstance(record, dict) and record.get("id") == path.stem else None
 
 
+def _names(run: Run) -> dict[str, str]:
+    return dict(zip(("task", "backbone"), run.names, strict=True))
+
+
 def _without_code(identity: dict[str, Any]) -> str:
     return canonical_json({key: value for key, value in identity.items() if key != "code"})
 
@@ -97,6 +119,8 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         Path(partial).chmod(0o644)
         Path(partial).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(partial).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(path)  # a full disk does not say of itself which file it was
         raise

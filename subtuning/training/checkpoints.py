@@ -18,7 +18,11 @@ class Checkpoints:
         return self.folder / f"{run_id}.pt"
 
     def save(self, run_id: str, state: dict[str, Any]) -> None:
-        """Write (or replace) a checkpoint; a reader never sees a part of it."""
+        """Write (or replace) a checkpoint; a reader never sees a part of it.
+
+        Raises:
+            OSError: it cannot be written, say because the disk is full; the checkpoint before it stays.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / f".{run_id}.{os.getpid()}.partial"
         try:
@@ -27,6 +31,12 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self.path(run_id))
+        except (OSError, RuntimeError) as error:
+            reason = error if isinstance(error, OSError) else error.__context__  # torch wraps the file's own error
+            if not isinstance(reason, OSError):
+                raise
+            reason.filename = str(self.path(run_id))
+            raise reason from None
         finally:
             partial.unlink(missing_ok=True)
 

@@ -1,7 +1,10 @@
 """Ctrl-C and the scheduler's SIGTERM: finish the step, save, leave."""
 
 import signal
+import time
 from types import FrameType
+
+SECONDS_OF_A_PAUSE = 0.5
 
 
 class Interrupted(BaseException):
@@ -30,6 +33,11 @@ class Interrupt:
     def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def pause(self) -> None:
+        """Wait half a second. Raises `Interrupted` if a signal came."""
+        self.check()
+        time.sleep(SECONDS_OF_A_PAUSE)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self.signum, self.stopping = signum, True

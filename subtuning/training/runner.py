@@ -19,6 +19,7 @@ from subtuning.backbones.graph import split_model
 from subtuning.backbones.weights import load_weights, new_model
 from subtuning.config import Backbone as BackboneSpec
 from subtuning.errors import UserError
+from subtuning.runs.claims import Claims
 from subtuning.runs.identity import Run
 from subtuning.runs.store import Store
 from subtuning.tasks import Task
@@ -68,8 +69,9 @@ class Workplace:
 def train_missing(runs: Sequence[Run], place: Workplace) -> int:
     """Train those of `runs` that the store lacks and return how many that were.
 
-    A run's record is written the moment the run is finished. On SIGINT or SIGTERM the state of unfinished runs is saved
-    and `Interrupted` is raised; the next call goes on from there.
+    Runs that another process is training are left to it (see `Claims`). A run's record is written the moment the run is
+    finished. On SIGINT or SIGTERM the state of unfinished runs is saved and `Interrupted` is raised; the next call goes
+    on from there.
 
     Raises:
         UserError: weights that are missing or not those that the runs name.
@@ -79,11 +81,12 @@ def train_missing(runs: Sequence[Run], place: Workplace) -> int:
         return 0
     make_repeatable()
     trunk = load_trunk(place)
-    total = sum(run.recipe.epochs for run in missing)
-    with Interrupt() as interrupt, _progress_bar(total) as bar:
-        for alike in _alike(missing):
-            _Training(alike, trunk, place, interrupt, bar).all()
-    return len(missing)
+    total, trained = sum(run.recipe.epochs for run in missing), 0
+    with Interrupt() as interrupt, _progress_bar(total) as bar, Claims(place.store) as claims:
+        for mine in claims.shares(_alike(missing), interrupt.pause):
+            _Training(mine, trunk, place, interrupt, bar).all()
+            trained += len(mine)
+    return trained
 
 
 def _alike(runs: Sequence[Run]) -> list[list[Run]]:
@@ -232,10 +235,13 @@ class _Training:
 
 
 def _resume(group: LaneGroup, place: Workplace) -> None:
-    for state in group.lanes:
-        if saved := place.checkpoints.load(state.run.id, place.device):
-            group.step = saved["step"]
-            state.restore(saved)
+    saved = [place.checkpoints.load(state.run.id, place.device) for state in group.lanes]
+    if len({state and state["step"] for state in saved}) > 1:
+        return  # without file locks another trainer may have saved or finished some since they were grouped: begin anew
+    for state, found in zip(group.lanes, saved, strict=True):
+        if found:
+            group.step = found["step"]
+            state.restore(found)
 
 
 def _save(group: LaneGroup, place: Workplace) -> None:

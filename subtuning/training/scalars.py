@@ -1,6 +1,9 @@
 """TensorBoard scalars of a finished run. Needs torch only to write them."""
 
+import contextlib
 import shutil
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +20,41 @@ def scalars_folder(run: Run, folder: Path) -> Path:
 
 
 def write_scalars(record: dict[str, Any], run: Run, folder: Path) -> None:
-    """Write a finished run's curve (a point an epoch) and its final score, all or nothing, in place of earlier ones."""
+    """Write a finished run's curve (a point an epoch) and its final score, all or nothing, in place of earlier ones.
+
+    Raises:
+        OSError: they cannot be written, say because the disk is full.
+    """
     from torch.utils.tensorboard import SummaryWriter
 
     place = scalars_folder(run, folder)
     partial = folder / f".{run.id}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    with SummaryWriter(str(partial), max_queue=10_000) as writer:
-        for point in record["curve"]:
-            for name in ("train_loss", "train_accuracy", "lr"):
-                writer.add_scalar(name, point[name], point["epoch"])
-        if record["metrics"]:
-            for name in ("accuracy", "loss"):
-                writer.add_scalar(f"scored/{name}", record["metrics"][name], run.recipe.epochs)
-    shutil.rmtree(place, ignore_errors=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial.replace(place)
+    try:
+        with _silent_threads(), SummaryWriter(str(partial), max_queue=10_000) as writer:
+            _add_scalars(writer, record, run)
+        shutil.rmtree(place, ignore_errors=True)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial.replace(place)
+    except OSError as error:
+        error.filename = error.filename or str(place)
+        raise
+
+
+def _add_scalars(writer: Any, record: dict[str, Any], run: Run) -> None:
+    for point in record["curve"]:
+        for name in ("train_loss", "train_accuracy", "lr"):
+            writer.add_scalar(name, point[name], point["epoch"])
+    if record["metrics"]:
+        for name in ("accuracy", "loss"):
+            writer.add_scalar(f"scored/{name}", record["metrics"][name], run.recipe.epochs)
+
+
+@contextlib.contextmanager
+def _silent_threads() -> Iterator[None]:
+    """The writer's thread prints a traceback of an error that it also raises here; once is enough."""
+    before, threading.excepthook = threading.excepthook, lambda _: None
+    try:
+        yield
+    finally:
+        threading.excepthook = before

@@ -1,5 +1,6 @@
 """The store: whole records or none, each run once."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from subtuning.runs import Run, Store
 from subtuning.runs.store import write_atomically
 from tests.tiny import make_run
 
-RESULT = {"status": "done", "metrics": {"accuracy": 0.5}}
+RESULT = {"status": "done", "metrics": {"accuracy": 0.5}, "seconds": 1.0, "peak_memory_bytes": 1}
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_a_record_comes_back_as_it_was_written(store):
 
 
 def test_diverged_runs_are_finished_runs(store):
-    store.add(make_run(), {"status": "diverged", "metrics": None})
+    store.add(make_run(), RESULT | {"status": "diverged", "metrics": None})
     assert store.missing([make_run()]) == []
 
 
@@ -101,7 +102,7 @@ def test_a_write_that_fails_leaves_the_old_record_and_no_rubbish(store, monkeypa
 
 
 def disk_full(*_):
-    raise OSError("disk full")
+    raise OSError(errno.ENOSPC, "disk full")
 
 
 def test_a_reader_never_sees_a_half_written_file(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """From runs to records: what is trained on what, kill and resume, memory, divergence."""
 
+import errno
 import json
 import os
 import signal
@@ -309,7 +310,7 @@ def test_a_checkpoint_is_written_whole_or_not_at_all(place, monkeypatch):
 
 
 def disk_full(*_):
-    raise OSError("disk full")
+    raise OSError(errno.ENOSPC, "disk full")
 
 
 @pytest.mark.parametrize("step", [0, 4])

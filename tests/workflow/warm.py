@@ -112,6 +112,10 @@ def _use_package(folder: str) -> None:
 
 def _run(words: list[str]) -> int:
     sys.argv = words
+    if faults := os.environ.get("INJECTED_FAULTS"):
+        from tests.faults import injected
+
+        injected.inject(json.loads(faults))
     try:
         if words[0] == "subtuning":
             from subtuning.cli import main

@@ -1,0 +1,78 @@
+"""A store with a thousand records: what is read of it, counted in files, not in seconds."""
+
+import hashlib
+import json
+import sys
+
+import pytest
+
+from subtuning.cli import main
+from tests.faults.compare import RUNS
+
+MANY = 1000
+
+
+@pytest.fixture
+def large(undisturbed, folder, finish):
+    """The store of a finished profile and a thousand records of other code."""
+    finish(folder)
+    one = json.loads(next((folder / "results/runs").glob("*/*.json")).read_text())
+    for number in range(MANY):
+        name = hashlib.sha256(str(number).encode()).hexdigest()[:32]
+        record = one | {"id": name, "identity": one["identity"] | {"seed": 1000 + number, "code": "0" * 12}}
+        file = folder / "results/runs" / name[:2] / f"{name}.json"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps(record))
+    return folder
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The records that are opened while the test calls a command."""
+    found, watching = [], [True]
+
+    def watch(event, arguments):
+        if watching[0] and event == "open" and "results/runs/" in str(arguments[0]):
+            found.append(str(arguments[0]))
+
+    sys.addaudithook(watch)  # cannot be removed, only told to stop
+    yield found
+    watching[0] = False
+
+
+WORDS = ["profile", "--task", "cells", "--backbone", "tiny", "--folds", "2", "--out", "x.json"]
+
+
+def test_a_finished_step_reads_its_own_records_only(large, opened, monkeypatch):
+    monkeypatch.chdir(large)
+    assert main(WORDS) == 0
+    assert len(set(opened)) == RUNS
+    assert len(opened) <= 3 * RUNS
+
+
+def test_status_reads_what_the_config_plans_only(large, opened, monkeypatch, capsys):
+    monkeypatch.chdir(large)
+    assert main(["status"]) == 0
+    assert "profile" in capsys.readouterr().out
+    assert RUNS <= len(set(opened)) < 60, "planned runs, finished or not"
+
+
+def test_runs_reads_every_record_once(large, opened, monkeypatch, capsys):
+    monkeypatch.chdir(large)
+    assert main(["runs"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == RUNS + MANY + 2
+    assert len(opened) == len(set(opened)) == RUNS + MANY
+
+
+def test_a_step_that_trains_reads_every_record_once_more(large, finish):
+    """To say how many runs other code had finished; the forked trainer counts for itself."""
+    lost = next((large / "results/runs").glob("*/*.json"))
+    wanted = [file for file in sorted((large / "results/runs").glob("*/*.json")) if "0" * 12 not in file.read_text()]
+    lost = wanted[0]
+    lost.unlink()
+    finish(large, ["count_opened", str(large / "opened")])
+    counts = json.loads((large / "opened").read_text())
+    others = {name: count for name, count in counts.items() if name not in {file.stem for file in wanted}}
+    assert len(others) == MANY
+    assert set(others.values()) == {1}
+    assert max(counts.values()) <= 10, "its own ones: once for each question"
