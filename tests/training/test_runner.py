@@ -87,7 +87,7 @@ def test_records_hold_what_tables_need(place, base):
         assert record["trainable_parameters"] == count + head
         assert record["total_parameters"] == sum(counts.values()) + head
         assert record["flops"] == place.layers["total_flops"] + 2 * head
-        assert set(record["metrics"]) == {"accuracy", "loss", "n"}
+        assert set(record["metrics"]) == {"accuracy", "loss", "n", "hits"}
         assert record["metrics"]["n"] == 12
         assert [point["epoch"] for point in record["curve"]] == [1, 2]
         assert record["seconds"] > 0
