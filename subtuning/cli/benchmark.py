@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.common import positive
+from subtuning.cli.common import Pair, positive, read_json
+from subtuning.config import load_config
+from subtuning.search.profile import cv_splits, runs_of
 
-KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start")
+KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start", "racing")
 
 
 def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +27,9 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=positive, default=2, help="of `conventional` (default: %(default)s)")
     parser.add_argument("--singles", type=positive, default=3, help="runs of `conventional` (default: %(default)s)")
     parser.add_argument("--repeats", type=positive, default=5, help="measurements (default: %(default)s)")
-    parser.add_argument("--config", default="config/config.yaml", help="of `start` (default: %(default)s)")
+    parser.add_argument("--config", default="config/config.yaml", help="of `start`, `racing` (default: %(default)s)")
     parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="CSV to write")
@@ -41,6 +44,8 @@ def benchmark(args: argparse.Namespace) -> None:
         from subtuning.benchmark.start import idle
 
         rows = idle(args.config, args.vtab_config, args.repeats)
+    elif args.kind == "racing":
+        rows = _races(args)
     else:
         rows = [_about(args) | row for row in _measurements(args)()]
     table = pd.DataFrame(rows)
@@ -49,6 +54,26 @@ def benchmark(args: argparse.Namespace) -> None:
         from subtuning.analysis.files import write_csv
 
         write_csv(table, args.out)
+
+
+def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """A race on every round of every finished search of the config."""
+    from subtuning.benchmark.racing import race
+
+    config = load_config(args.config)
+    pairs = [(task, backbone) for task in config.tasks for backbone in config.backbones]
+    rows = []
+    for task, backbone in pairs:
+        pair = Pair(argparse.Namespace(task=task, backbone=backbone, recipe=None, **vars(args)))
+        for file in sorted((args.results / task / backbone / "greedy" / "forward").glob("round?.json")):
+            this = read_json(file, "snakemake searches")
+            found = {
+                c["layer"]: pair.store.require(runs_of(pair.base, [tuple(c["subset"])], cv_splits(config.greedy.folds)))
+                for c in this["candidates"]
+            }
+            finished = {layer: records for layer, records in found.items() if all(r["metrics"] for r in records)}
+            rows += [{"task": task, "backbone": backbone, "round": this["round"]} | race(finished)] * bool(finished)
+    return rows
 
 
 def _about(args: argparse.Namespace) -> dict[str, Any]:
