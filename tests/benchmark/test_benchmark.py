@@ -1,0 +1,131 @@
+"""The benchmarks measure what they say: ratios, arithmetic, plain PyTorch that does the same, and races on records."""
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+
+from subtuning.benchmark import racing
+from subtuning.benchmark.job import Job
+from subtuning.benchmark.lanes import Plain
+from subtuning.benchmark.scaling import Watch
+from subtuning.benchmark.timing import Ratio, compare, flops
+from subtuning.cli import main
+from tests.search.test_racing import with_hits
+from tests.tiny import CPU
+
+TINY = ["--model", "test_resnet", "--input-size", "32", "--batch-size", "8", "--images", "40", "--repeats", "1"]
+
+
+def job(**changes):
+    return Job(**{"model": "test_resnet", "input_size": 32, "batch_size": 8, "device": CPU, "images": 40} | changes)
+
+
+def test_a_ratio_is_the_median_of_neighbours():
+    found = Ratio.of([1.0, 2.0, 4.0], [3.0, 4.0, 16.0])
+    assert (found.ours, found.other, found.ratio, found.low, found.high, found.n) == (2.0, 4.0, 3.0, 2.0, 4.0, 3)
+
+
+def test_both_are_called_in_turn_and_the_first_time_does_not_count():
+    calls = []
+    found = compare(lambda: calls.append("ours"), lambda: calls.append("other"), CPU, repeats=2)
+    assert calls == ["ours", "other"] * 3
+    assert found.n == 2
+
+
+def test_operations_are_counted():
+    left, right = torch.ones(4, 8), torch.ones(8, 2)
+    assert flops(lambda: left @ right) == 2 * 4 * 8 * 2
+
+
+def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():
+    this = job(precision="fp32")
+    batch = this.train.batch(np.arange(8))
+    subset = ("layer3.0",)
+    plain, group = Plain(this, subset, batch), this.group([subset])
+    trained = {name for name, p in plain.network.named_parameters() if p.requires_grad}
+    ours = {name for module in group.lanes[0].lane.trained.values() for name, _ in module.named_parameters()}
+    assert trained == ours
+    before = {name: p.detach().clone() for name, p in plain.network.named_parameters()}
+    plain.step()
+    moved = {name for name, p in plain.network.named_parameters() if not torch.equal(p, before[name])}
+    assert moved <= trained
+    assert len(moved) > len(trained) / 2, "all but biases that began at zero behind dead units"
+    several = [(name,) for name in this.layers]
+    singles = [Plain(this, one, batch) for one in several]
+    together = this.group(several)
+    assert flops(lambda: [single.step() for single in singles]) > flops(together.advance) > 0
+
+
+@pytest.mark.parametrize("kind", ["lanes", "overhead", "scaling", "memory", "precision"])
+def test_every_kind_writes_a_table_with_numbers(kind, tmp_path, capsys):
+    out = tmp_path / "speed.csv"
+    assert main(["benchmark", kind, *TINY, "--out", str(out)]) == 0
+    rows = list(csv.DictReader(out.open()))
+    assert rows
+    for row in rows:
+        assert row["model"] == "test_resnet"
+        key = "planned_to_measured" if kind == "memory" else "ratio"
+        assert float(row[key]) > 0
+    assert "test_resnet" in capsys.readouterr().err
+
+
+def test_the_conventional_way_trains_in_processes_of_its_own(tmp_path):
+    out = tmp_path / "speed.csv"
+    assert main(["benchmark", "conventional", *TINY, "--epochs", "1", "--singles", "2", "--out", str(out)]) == 0
+    (row,) = csv.DictReader(out.open())
+    assert row["test_images"] == "797"
+    assert 0 < float(row["accuracy"]) < 1
+    assert 0 < float(row["accuracy_conventional"]) < 1
+    assert float(row["other_s"]) > 1, "a process starts, imports and trains"
+
+
+def test_a_watch_sees_memory_that_is_gone_at_the_end():
+    with Watch(CPU) as watch:
+        held = np.ones(40_000_000)  # 320 MB
+        import time
+
+        time.sleep(0.1)
+        del held
+    assert 250e6 < watch.rise < 500e6
+
+
+def fold(hits, number):
+    found = with_hits(hits)
+    found["metrics"]["accuracy"] = hits / 100
+    return found | {"identity": {"split": "cv", "fold": number}}
+
+
+def test_a_race_on_finished_records():
+    records = {
+        "good": [fold(90, 1), fold(92, 0)],
+        "close": [fold(91, 0), fold(90, 1)],
+        "bad": [fold(30, 0), fold(95, 1)],
+    }
+    found = racing.race(records)
+    assert (found["full"], found["raced"], found["same"]) == ("good", "good", True)
+    assert found["spent"] == 5 / 6, "the bad one is not trained in the second fold"
+    assert found["full_score"] == 0.91
+
+
+@pytest.mark.parametrize(("kind", "classes"), [(racing.bar, 8), (racing.blobs, 6), (racing.texture, 6)])
+def test_synthetic_tasks_can_be_learnt(kind, classes):
+    from sklearn.ensemble import RandomForestClassifier
+
+    data = racing.synthetic(kind, classes, 0)
+    assert data["x_train"].shape == (racing.TRAIN, 32, 32, 1)
+    assert data["x_train"].dtype == np.uint8
+    assert np.bincount(data["y_train"]).min() > racing.TRAIN / classes / 2
+
+    def seen(part):
+        return np.abs(np.fft.fft2(data[f"x_{part}"][..., 0]))[:, :16].reshape(len(data[f"y_{part}"]), -1)
+
+    forest = RandomForestClassifier(100, random_state=0).fit(seen("train"), data["y_train"])
+    assert forest.score(seen("test"), data["y_test"]) > 2 / classes
+
+
+def test_starts_that_cannot_be_measured_are_one_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["benchmark", "start", "--repeats", "1"]) == 2
+    assert "failed; run the workflow once first" in capsys.readouterr().err
