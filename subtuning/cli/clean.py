@@ -23,6 +23,7 @@ SECONDS_UNTIL_LEFT_OVER = 3600
 
 PARTIAL = [
     *("runs/??/.*.json.*", "checkpoints/.*.partial", "tasks/.*.partial", "backbones/*/*.partial"),
+    "tensorboard/.*.partial",
     *("*/*/.*.json.*", "*/*/*/.*.json.*", "*/*/*/*/.*.json.*"),
 ]
 """How commands of this package name what they have not written to its end, below the results folder."""

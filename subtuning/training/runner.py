@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +83,11 @@ def train_missing(runs: Sequence[Run], place: Workplace) -> int:
     trunk = load_trunk(place)
     total, trained = sum(run.recipe.epochs for run in missing), 0
     with Interrupt() as interrupt, _progress_bar(total) as bar, Claims(place.store) as claims:
-        for mine in claims.shares(_alike(missing), interrupt.pause):
-            _Training(mine, trunk, place, interrupt, bar).all()
-            trained += len(mine)
+        for alike in _alike(missing):
+            training = _Training(alike, trunk, place, interrupt, bar)
+            for mine in claims.shares(training.portions(), interrupt.pause):
+                training.train(mine)
+                trained += len(mine)
     return trained
 
 
@@ -126,9 +128,14 @@ class _Training:
         self.plan = self._plan()
         self.cache = self._computed()
 
-    def all(self) -> None:
-        """Train and record all runs."""
-        groups = lane_groups(self.runs, self.place, self.plan.lanes)
+    def portions(self) -> list[list[Run]]:
+        """The runs in portions that are trained at once: each one or several groups of lanes."""
+        groups, size = lane_groups(self.runs, self.place, self.plan.lanes), self.plan.groups
+        return [list(chain(*groups[start : start + size])) for start in range(0, len(groups), size)]
+
+    def train(self, runs: list[Run]) -> None:
+        """Train and record a portion, or what is left of it."""
+        groups = lane_groups(runs, self.place, self.plan.lanes)  # anew: another trainer may have saved a step and died
         if self.plan.groups == 1:
             for group in groups:
                 self._group(group)

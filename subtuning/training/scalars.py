@@ -1,6 +1,8 @@
 """TensorBoard scalars of a finished run. Needs torch only to write them."""
 
 import contextlib
+import errno
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -28,17 +30,27 @@ def write_scalars(record: dict[str, Any], run: Run, folder: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     place = scalars_folder(run, folder)
-    partial = folder / f".{run.id}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = folder / f".{run.id}.{os.getpid()}.partial"
     try:
+        shutil.rmtree(partial, ignore_errors=True)
         with _silent_threads(), SummaryWriter(str(partial), max_queue=10_000) as writer:
             _add_scalars(writer, record, run)
-        shutil.rmtree(place, ignore_errors=True)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial.replace(place)
+        _put(partial, place)
     except OSError as error:
         error.filename = error.filename or str(place)
         raise
+
+
+def _put(partial: Path, place: Path) -> None:
+    """Move a whole folder to its place; what is there already, perhaps since just now, holds the same run."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        partial.replace(place)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _add_scalars(writer: Any, record: dict[str, Any], run: Run) -> None:

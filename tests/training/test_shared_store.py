@@ -41,6 +41,6 @@ def test_checkpoints_that_changed_since_runs_were_grouped(place, base, inputs, l
     assert {place.checkpoints.load(run.id, place.device)["step"] for run in runs} == {3, 5}
     if lost == "gone":
         place.checkpoints.remove(runs[1].id)
-    monkeypatch.setattr(runner, "lane_groups", lambda runs, place: [list(runs)])
+    monkeypatch.setattr(runner, "lane_groups", lambda runs, *_: [list(runs)])
     train_missing(runs, place)
     assert results(place, runs) == results(undisturbed, runs)
