@@ -69,8 +69,8 @@ def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = No
 
     A round is ``{"round", "direction": "forward" | "backward", "base", "base_scores", "candidates", "choice",
     "subset", "stopped"}``; a candidate ``{"layer", "subset", "scores"}`` with one score a fold, in the order of
-    `base_scores`, or null where a run diverged; one that was dropped from a race has fewer scores and, as it has no
-    mean over all folds, none in the table. Rounds that only copy a stopped search have no candidates and no rows.
+    `base_scores`, or null where a run diverged; one that was ``"dropped"`` from a race has fewer scores and, as it
+    has no mean over all folds, none in the table. Rounds that only copy a stopped search have no candidates and no rows.
 
     `diff_previous` is the paired difference to the subset before the round. `chosen` marks the round's best candidate;
     `kept` tells whether the round belongs to the final path: it and all rounds before it improved by more than epsilon
@@ -89,8 +89,10 @@ def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = No
         kept = number["direction"] not in stopped and direction in {None, number["direction"]}
         folds = len(number["base_scores"]) if split == "cv" else None
         for candidate in number["candidates"]:
-            dropped = [None] * (len(number["base_scores"]) - len(candidate["scores"]))
-            values, n = _finished([*candidate["scores"], *dropped], len(number["base_scores"]))
+            scores = candidate["scores"]
+            if candidate.get("dropped"):
+                scores = [*scores, *[None] * (len(number["base_scores"]) - len(scores))]
+            values, n = _finished(scores, len(number["base_scores"]))
             base, _ = _finished(number["base_scores"], len(number["base_scores"]))
             difference = _paired(values, base, folds)
             table.append(

@@ -6,7 +6,7 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
     split               "cv" or "val": what the scores were measured on
     base, base_scores   the subset before the round and its score for every fold
     candidates          [{layer, subset, scores}], one for each layer that could be added (or removed); one that was
-                        dropped from a race has fewer scores than there are folds
+                        dropped from a race has fewer scores than there are folds, and "dropped": true
     choice              the best candidate's layer (null when all diverged, or after the stop)
     subset, scores      the subset after the round, and its scores
     stopped             true when no candidate was better than the base; then `subset` is the base
@@ -72,7 +72,10 @@ def play(
         {"layer": layer, "subset": _plain(subset), "scores": fold_scores(records_of(subset))}
         for layer, subset in options
     ]
-    finished = [c for c in tried if None not in c["scores"] and len(c["scores"]) == len(base_scores)]
+    for candidate in tried:
+        if len(candidate["scores"]) < len(base_scores):
+            candidate["dropped"] = True
+    finished = [c for c in tried if None not in c["scores"] and "dropped" not in c]
     parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
     sign = -1 if direction == "forward" else 1
     best = max(finished, key=lambda c: (mean(c["scores"]), sign * parameters[c["layer"]]), default=None)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.faults.compare import TARGET
-from tests.workflow.conftest import subtuning, warm_environment  # noqa: F401
 from tests.workflow.snake import ROOT, Result, call, new_folder, not_trained_yet
 
 TRAINER = ["subtuning", "profile", "--task", "cells", "--backbone", "tiny", "--folds", "2", "--threads", "1"]
@@ -26,7 +25,7 @@ SNAKEMAKE += [f"{rule}=1" for rule in ("train_profile", "train_greedy", "evaluat
 
 
 @pytest.fixture(scope="session")
-def snakemake(warm_environment):  # noqa: F811
+def snakemake(warm_environment):
     """Calls the workflow with faults in its jobs: `snakemake(folder, ["log_trainings", "log"], target="...")`."""
 
     def run(folder: Path, *faults: list, target: str = "all") -> Result:
@@ -57,13 +56,13 @@ def environment_with(environment, faults):
 
 
 @pytest.fixture(scope="session")
-def trainer(warm_environment):  # noqa: F811
+def trainer(warm_environment):
     """Calls the profile's trainer with faults: `trainer(folder, ["kill_at_event", 3])`."""
     return lambda folder, *faults: call(TRAINER, folder, environment_with(warm_environment, faults))
 
 
 @pytest.fixture(scope="session")
-def finish(trainer, subtuning):  # noqa: F811
+def finish(trainer, subtuning):
     """Gives the same command again, without faults but for those named, and writes the profile's table."""
 
     def run(folder: Path, *faults: list) -> Result:
@@ -77,7 +76,7 @@ def finish(trainer, subtuning):  # noqa: F811
 
 
 @pytest.fixture
-def start(warm_environment, tmp_path):  # noqa: F811
+def start(warm_environment, tmp_path):
     """Starts a command with faults and does not wait for it; what still lives at the end of the test is killed."""
     started, numbers = [], tmp_path / "pids"
     numbers.mkdir()

