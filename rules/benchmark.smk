@@ -40,7 +40,8 @@ rule measure_speed:
         runtime=60,
     shell:
         r"""
-        subtuning benchmark {wildcards.kind} \
+        subtuning benchmark \
+            {wildcards.kind} \
             --model {wildcards.model} \
             --input-size {wildcards.pixels} \
             --threads {threads} \

@@ -1,5 +1,6 @@
 """D: how cost grows with lanes and images, what each layer costs, and how good the memory plan is."""
 
+import gc
 import multiprocessing
 import threading
 from dataclasses import replace
@@ -100,6 +101,7 @@ class Watch:
             torch.cuda.reset_peak_memory_stats(self.device)
             self._before = torch.cuda.memory_allocated(self.device)
             return self
+        gc.collect()  # what is freed meanwhile would hide a rise
         self._process = psutil.Process()
         self._before, self._done = self._process.memory_info().rss, threading.Event()
         self._sampler = threading.Thread(target=self._sample)

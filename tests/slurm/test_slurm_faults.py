@@ -22,7 +22,8 @@ class Faults:
     def __init__(self, cluster, folder):
         self.cluster, self.slow = cluster, folder / "slow"
         self.slow.touch()
-        words = ["--default-resources", "slurm_partition=both", "mem_mb=2000", "runtime=30", "--", TABLE]
+        words = ["--default-resources", "slurm_partition=both", "mem_mb=2000", "runtime=30"]
+        words += ["--set-threads", "train_profile=1", "--", TABLE]  # one fold after the other
         self.flow = Flow(cluster, folder, *words, SLOW=str(self.slow))
 
     def happen(self):

@@ -28,9 +28,10 @@ RUNS = {(name, "cv", fold, 0) for name in [*LAYERS, "linear", "full"] for fold i
 
 
 def start(folder):
-    """A real call, in a process group of its own, as a shell starts it."""
+    """A real call, in a process group of its own, as a shell starts it; with one thread, one fold is trained after the
+    other, so that there is a moment between them."""
     output = (folder / "output.txt").open("w")
-    words = [*SNAKEMAKE, "--cores", "2", TARGET]
+    words = [*SNAKEMAKE, "--cores", "2", "--set-threads", "train_profile=1", "--", TARGET]
     return subprocess.Popen(
         words, cwd=folder, env=real_environment(), stdout=output, stderr=output, start_new_session=True
     )

@@ -57,7 +57,7 @@ BROKEN_FILES = {
         "config/config.yaml is not valid YAML: line 2: the key 'tasks' is repeated; remove one of them",
     ),
     # Snakemake reads the file before the workflow can, and has sentences of its own:
-    "a tab": ("tasks:\n\ta: 1\n", "Config file is not valid JSON or YAML."),
+    "a tab": ("tasks:\n\ta: 1\n", "is not valid YAML: line 2: found character '\\t' that cannot start any"),
     "a list": ("- tasks\n", "Config file must be given as JSON or YAML with keys at top level."),
     "nothing": ("", "Config file must be given as JSON or YAML with keys at top level."),
 }
