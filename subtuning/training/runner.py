@@ -170,7 +170,6 @@ class _Training:
 
     def _group(self, runs: list[Run]) -> None:
         """Train one group; when memory runs out, train its two halves one after the other."""
-        self.interrupt.check()
         try:
             self._together(runs)
         except (RuntimeError, MemoryError) as error:
