@@ -70,7 +70,8 @@ def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = No
     A round is ``{"round", "direction": "forward" | "backward", "base", "base_scores", "candidates", "choice",
     "subset", "stopped"}``; a candidate ``{"layer", "subset", "scores"}`` with one score a fold, in the order of
     `base_scores`, or null where a run diverged; one that was ``"dropped"`` from a race has fewer scores and, as it
-    has no mean over all folds, none in the table. Rounds that only copy a stopped search have no candidates and no rows.
+    has no mean over all folds, none in the table. Rounds that only copy a stopped search have neither candidates nor
+    rows.
 
     `diff_previous` is the paired difference to the subset before the round. `chosen` marks the round's best candidate;
     `kept` tells whether the round belongs to the final path: it and all rounds before it improved by more than epsilon
