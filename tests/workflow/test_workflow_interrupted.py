@@ -177,6 +177,10 @@ def command(tmp_path, script):
     return tmp_path / "bin"
 
 
+def numbers_written(folder):
+    return [len(list((folder / "results").glob(name))) for name in ("runs/*/*.json", "checkpoints/*.pt")]
+
+
 def test_a_time_limit_saves_the_state_though_the_log_has_lost_its_writer(finished, tmp_path):
     """A cluster sends SIGTERM to all processes of a job: `tee` is gone when the training wants to say that it stops."""
     folder = not_trained_yet(finished[0], tmp_path / "project")
@@ -184,6 +188,8 @@ def test_a_time_limit_saves_the_state_though_the_log_has_lost_its_writer(finishe
     wait_for_a_record(folder, process)
     os.killpg(process.pid, signal.SIGTERM)
     assert process.wait(timeout=120) != 0
-    written = [len(list((folder / "results").glob(name))) for name in ("runs/*/*.json", "checkpoints/*.pt")]
+    until = time.monotonic() + 60  # the training may outlive the shell that started it by the step that it finishes
+    while sum(written := numbers_written(folder)) < len(RUNS) and time.monotonic() < until:
+        time.sleep(0.05)
     assert sum(written) == len(RUNS)
     assert written[1]
