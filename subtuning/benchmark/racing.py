@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from subtuning.search.racing import survivors
+from subtuning.search.racing import race
 from subtuning.search.scores import fold_scores, mean
 
 SIZE = 32
 TRAIN, TEST = 600, 100
 
 
-def race(records: dict[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
+def against_full(records: dict[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
     """Play a race on the records of a full search.
 
     Args:
@@ -30,12 +30,9 @@ def race(records: dict[str, Sequence[dict[str, Any]]]) -> dict[str, Any]:
         of all trainings that the race needs.
     """
     folds = len(next(iter(records.values())))
-    images = sum(record["metrics"]["n"] for record in next(iter(records.values())))
     ordered = {layer: sorted(found, key=lambda r: r["identity"]["fold"]) for layer, found in records.items()}
-    alive, trained = list(ordered), 0
-    for count in range(1, folds + 1):
-        trained += len(alive)
-        alive = survivors({layer: ordered[layer][:count] for layer in alive}, images)
+    found, alive = race(list(ordered), folds, lambda layers, fold: [ordered[layer][fold] for layer in layers])
+    trained = sum(map(len, found.values()))
     scores = {layer: mean(fold_scores(found)) for layer, found in ordered.items()}
     full, raced = (max(layers, key=scores.__getitem__) for layers in (ordered, alive))
     return {

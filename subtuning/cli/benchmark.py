@@ -58,7 +58,7 @@ def benchmark(args: argparse.Namespace) -> None:
 
 def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
     """A race on every round of every finished search of the config."""
-    from subtuning.benchmark.racing import race
+    from subtuning.benchmark.racing import against_full
 
     config = load_config(args.config)
     pairs = [(task, backbone) for task in config.tasks for backbone in config.backbones]
@@ -72,7 +72,8 @@ def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
                 for c in this["candidates"]
             }
             finished = {layer: records for layer, records in found.items() if all(r["metrics"] for r in records)}
-            rows += [{"task": task, "backbone": backbone, "round": this["round"]} | race(finished)] * bool(finished)
+            if finished:
+                rows.append({"task": task, "backbone": backbone, "round": this["round"]} | against_full(finished))
     return rows
 
 

@@ -35,13 +35,10 @@ def greedy_train(args: argparse.Namespace) -> None:
 
 def _race(pair: Pair, candidates: list[Subset], args: argparse.Namespace) -> list[dict]:
     """Train the candidates fold by fold, each time only those still in the race; the records of all trained runs."""
-    found: dict[Subset, list[dict]] = {subset: [] for subset in candidates}
-    images = sum(len(pair.task.part(part)[1]) for part in ("train", "val"))
-    alive = candidates
-    for split in _splits(args):
-        for subset, record in zip(alive, pair.train(runs_of(pair.base, alive, [split]), args), strict=True):
-            found[subset].append(record)
-        alive = racing.survivors({subset: found[subset] for subset in alive}, images)
+    splits = _splits(args)
+    found, _ = racing.race(
+        candidates, len(splits), lambda alive, fold: pair.train(runs_of(pair.base, alive, [splits[fold]]), args)
+    )
     return [record for records in found.values() for record in records]
 
 

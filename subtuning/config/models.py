@@ -163,7 +163,7 @@ class Search(Strict):
     racing: bool = Field(
         False,
         description="In greedy rounds after the profile's, stop training candidates whose answers so far say that they "
-        "can hardly overtake the leader. Saves a third to a half of these trainings; with near-equal candidates "
+        "can hardly overtake the leader. Saves about half of these trainings; with near-equal candidates "
         "it may choose another one. docs/performance.md has how often.",
     )
 

@@ -11,7 +11,8 @@ from typing import Any
 from subtuning.config import Config
 from subtuning.runs.identity import Run, Split
 from subtuning.search import greedy
-from subtuning.search.profile import best_layer, candidates, cv_splits, runs_of, subsets
+from subtuning.search.profile import best_layer, candidates, cv_splits, runs_of, shard, subsets
+from subtuning.search.racing import race
 from subtuning.tuning.subsets import FULL, Subset, canonical
 
 Get = Callable[[Run], dict[str, Any] | None]
@@ -73,18 +74,34 @@ def _rounds(
         new = [subset for subset in wanted if (subset, splits[0]) not in known]
         known |= {(run.subset, run.split): run for run in runs_of(base, new, splits)}
         runs = {subset: [known[subset, split] for split in splits] for subset in wanted}
-        steps[f"greedy {direction} {number}"] = Step([run for group in runs.values() for run in group])
-        if any(get(run) is None for group in runs.values() for run in group):
+        step, records = _round(config, runs, get, raced=config.search.racing and previous is not None)
+        steps[f"greedy {direction} {number}"] = step
+        if any(None in found for found in records.values()):
             for later in range(number + 1, config.greedy.max_rounds + 1):
                 count = len(candidates(layers)) - later + 1
                 steps[f"greedy {direction} {later}"] = Step(later=splits * max(count, 0))
             return None
-        rounds.append(greedy.play(layers, direction, previous, _records(runs, get), config.greedy.split))
+        rounds.append(greedy.play(layers, direction, previous, records.__getitem__, config.greedy.split))
     return rounds
 
 
-def _records(runs: dict[Subset, list[Run]], get: Get) -> Callable[[Subset], Sequence[dict[str, Any]]]:
-    return lambda subset: [get(run) for run in runs[subset]]
+def _round(
+    config: Config, runs: dict[Subset, list[Run]], get: Get, raced: bool
+) -> tuple[Step, dict[Subset, list[dict[str, Any] | None]]]:
+    """A round's step and its records as far as they are finished; of a race, only those of candidates still in it."""
+    if not raced:
+        step = Step([run for group in runs.values() for run in group])
+        return step, {subset: list(map(get, group)) for subset, group in runs.items()}
+    step, records = Step(), {}
+    for index in range(config.greedy.shards):  # each shard is a race of its own
+        mine = shard(list(runs), index, config.greedy.shards)
+        folds = len(runs[mine[0]]) if mine else 0
+        found, alive = race(mine, folds, lambda subsets, fold: [get(runs[subset][fold]) for subset in subsets])
+        records |= found
+        step.runs += [run for subset, seen in found.items() for run in runs[subset][: len(seen)]]
+        reached = max(map(len, found.values()), default=0)
+        step.later += [run.split for subset in alive for run in runs[subset][reached:]]
+    return step, records
 
 
 def _evaluation(

@@ -11,20 +11,49 @@ would have overtaken. Differences between trainings that hit all images of a fol
 docs/performance.md has how often races end as the full search does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from math import sqrt
 from statistics import NormalDist
-from typing import Any
+from typing import Any, TypeVar
 
 ALPHA = 0.05
 
+Record = Mapping[str, Any]
+Candidate = TypeVar("Candidate", bound=Hashable)
 
-def survivors(records: Mapping[Any, Sequence[Mapping[str, Any]]], images: int) -> list[Any]:
+
+def race(
+    candidates: Sequence[Candidate],
+    folds: int,
+    records_of: Callable[[Sequence[Candidate], int], Sequence[Record | None]],
+) -> tuple[dict[Candidate, list[Record | None]], list[Candidate]]:
+    """Play a race fold by fold, as far as records are known.
+
+    Args:
+        records_of: given candidates and a fold (from 0), their records there, None for one that is not finished.
+
+    Returns:
+        candidate -> its records in the folds that it took part in; and the candidates still in the race: after the last
+        fold, or in the fold in which a record is missing.
+    """
+    found: dict[Candidate, list[Record | None]] = {candidate: [] for candidate in candidates}
+    alive = list(candidates)
+    for fold in range(folds):
+        records = list(records_of(alive, fold))
+        for candidate, record in zip(alive, records, strict=True):
+            found[candidate].append(record)
+        if None in records:
+            break
+        alive = survivors({candidate: found[candidate] for candidate in alive}, folds)
+    return found, alive
+
+
+def survivors(records: Mapping[Candidate, Sequence[Record]], folds: int) -> list[Candidate]:
     """The candidates that are still in the race.
 
     Args:
         records: candidate -> its records of the folds so far, the same folds for all.
-        images: in all folds.
+        folds: in all; those to come count as large as those so far.
 
     Returns:
         in the given order; those with a diverged fold are out. The leader is always in.
@@ -34,10 +63,11 @@ def survivors(records: Mapping[Any, Sequence[Mapping[str, Any]]], images: int) -
         return []
     leader = max(hits.values(), key=_right)
     scored = sum(record["metrics"]["n"] for record in next(found for key, found in records.items() if key in hits))
-    return [key for key, own in hits.items() if chance(leader, own, scored, images - scored) >= ALPHA]
+    remaining = scored / len(leader) * (folds - len(leader))
+    return [key for key, own in hits.items() if chance(leader, own, scored, remaining) >= ALPHA]
 
 
-def chance(leader: Sequence[int], own: Sequence[int], scored: int, remaining: int) -> float:
+def chance(leader: Sequence[int], own: Sequence[int], scored: int, remaining: float) -> float:
     """The probability that a candidate reaches the leader on the remaining images, if both are equally good there.
 
     Args:

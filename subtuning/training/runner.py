@@ -150,13 +150,13 @@ class _Training:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _plan(self) -> memory.Plan:
+    def _plan(self, cache: bool = True) -> memory.Plan:
         place, layers = self.place, self.place.layers
         orders = len({run.order for run in self.runs})
         useful = min(orders, 2 * self.threads.workers) if self.threads.parallel else 1
         free = memory.available_memory(place.device)
         need = memory.estimate(self.trunk, self.runs, self.images, len(place.task.classes), layers["features"])
-        if not place.cache:
+        if not (cache and place.cache):
             need = replace(need, cache=None)
         return memory.plan(need, place.groups or useful, self.threads.workers, place.device, free)
 
@@ -166,7 +166,15 @@ class _Training:
         names = [segment.name for segment in self.trunk.original]
         cuts = sorted({cut_of(run.subset, names) for run in self.runs})
         sizes = value_sizes(self.trunk, self.images, cuts)
-        return compute_features(self.trunk, self.images, sizes, self.threads, self.plan.storage)
+        try:
+            return compute_features(self.trunk, self.images, sizes, self.threads, self.plan.storage)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        self.bar.write("the trunk's values do not fit into memory; computing them in every step", file=sys.stderr)
+        torch.cuda.empty_cache()
+        self.plan = self._plan(cache=False)
+        return None
 
     def _group(self, runs: list[Run]) -> None:
         """Train one group; when memory runs out, train its two halves one after the other."""
@@ -202,23 +210,21 @@ class _Training:
             group.advance()
             if group.step % group.steps_per_epoch == 0:
                 self._progress(len(group.lanes))
-            overdue = time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
-            if self.interrupt.stopping or (overdue and not group.finished):
+            if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS and not group.finished:
                 _save(group, place)
                 saved_at = time.monotonic()
-            self.interrupt.check()
-
-        def between() -> None:
-            if self.interrupt.stopping:
-                _save(group, place)
-            self.interrupt.check()
-
+            self._leave_if_asked(group)
         cache = self.cache if scored.pixels is self.images.pixels else None
-        metrics = group.score(scored, cache, between)
+        metrics = group.score(scored, cache, between=lambda: self._leave_if_asked(group))
         if runs[0].split.kind == "test":  # nobody compares its answers, and there are many
             metrics = [found and {key: found[key] for key in ("accuracy", "loss", "n")} for found in metrics]
         with self.lock:
             self._record(group, metrics, started)
+
+    def _leave_if_asked(self, group: LaneGroup) -> None:
+        if self.interrupt.stopping:
+            _save(group, self.place)
+        self.interrupt.check()
 
     def _record(self, group: LaneGroup, metrics: Sequence[dict | None], started: str) -> None:
         shared = self.cache.watch.seconds() / len(self.runs) if self.cache else 0.0

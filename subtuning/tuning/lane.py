@@ -38,13 +38,16 @@ class Trunk:
 
     def autocast(self) -> torch.autocast:
         """The context in which layers compute."""
-        device = next(p.device for s in self.original for p in s.module.parameters())
-        return torch.autocast(device.type, self.low or torch.bfloat16, enabled=self.low is not None)
+        return torch.autocast(self._weight.device.type, self.low or torch.bfloat16, enabled=self.low is not None)
 
     @property
     def dtype(self) -> torch.dtype:
         """The full precision: that of the original weights."""
-        return next(p.dtype for s in self.original for p in s.module.parameters())
+        return self._weight.dtype
+
+    @property
+    def _weight(self) -> Tensor:
+        return next(p for s in self.original for p in s.module.parameters())
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "Trunk":
         """Move all segments to a device and type, convolutions in the memory layout of the images (channels last)."""
@@ -66,14 +69,14 @@ class Trunk:
             images: N x 3 x H x W, normalised.
             cuts: segment indices; the number of segments means the features.
         """
-        values, at = {self.input: images}, {}
-        for index in range(max(cuts, default=0) + 1):
-            live = self.live_after(index)
-            values = {name: value for name, value in values.items() if name in live}
-            if index in cuts:
-                at[index] = values
-            if index < max(cuts, default=0):
-                with self.autocast():
+        values, at, last = {self.input: images}, {}, max(cuts, default=0)
+        with self.autocast():
+            for index in range(last + 1):
+                live = self.live_after(index)
+                values = {name: value for name, value in values.items() if name in live}
+                if index in cuts:
+                    at[index] = values
+                if index < last:
                     values = run_segments([self.frozen[index]], values)
         return at
 

@@ -103,7 +103,7 @@ def test_a_race_on_finished_records():
         "close": [fold(91, 0), fold(90, 1)],
         "bad": [fold(30, 0), fold(95, 1)],
     }
-    found = racing.race(records)
+    found = racing.against_full(records)
     assert (found["full"], found["raced"], found["same"]) == ("good", "good", True)
     assert found["spent"] == 5 / 6, "the bad one is not trained in the second fold"
     assert found["full_score"] == 0.91

@@ -108,17 +108,19 @@ def convert_words(spec: dict) -> tuple[str, ...]:
 def as_nobody() -> Iterator[Callable[[], contextlib.AbstractContextManager]]:
     """A folder that everybody may use, and a context in which permissions count, also when the tests run as root."""
 
-    @contextlib.contextmanager
-    def nobody():
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(65534)
-        try:
-            yield
-        finally:
-            if is_root:
-                os.seteuid(0)
-
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
+
+        @contextlib.contextmanager
+        def nobody():
+            is_root = os.geteuid() == 0
+            with contextlib.chdir(folder):  # nobody may not come back to where root was
+                if is_root:
+                    os.seteuid(65534)
+                try:
+                    yield
+                finally:
+                    if is_root:
+                        os.seteuid(0)
+
         yield Path(folder), nobody

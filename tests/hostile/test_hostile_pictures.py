@@ -135,7 +135,15 @@ FOLDERS = {
 """What is done to a good folder, and the sentence; None if it is read."""
 
 
+@pytest.fixture
+def removed(tmp_path):
+    """Removes the folder of images afterwards: pytest cannot remove the deepest."""
+    yield
+    subprocess.run(["rm", "-r", tmp_path / "in"], check=True)
+
+
 @pytest.mark.parametrize("case", FOLDERS)
+@pytest.mark.usefixtures("removed")
 def test_folders(case, tmp_path):
     change, sentence = FOLDERS[case]
     change(class_folders(tmp_path / "in"))
@@ -148,7 +156,6 @@ def test_folders(case, tmp_path):
     else:
         said = refused(tmp_path, *words)
         assert re.search(sentence, said), said
-    subprocess.run(["rm", "-r", tmp_path / "in"], check=True)  # pytest cannot remove the deepest
 
 
 def add(root, line):

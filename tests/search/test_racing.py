@@ -6,7 +6,7 @@ import pytest
 
 from subtuning.analysis.tables import greedy_table
 from subtuning.search.greedy import play
-from subtuning.search.racing import ALPHA, answers, chance, survivors
+from subtuning.search.racing import ALPHA, answers, chance, race, survivors
 from tests.search.test_search import LAYERS, record
 
 
@@ -30,18 +30,18 @@ def test_answers_are_bits():
 
 def test_a_tie_and_the_leader_are_always_in():
     records = {"a": [with_hits(90)], "b": [with_hits(90, shift=5)], "c": [with_hits(10)]}
-    assert survivors(records, 400) == ["a", "b"]
+    assert survivors(records, 4) == ["a", "b"]
 
 
 def test_who_is_far_behind_is_dropped_and_who_is_close_stays():
     close, far = with_hits(88), with_hits(60)
-    assert survivors({"far": [far], "leader": [with_hits(90)], "close": [close]}, 400) == ["leader", "close"]
+    assert survivors({"far": [far], "leader": [with_hits(90)], "close": [close]}, 4) == ["leader", "close"]
 
 
 def test_a_diverged_candidate_is_out_whatever_it_had():
     records = {"a": [with_hits(99), with_hits(0, status="diverged")], "b": [with_hits(50), with_hits(50)]}
-    assert survivors(records, 400) == ["b"]
-    assert survivors({"a": [with_hits(0, status="diverged")]}, 400) == []
+    assert survivors(records, 4) == ["b"]
+    assert survivors({"a": [with_hits(0, status="diverged")]}, 4) == []
 
 
 def test_the_less_is_left_the_sooner_a_candidate_is_dropped():
@@ -79,11 +79,21 @@ def test_a_round_knows_who_was_dropped():
 
 
 def test_a_race_ends_like_the_full_search_when_one_is_clearly_best():
-    """All orders of the folds: the best survives each."""
+    """All orders of the folds: the best survives each, and the third is trained in one fold only."""
     folds = {"best": [90, 80, 85, 88], "second": [80, 78, 79, 70], "third": [60, 50, 55, 58]}
     for order in itertools.permutations(range(4)):
-        alive = list(folds)
-        for count in range(1, 5):
-            records = {name: [with_hits(folds[name][fold]) for fold in order[:count]] for name in alive}
-            alive = survivors(records, 400)
+        found, alive = race(list(folds), 4, lambda names, fold, o=order: [with_hits(folds[n][o[fold]]) for n in names])
         assert alive == ["best"]
+        assert len(found["best"]) == 4
+        assert len(found["third"]) == 1
+
+
+def test_a_race_goes_as_far_as_records_are_known():
+    known = {("a", 0): 90, ("b", 0): 88, ("c", 0): 20, ("a", 1): 91}
+
+    def records_of(names, fold):
+        return [with_hits(known[name, fold]) if (name, fold) in known else None for name in names]
+
+    found, alive = race(["a", "b", "c"], 3, records_of)
+    assert [[record is not None for record in found[name]] for name in "abc"] == [[True, True], [True, False], [True]]
+    assert alive == ["a", "b"]

@@ -1,5 +1,6 @@
 """A converted task and a described backbone on disk, and a place to train in."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from subtuning.config import Config
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.tasks import convert_task, load_task
 from subtuning.training.checkpoints import Checkpoints
-from subtuning.training.runner import Workplace
+from subtuning.training.loop import LaneGroup
+from subtuning.training.runner import Workplace, train_missing
+from subtuning.tuning.subsets import FULL
 from tests.tiny import CPU, SIZE, pictures, recipe, shaken_network
 
 SPEC = BackboneSpec(model="test_resnet", input_size=SIZE)
@@ -76,3 +79,55 @@ def threads():
     torch.set_num_threads(3)
     yield 3
     torch.set_num_threads(before)
+
+
+SUBSETS = [(), ("layer2.0",), ("layer1.0", "layer4.0"), FULL]
+
+
+def several(base):
+    """Four runs that are lanes of one training."""
+    return [base.with_subset(subset) for subset in SUBSETS]
+
+
+def recipe_of(base, **changes):
+    """The same run with other hyperparameters."""
+    return replace(base, recipe=base.recipe.model_copy(update=changes))
+
+
+NUMBERS = ("status", "metrics", "curve", "trainable_parameters", "total_parameters", "flops", "precision")
+
+
+def numbers(place, runs):
+    """What of the records must not depend on how the runs came about."""
+    return [{key: record[key] for key in NUMBERS} for record in place.store.require(runs)]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(inputs, layers, tmp_path_factory):
+    """The numbers that runs give when nothing happens; each list of runs is trained once."""
+    known = {}
+
+    def train(runs):
+        key = tuple(run.id for run in runs)
+        if key not in known:
+            place = new_place(inputs, layers, tmp_path_factory.mktemp("undisturbed"))
+            assert train_missing(runs, place) == len(runs)
+            known[key] = numbers(place, runs)
+        return list(known[key])
+
+    return train
+
+
+@pytest.fixture
+def each_step(monkeypatch):
+    """Calls a function with the group before each step; None ends that."""
+    advance = LaneGroup.advance
+
+    def use(function):
+        def wrapped(group):
+            function(group)
+            advance(group)
+
+        monkeypatch.setattr(LaneGroup, "advance", wrapped if function else advance)
+
+    return use
