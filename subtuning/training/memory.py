@@ -21,8 +21,9 @@ SHARE = 0.8
 COPIES = {"adamw": 4, "adam": 4, "sgd": 3}
 """Copies of each trained parameter: weight, gradient and the optimiser's moments."""
 
-PROBE = 2
-"""Images with which a lane's activations are counted; BatchNorm in training needs two."""
+PROBES = (2, 4)
+"""Images with which a lane's activations are counted, to tell what grows with a batch from what does not, as autocast's
+copies of weights; BatchNorm in training needs two."""
 
 
 @dataclass(frozen=True)
@@ -59,24 +60,25 @@ class Plan:
 
 
 def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, features: int) -> Need:
-    """Count what the distinct lanes of `runs` need, by a forward pass of each over two images."""
+    """Count what the distinct lanes of `runs` need, by forward passes of each over a few images."""
     recipe = runs[0].recipe
     batch = min(recipe.batch_size, len(images))
     subsets = list(dict.fromkeys(run.subset for run in runs))
-    pixels, labels = images.batch(np.zeros(PROBE, np.int64))
+    probes = [images.batch(np.zeros(count, np.int64)) for count in PROBES]
     states, activations, cuts = [], 0, set()
     for subset in subsets:
         lane = Lane(trunk, subset, new_head(features, classes, recipe, 0).to(images.device, images.dtype)).train()
         cuts.add(lane.cut)
         parameters = sum(p.numel() * p.element_size() for p in lane.parameters())
         states.append(COPIES[recipe.optimizer] * parameters)
-        values = values_of(trunk, pixels, [lane.cut])[lane.cut]
-        activations = max(activations, _saved_bytes(lane, values, labels) * batch // PROBE)
+        few, more = (_saved_bytes(lane, values_of(trunk, pixels, [lane.cut])[lane.cut], y) for pixels, y in probes)
+        slope = (more - few) / (PROBES[1] - PROBES[0])
+        activations = max(activations, round(few + slope * (batch - PROBES[0])))
     sizes = value_sizes(trunk, images, sorted(cuts))
     if sizes is None:
-        found = values_of(trunk, pixels, sorted(cuts))
+        found = values_of(trunk, probes[0][0], sorted(cuts))
         row = sum(v.numel() * v.element_size() for at in found.values() for v in at.values() if torch.is_tensor(v))
-        return Need(tuple(states), activations, row * batch // PROBE, None)
+        return Need(tuple(states), activations, row * batch // PROBES[0], None)
     row = sum({name: size for values in sizes.values() for name, size in values.items()}.values())
     cache = row * images.rows if recipe.augmentation == "none" else None
     return Need(tuple(states), activations, row * batch, cache)

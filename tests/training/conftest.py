@@ -131,3 +131,11 @@ def each_step(monkeypatch):
         monkeypatch.setattr(LaneGroup, "advance", wrapped if function else advance)
 
     return use
+
+
+@pytest.fixture
+def runs(base):
+    """Four subsets in two folds and with two seeds on the test set: four orders of images."""
+    tested = base.with_split(Split("test"))
+    splits = [base.with_split(Split("cv", 2, fold)) for fold in (0, 1)] + [tested.with_seed(seed) for seed in (0, 1)]
+    return [run.with_subset(subset) for run in splits for subset in SUBSETS]

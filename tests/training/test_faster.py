@@ -1,18 +1,16 @@
-"""What makes training faster changes no result: each with and without it. And the plan for memory."""
+"""What makes training faster changes no result: each with and without it."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from subtuning.runs import Split
-from subtuning.training import memory
 from subtuning.training.features import Features, compute_features, value_sizes
 from subtuning.training.loop import LaneGroup
-from subtuning.training.memory import Need, plan
 from subtuning.training.runner import train_missing
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning import precision
-from subtuning.tuning.lane import cut_of
 from subtuning.tuning.precision import low_type
 from subtuning.tuning.subsets import FULL
 from tests.tiny import (
@@ -30,16 +28,6 @@ from tests.tiny import (
 from tests.training.conftest import new_place
 
 SUBSETS = [(), ("layer2.0",), ("layer1.0", "layer4.0"), FULL]
-
-
-@pytest.fixture
-def runs(layers, place):
-    """Four subsets in two folds and with two seeds on the test set: four orders of images."""
-    from subtuning.runs import Backbone, Run
-
-    base = Run(place.task.sha256, Split("test"), Backbone.of(layers), (), recipe(), names=("tiny", "net"))
-    splits = [base.with_split(Split("cv", 2, fold)) for fold in (0, 1)] + [base.with_seed(seed) for seed in (0, 1)]
-    return [run.with_subset(subset) for run in splits for subset in SUBSETS]
 
 
 def metrics(inputs, layers, folder, runs, **switches):
@@ -85,7 +73,6 @@ def test_values_are_computed_once_and_then_only_read(place, runs, monkeypatch):
 
 def test_augmented_images_are_not_kept(place, runs, monkeypatch):
     monkeypatch.setattr("subtuning.training.runner.compute_features", lambda *_: pytest.fail("kept"))
-    from dataclasses import replace
 
     train_missing([replace(run, recipe=recipe(augmentation="flip")) for run in runs[:2]], place)
 
@@ -136,7 +123,6 @@ def test_spared_convolutions_change_nothing_but_rounding_of_bf16(model, monkeypa
         return group.score(single())[0]
 
     def single():
-        from dataclasses import replace
 
         return replace(images(16), dtype=torch.float32).on_device()
 
@@ -152,7 +138,6 @@ def test_a_lane_in_bf16_equals_the_same_run_alone():
     trunk = shaken_trunk("test_efficientnet").to(CPU, torch.float32).in_precision(torch.bfloat16)
     names = [segment.name for segment in trunk.original]
     runs = [make_run(subset) for subset in [(), (names[1],), (names[-2],), FULL]]
-    from dataclasses import replace
 
     source = replace(images(16), dtype=torch.float32).on_device()
     features = shaken_network("test_efficientnet").num_features
@@ -193,96 +178,6 @@ def test_hits_are_the_right_answers_in_the_order_of_the_images():
     assert set(bits[131:]) <= {"0"}
     assert found["accuracy"] == sum(right) / 131
     assert 0 < sum(right) < 131
-
-
-NEED = Need(states=(10, 20, 30, 40), activations=100, values=50, cache=1000)
-"""Two groups: 200 of states, two workers: 200, kept 1000 or else 4 x 50."""
-
-
-@pytest.mark.parametrize(
-    ("free", "expected"),
-    [
-        (1400, (2, 4, CPU, 1400)),
-        (1399, (1, 4, CPU, 1300)),
-        (1299, (2, 4, None, 600)),
-        (599, (1, 4, None, 400)),
-        (399, (1, 2, None, 370)),
-        (369, (1, 1, None, 240)),
-        (1, (1, 1, None, 240)),
-    ],
-)
-def test_the_plan_takes_the_best_that_fits(monkeypatch, free, expected):
-    monkeypatch.setattr(memory, "SHARE", 1)
-    found = plan(NEED, 2, 2, CPU, free)
-    assert (found.groups, found.lanes, found.storage, found.bytes) == expected
-
-
-def test_an_estimate_counts_states_activations_and_values():
-    trunk = shaken_trunk("test_resnet")
-    features = shaken_network("test_resnet").num_features
-    runs = [make_run(()), make_run(("layer4.0",)), make_run(FULL)]
-    need = memory.estimate(trunk, runs, images(40), CLASSES, features)
-    head = 8 * (features * CLASSES + CLASSES)
-    last, everything = (
-        8 * sum(p.numel() for s in trunk.original if name in (s.name, FULL) for p in s.module.parameters())
-        for name in ("layer4.0", FULL)
-    )
-    assert need.states == (4 * head, 4 * (head + last), 4 * (head + everything))
-    twice = memory.estimate(trunk, [make_run(r.subset, batch_size=16) for r in runs], images(40), CLASSES, features)
-    assert twice.activations == 2 * need.activations > 0
-    assert twice.values == 2 * need.values
-    assert need.cache == 40 * need.values // 8
-    names = [segment.name for segment in trunk.original]
-    with torch.no_grad():
-        at = trunk.values_at(images(40).batch(np.arange(1))[0], [cut_of(run.subset, names) for run in runs])
-    distinct = {name: value.numel() * 8 for values in at.values() for name, value in values.items()}
-    assert need.values == 8 * sum(distinct.values())
-    sgd = memory.estimate(trunk, [make_run((), optimizer="sgd")], images(40), CLASSES, features)
-    assert sgd.states == (3 * head,)
-    assert memory.estimate(trunk, [make_run((), augmentation="flip")], images(40), CLASSES, features).cache is None
-
-
-def test_a_limit_of_the_scheduler_counts(tmp_path):
-    own = tmp_path / "own"
-    own.write_text("1:name=x:/y\n0::/job/step\n")
-    folder = tmp_path / "fs" / "job" / "step"
-    folder.mkdir(parents=True)
-    (folder / "memory.max").write_text("max\n")
-    (folder / "memory.current").write_text("5\n")
-    (folder.parent / "memory.max").write_text("1000\n")
-    (folder.parent / "memory.current").write_text("400\n")
-    assert memory._cgroup_memory(tmp_path / "fs", own) == [600]
-    assert memory._cgroup_memory(tmp_path / "fs", tmp_path / "none") == []
-    assert memory.available_memory(CPU) > 0
-
-
-def test_memory_that_a_cpu_lacks_halves_the_lanes(place, runs, monkeypatch, capsys):
-    """torch reports it as a plain RuntimeError."""
-    advance, sizes = LaneGroup.advance, []
-
-    def limited(group):
-        sizes.append(len(group.lanes))
-        if len(group.lanes) > 2:
-            raise RuntimeError(
-                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte"
-            )
-        advance(group)
-
-    monkeypatch.setattr(LaneGroup, "advance", limited)
-    place.groups = 1
-    assert train_missing(runs[:4], place) == 4
-    assert sizes[0] == 4
-    assert set(sizes[1:]) == {2}
-    assert "4 lanes do not fit into memory; training them in two halves" in capsys.readouterr().err
-
-
-def test_another_error_is_not_taken_for_memory(place, runs, monkeypatch):
-    def broken(group):
-        raise RuntimeError("something else")
-
-    monkeypatch.setattr(LaneGroup, "advance", broken)
-    with pytest.raises(RuntimeError, match="something else"):
-        train_missing(runs, place)
 
 
 def test_an_error_in_one_group_stops_the_others_with_their_state_saved(place, runs, monkeypatch, threads):
