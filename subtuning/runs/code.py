@@ -15,6 +15,7 @@ NUMERICAL = (
     "tuning/fold.py",
     "tuning/head.py",
     "tuning/lane.py",
+    "tuning/padding.py",
     "tuning/precision.py",
     "tasks/splits.py",
     "training/augment.py",

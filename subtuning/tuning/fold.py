@@ -7,7 +7,9 @@ from torch import nn
 from torch.fx import GraphModule
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-_PLAIN = (nn.Conv2d, Conv2dSame)
+from subtuning.tuning.padding import PaddedKernel
+
+_PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel)
 """Convolutions that use their weight as it is; weight standardisation would undo the folding."""
 
 

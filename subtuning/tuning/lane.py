@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from subtuning.backbones.graph import Segment, run_segments
 from subtuning.tuning.fold import folded
+from subtuning.tuning.padding import pad_kernels
 from subtuning.tuning.precision import lowered, spare_depthwise
 from subtuning.tuning.subsets import FULL, Subset
 
@@ -19,7 +20,7 @@ class Trunk:
     def __init__(self, segments: Sequence[Segment], fold: bool = True):
         self.original = list(segments)
         for segment in segments:
-            segment.module.requires_grad_(False).eval()
+            pad_kernels(segment.module).requires_grad_(False).eval()
         self.frozen = [
             Segment(s.name, folded(s.module) if fold else s.module, s.inputs, s.outputs, s.parameters) for s in segments
         ]
