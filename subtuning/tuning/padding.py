@@ -10,8 +10,8 @@ class PaddedKernel(Conv2dSame):
     """TensorFlow's SAME padding, where the end gets up to one more row and column than the start, without a copy.
 
     Both sides are padded as the end is, and the kernel gets a row and column of zeros where its start must not see
-    them: the same sums. On a CPU a strided depthwise step takes 0.5 to 0.7 of the time (docs/performance.md); elsewhere,
-    and for dilated kernels, timm's own code runs.
+    them: the same sums. On a CPU a strided depthwise step takes 0.5 to 0.7 of the time (docs/performance.md);
+    elsewhere, and for dilated kernels, timm's own code runs.
     """
 
     def forward(self, x: Tensor) -> Tensor:
