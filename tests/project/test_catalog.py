@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -38,9 +39,8 @@ def test_the_catalog_finds_and_formats_the_workflow():
     assert "snakemake" in readme
     assert "workflow" in readme
     assert (ROOT / "workflow/Snakefile").is_file()
-    done = subprocess.run(
-        ["snakefmt", "--check", "workflow/Snakefile"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    words = [Path(sys.executable).with_name("snakefmt"), "--check", "workflow/Snakefile"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
