@@ -23,8 +23,7 @@ DIRECT = [*RUNTIME, *(requirement for extra in EXTRAS.values() for requirement i
 LOCK = (ROOT / "requirements.lock").read_text()
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 
-IMPORT_NAMES = {
-    "pytest-xdist": "xdist","pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
+IMPORT_NAMES = {"pytest-xdist": "xdist", "pyyaml": "yaml", "pillow": "PIL", "scikit-learn": "sklearn"}
 NEVER_IMPORTED = {
     "snakemake": "runs the workflow",
     "tensorboard": "torch.utils.tensorboard imports it",
