@@ -18,6 +18,10 @@ from subtuning.tuning.lane import Lane, Trunk
 SHARE = 0.8
 """Part of the free memory that may be planned for; the rest is for what no estimate sees."""
 
+OVERHEAD = {"cpu": 1.33, "cuda": 1.0}
+"""Memory taken for a byte of tensors: on a CPU malloc's gaps and the kernels' own buffers, 1.30 to 1.38 for three models
+(docs/performance.md); a GPU's memory is counted in tensors."""
+
 COPIES = {"adamw": 4, "adam": 4, "sgd": 3}
 """Copies of each trained parameter: weight, gradient and the optimiser's moments."""
 
@@ -35,18 +39,20 @@ class Need:
         activations: what the largest lane holds of a batch during its backward pass.
         values: the trunk's values of a batch, at all cuts.
         cache: the same for all images; None where it cannot be kept.
+        overhead: what each of these bytes but the cache's takes.
     """
 
     states: tuple[int, ...]
     activations: int
     values: int
     cache: int | None
+    overhead: float = 1.0
 
     def total(self, groups: int, lanes: int, workers: int, cached: bool) -> int:
         """Of `groups` groups of `lanes` lanes, `workers` of which are in a backward pass at once."""
         shared = 0 if cached else 2 * groups * self.values  # one batch in use, one in preparation
         states = sum(sorted(self.states)[-lanes:])
-        return groups * states + min(workers, groups * lanes) * self.activations + shared
+        return round(self.overhead * (groups * states + min(workers, groups * lanes) * self.activations + shared))
 
 
 @dataclass(frozen=True)
@@ -78,10 +84,10 @@ def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, fe
     if sizes is None:
         found = values_of(trunk, probes[0][0], sorted(cuts))
         row = sum(v.numel() * v.element_size() for at in found.values() for v in at.values() if torch.is_tensor(v))
-        return Need(tuple(states), activations, row * batch // PROBES[0], None)
+        return Need(tuple(states), activations, row * batch // PROBES[0], None, OVERHEAD[images.device.type])
     row = sum({name: size for values in sizes.values() for name, size in values.items()}.values())
     cache = row * images.rows if recipe.augmentation == "none" else None
-    return Need(tuple(states), activations, row * batch, cache)
+    return Need(tuple(states), activations, row * batch, cache, OVERHEAD[images.device.type])
 
 
 def _saved_bytes(lane: Lane, values: dict, labels: torch.Tensor) -> int:
