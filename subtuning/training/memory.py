@@ -19,7 +19,7 @@ SHARE = 0.8
 """Part of the free memory that may be planned for; the rest is for what no estimate sees."""
 
 OVERHEAD = {"cpu": 1.33, "cuda": 1.0}
-"""Memory taken for a byte of tensors: on a CPU malloc's gaps and the kernels' own buffers, 1.30 to 1.38 for three models
+"""Memory taken for a byte of tensors: on a CPU 1.30 to 1.38 for three models, by malloc's gaps and buffers in kernels
 (docs/performance.md); a GPU's memory is counted in tensors."""
 
 COPIES = {"adamw": 4, "adam": 4, "sgd": 3}
