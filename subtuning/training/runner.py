@@ -125,7 +125,8 @@ class _Training:
         self.threads = LaneThreads(len(runs), place.device)
         self.images = load_source(source_of(runs[0].split), place.task, backbone, place.device, place.dtype).on_device()
         self.trunk = trunk.in_precision(low_type(recipe.precision, place.device, place.dtype))
-        self.plan = self._plan()
+        self.need = self._estimated()
+        self.plan = self._planned(self.need)
         self.cache = self._computed()
 
     def portions(self) -> list[list[Run]]:
@@ -150,15 +151,16 @@ class _Training:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _plan(self, cache: bool = True) -> memory.Plan:
+    def _estimated(self) -> memory.Need:
         place, layers = self.place, self.place.layers
+        need = memory.estimate(self.trunk, self.runs, self.images, len(place.task.classes), layers["features"])
+        return need if place.cache else replace(need, cache=None)
+
+    def _planned(self, need: memory.Need) -> memory.Plan:
         orders = len({run.order for run in self.runs})
         useful = min(orders, 2 * self.threads.workers) if self.threads.parallel else 1
-        free = memory.available_memory(place.device)
-        need = memory.estimate(self.trunk, self.runs, self.images, len(place.task.classes), layers["features"])
-        if not (cache and place.cache):
-            need = replace(need, cache=None)
-        return memory.plan(need, place.groups or useful, self.threads.workers, place.device, free)
+        free = memory.available_memory(self.place.device)
+        return memory.plan(need, self.place.groups or useful, self.threads.workers, self.place.device, free)
 
     def _computed(self) -> Features | None:
         if self.plan.storage is None:
@@ -173,7 +175,7 @@ class _Training:
                 raise
         self.bar.write("the trunk's values do not fit into memory; computing them in every step", file=sys.stderr)
         torch.cuda.empty_cache()
-        self.plan = self._plan(cache=False)
+        self.plan = self._planned(replace(self.need, cache=None))
         return None
 
     def _group(self, runs: list[Run]) -> None:
