@@ -40,7 +40,8 @@ rule describe_backbone:
         mem_mb=4000,
     params:
         spec=settings.backbone_spec,
-        code=settings.code,
+        version=settings.version_of("layers"),
+        numbers=settings.numbers,
     shell:
         r"""
         subtuning describe \

@@ -3,27 +3,23 @@ This part of the workflow makes the comparison on the untouched test set.
 
 REQUIRED INPUTS: a converted task, a described backbone, the profile and the selected subset.
 OUTPUTS: results/<task>/<backbone>/evaluation.csv.
-Every method is retrained on train + val with several seeds and tested once, at its last epoch.
+This part includes the following steps: retrain every method on train + val with several seeds and test each run once, at
+its last epoch; then write the table.
 """
 
 
-rule evaluate:
+rule train_evaluation:
     input:
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
         profile="results/{task}/{backbone}/profile.csv",
         selected="results/{task}/{backbone}/selected.json",
     output:
-        report(
-            "results/{task}/{backbone}/evaluation.csv",
-            caption="../workflow/report/evaluation.rst",
-            category="Comparison",
-            labels={"task": "{task}", "backbone": "{backbone}", "split": "test"},
-        ),
+        "results/{task}/{backbone}/evaluation/runs.json",
     log:
-        "results/logs/evaluate/{task}/{backbone}.log",
+        "results/logs/evaluation/{task}/{backbone}/runs.log",
     benchmark:
-        "results/benchmarks/evaluate/{task}/{backbone}.tsv"
+        "results/benchmarks/evaluation/{task}/{backbone}/runs.tsv"
     conda:
         "../environment.yml"
     threads: training_threads()
@@ -36,7 +32,7 @@ rule evaluate:
         seeds=settings.evaluate.seeds,
         folds=settings.profile.folds,
         subsets=settings.subsets,
-        code=settings.code,
+        numbers=settings.numbers,
     shell:
         r"""
         subtuning evaluate \
@@ -48,6 +44,43 @@ rule evaluate:
             --selected {input.selected:q} \
             --subsets {params.subsets:q} \
             --threads {threads} \
+            --out {output:q} \
+            2>&1 | tee -i {log:q}
+        """
+
+
+rule evaluation_table:
+    input:
+        runs="results/{task}/{backbone}/evaluation/runs.json",
+        selected="results/{task}/{backbone}/selected.json",
+    output:
+        report(
+            "results/{task}/{backbone}/evaluation.csv",
+            caption="../workflow/report/evaluation.rst",
+            category="Comparison",
+            labels={"task": "{task}", "backbone": "{backbone}", "split": "test"},
+        ),
+    log:
+        "results/logs/evaluation/{task}/{backbone}/table.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        recipe=settings.recipe,
+        seeds=settings.evaluate.seeds,
+        folds=settings.profile.folds,
+        subsets=settings.subsets,
+        version=settings.version_of("tables"),
+    shell:
+        r"""
+        subtuning evaluation-table \
+            --task {wildcards.task} \
+            --backbone {wildcards.backbone} \
+            --recipe {params.recipe:q} \
+            --seeds {params.seeds} \
+            --folds {params.folds} \
+            --selected {input.selected:q} \
+            --subsets {params.subsets:q} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
         """

@@ -35,7 +35,7 @@ rule train_greedy:
         folds=settings.greedy.folds,
         shards=settings.greedy.shards,
         racing="--racing" if settings.search.racing else "",
-        code=settings.code,
+        numbers=settings.numbers,
         previous=lambda wildcards, input: f"--previous {input.previous}" if input.previous else "",
     shell:
         r"""
@@ -76,6 +76,7 @@ rule select_greedy:
         folds=settings.greedy.folds,
         previous=lambda wildcards, input: f"--previous {input.previous}" if input.previous else "",
         trained=lambda wildcards, input: f"--trained {input.shards}" if settings.raced(wildcards) else "",
+        version=settings.version_of("tables"),
     shell:
         r"""
         subtuning greedy-select \
@@ -109,6 +110,7 @@ rule greedy_path:
         "../environment.yml"
     params:
         epsilon=settings.greedy.epsilon,
+        version=settings.version_of("tables"),
     shell:
         r"""
         subtuning greedy-path \

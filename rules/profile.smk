@@ -30,7 +30,7 @@ rule train_profile:
         recipe=settings.recipe,
         folds=settings.profile.folds,
         shards=settings.profile.shards,
-        code=settings.code,
+        numbers=settings.numbers,
     shell:
         r"""
         subtuning profile \
@@ -62,6 +62,7 @@ rule profile_table:
     params:
         recipe=settings.recipe,
         folds=settings.profile.folds,
+        version=settings.version_of("tables"),
     shell:
         r"""
         subtuning profile-table \
@@ -95,7 +96,7 @@ rule train_profile_test:
         recipe=settings.recipe,
         seeds=settings.profile.test_seeds,
         shards=settings.profile.shards,
-        code=settings.code,
+        numbers=settings.numbers,
     shell:
         r"""
         subtuning profile \
@@ -127,6 +128,7 @@ rule profile_test_table:
     params:
         recipe=settings.recipe,
         seeds=settings.profile.test_seeds,
+        version=settings.version_of("tables"),
     shell:
         r"""
         subtuning profile-table \

@@ -42,7 +42,7 @@ rule draw_figures:
         "../environment.yml"
     params:
         split=settings.greedy.split,
-        version=settings.figures,
+        version=settings.version_of("figures"),
     shell:
         r"""
         subtuning figures \
@@ -76,7 +76,7 @@ rule draw_profile_test:
     conda:
         "../environment.yml"
     params:
-        version=settings.figures,
+        version=settings.version_of("figures"),
     shell:
         r"""
         subtuning figures \
@@ -112,6 +112,7 @@ rule summary:
     params:
         pairs=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
         vtab="--vtab" if settings.vtab_tables else "",
+        version=settings.version_of("tables"),
     shell:
         r"""
         subtuning tables \

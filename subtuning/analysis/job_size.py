@@ -73,7 +73,7 @@ def _pair_jobs(config: Config, pair: tuple[str, str], layers: Layers) -> Iterato
             after = stage
         ends.append(after)
     methods = 4 + len(config.subsets_of(backbone))  # linear, best layer, greedy, full
-    yield Job((*pair, "evaluation"), "evaluate", backbone, methods * config.evaluate.seeds, tuple(ends))
+    yield Job((*pair, "evaluation"), "train_evaluation", backbone, methods * config.evaluate.seeds, tuple(ends))
 
 
 def directions(config: Config) -> list[str]:
@@ -98,7 +98,7 @@ def rule_counts(config: Config, jobs: Sequence[Job]) -> dict[str, int]:
     counts["fetch_task"] = sum(task.source == "vtab" for task in config.tasks.values())
     counts["convert_task"] = len(config.tasks)
     counts["fetch_weights"] = counts["describe_backbone"] = len(config.backbones)
-    counts["profile_table"] = counts["greedy_path"] = counts["draw_figures"] = pairs
+    counts["profile_table"] = counts["greedy_path"] = counts["evaluation_table"] = counts["draw_figures"] = pairs
     counts["select_greedy"] = pairs * len(directions(config)) * config.greedy.max_rounds
     counts["profile_test_table"] = counts["draw_profile_test"] = pairs if config.profile.test_seeds else 0
     counts["summary"] = counts["all"] = 1

@@ -29,12 +29,13 @@ def pair_key(record: Record) -> PairKey:
 def common_split(records: Iterable[Record]) -> tuple[str, int | None]:
     """The split that all records share, and its number of folds (None outside cross-validation).
 
-    Raises `UserError` if there is no record, and `ValueError` if they come from several tasks, backbones or splits:
-    such numbers must not share a table.
+    Raises `UserError` if there is no record or they have several precisions, and `ValueError` if they come from several
+    tasks, backbones or splits: such numbers must not share a table.
     """
     records = list(records)
     if not records:
         raise UserError("there is no finished run to make a table from; run the stage that trains first")
+    precision_of(records)
     for what, values in (
         ("tasks", {record["names"]["task"] for record in records}),
         ("backbones", {record["names"]["backbone"] for record in records}),
@@ -44,6 +45,25 @@ def common_split(records: Iterable[Record]) -> tuple[str, int | None]:
             raise ValueError(f"records of several {what} in one table: {listed(sorted(values, key=str))}")
     identity = records[0]["identity"]
     return identity["split"], identity["folds"] if identity["split"] == "cv" else None
+
+
+def precision_of(records: Iterable[Record]) -> str:
+    """The precision in which all records were computed.
+
+    Raises `UserError` if there are several: a difference between two methods must not be one between two machines.
+    """
+    found = sorted({record["identity"]["recipe"]["precision"] for record in records})
+    if len(found) > 1:
+        raise UserError(
+            f"a table would mix runs computed in {listed(found)}; set recipe.precision to one of them and give the "
+            "same command again"
+        )
+    return found[0]
+
+
+def devices_of(records: Iterable[Record]) -> str:
+    """The devices that computed the records, in words."""
+    return ", ".join(sorted({str(record.get("device", "unknown")) for record in records}))
 
 
 def by_pair(records: Iterable[Record]) -> dict[PairKey, Record]:

@@ -64,6 +64,18 @@ def compact_table(items: Sequence[Item]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["backbone", "method", *tasks])
 
 
+def precision_words(items: Sequence[Item]) -> str:
+    """The precision of the numbers as a sentence; where it is not the same for all, how to change that."""
+    found: dict[str, list[str]] = {}
+    for task, backbone, evaluation, _ in items:
+        for precision in evaluation["precision"].unique():
+            found.setdefault(precision, []).append(f"{task}/{backbone}")
+    if len(found) == 1:
+        return f"Computed in {next(iter(found))}."
+    words = "; ".join(f"{precision}: {', '.join(pairs)}" for precision, pairs in found.items())
+    return f"Not computed alike ({words}): set recipe.precision before you compare these tasks or backbones."
+
+
 def write_summary(
     summary: Summary, combined_csv: str | Path, compact_csv: str | Path, markdown: str | Path, latex: str | Path
 ) -> None:

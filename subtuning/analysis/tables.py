@@ -16,12 +16,14 @@ from subtuning.errors import UserError, listed
 
 SCORE = ["mean", "std", "n", "ci_low", "ci_high"]
 PROFILE_COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "parameters", "flops", "seconds"]
+PROFILE_COLUMNS += ["precision"]
 GREEDY_COLUMNS = ["direction", "round", "layer", *SCORE, "diff_previous", "diff_ci_low", "diff_ci_high"]
-GREEDY_COLUMNS += ["chosen", "kept"]
+GREEDY_COLUMNS += ["chosen", "kept", "precision"]
 EVALUATION_COLUMNS = ["method", "layers", *SCORE]
 EVALUATION_COLUMNS += ["diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full"]
 EVALUATION_COLUMNS += ["diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear"]
-EVALUATION_COLUMNS += ["trained_parameters", "trained_percent", "seconds", "peak_memory_mb"]
+EVALUATION_COLUMNS += ["trained_parameters", "trained_percent", "seconds", "lane_memory_mb"]
+EVALUATION_COLUMNS += ["precision", "device"]
 
 NAN = float("nan")
 
@@ -59,7 +61,7 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
             {"layer": name, **_score(values, n, folds)}
             | {"diff_linear": difference.mean, "diff_ci_low": difference.low, "diff_ci_high": difference.high}
             | {"parameters": sizes[name][0], "flops": sizes[name][1]}
-            | {"seconds": _mean(groups[name].values(), "seconds", values)}
+            | {"seconds": _mean(groups[name].values(), "seconds", values), "precision": rec.precision_of(records)}
         )
     return pd.DataFrame(table, columns=PROFILE_COLUMNS)
 
@@ -101,6 +103,7 @@ def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = No
                 | _score(values, n, folds)
                 | {"diff_previous": difference.mean, "diff_ci_low": difference.low, "diff_ci_high": difference.high}
                 | {"chosen": candidate["layer"] == number["choice"], "kept": kept}
+                | {"precision": number["precision"]}
             )
     return pd.DataFrame(table, columns=GREEDY_COLUMNS)
 
@@ -111,7 +114,9 @@ def evaluation_table(records_by_method: Mapping[str, Sequence[rec.Record]], laye
     Every method has one record a seed, all of split ``test`` and all on the same seeds. Differences to ``full`` and to
     ``linear`` are paired by seed, with a plain t interval and the exact sign-flip p value (not corrected for the number
     of methods). `layers` (the content of layers.json) gives the network order. `trained_parameters` count the head and
-    `trained_percent` is their share of backbone and head; `seconds` is a mean, `peak_memory_mb` (10^6 bytes) a maximum.
+    `trained_percent` is their share of backbone and head; `seconds` is a mean; `lane_memory_mb` (10^6 bytes) is
+    what the memory plan counts for a run of this method alone (see `training.memory.Need.lanes`). `device` names all
+    devices that trained runs of the method.
 
     Raises `UserError` that names missing runs, `ValueError` for records of another split, task or backbone.
     """
@@ -179,12 +184,14 @@ def _comparison(name: str, values: list[float] | None, reference: list[float] | 
 
 def _cost(found: Sequence[rec.Record], values: list[float] | None) -> dict[str, float]:
     trained, total = found[0]["trainable_parameters"], found[0]["total_parameters"]
-    memory = [record["peak_memory_bytes"] for record in found]
+    memory = [record.get("lane_memory_bytes") for record in found]
     return {
         "trained_parameters": trained,
         "trained_percent": 100 * trained / total,
         "seconds": _mean(found, "seconds", values),
-        "peak_memory_mb": NAN if values is None or None in memory else max(memory) / 1e6,
+        "lane_memory_mb": NAN if None in memory else max(memory) / 1e6,
+        "precision": rec.precision_of(found),
+        "device": rec.devices_of(found),
     }
 
 

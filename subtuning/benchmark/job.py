@@ -19,7 +19,7 @@ from subtuning.training.features import Features, compute_features, value_sizes
 from subtuning.training.loop import LaneGroup
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.lane import Trunk, cut_of
-from subtuning.tuning.precision import low_type
+from subtuning.tuning.precision import low_type, resolve_precision
 from subtuning.tuning.subsets import Subset
 
 
@@ -47,7 +47,7 @@ class Job:
     @cached_property
     def low(self) -> torch.dtype | None:
         """The lower type of layers, if any."""
-        return low_type(self.precision, self.device)
+        return low_type(resolve_precision(self.precision, self.device))
 
     def network(self) -> torch.nn.Module:
         """The whole pretrained network without classifier, new in memory, on the device."""

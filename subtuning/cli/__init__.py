@@ -26,6 +26,7 @@ VERBS = {
     "greedy-select": ("greedy", "choose the best candidate of a greedy round"),
     "greedy-path": ("greedy", "write greedy.csv and selected.json"),
     "evaluate": ("evaluate", "retrain with several seeds and test once"),
+    "evaluation-table": ("evaluate", "write evaluation.csv"),
     "figures": ("tables", "draw the figures of one task and backbone"),
     "tables": ("tables", "write the tables of all tasks and backbones"),
     "benchmark": ("benchmark", "measure how fast training is"),

@@ -67,8 +67,9 @@ def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
         pair = Pair(argparse.Namespace(task=task, backbone=backbone, recipe=None, **vars(args)))
         for file in sorted((args.results / task / backbone / "greedy" / "forward").glob("round?.json")):
             this = read_json(file, "snakemake searches")
+            base = pair.base.with_precision(this["precision"])
             found = {
-                c["layer"]: pair.store.require(runs_of(pair.base, [tuple(c["subset"])], cv_splits(config.greedy.folds)))
+                c["layer"]: pair.store.require(runs_of(base, [tuple(c["subset"])], cv_splits(config.greedy.folds)))
                 for c in this["candidates"]
             }
             finished = {layer: records for layer, records in found.items() if all(r["metrics"] for r in records)}

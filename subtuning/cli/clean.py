@@ -13,9 +13,10 @@ from typing import Any
 from subtuning.cli.planned import planned_pairs
 from subtuning.config import load_config
 from subtuning.errors import UserError
-from subtuning.runs import Store, code_version
+from subtuning.runs import Store
 from subtuning.runs.alive import running
 from subtuning.runs.snapshot import Snapshot
+from subtuning.runs.store import has_current_numbers
 from subtuning.search.plan import is_complete
 
 SECONDS_UNTIL_LEFT_OVER = 3600
@@ -37,7 +38,7 @@ HARMLESS = {
 """What no training would have to make again."""
 
 TRAINED = {
-    "other-code": "records made by other versions of the numerical code",
+    "other-numbers": "records of other versions of the numbers (see CHANGELOG.md)",
     "unwanted": "records and saved states of runs that the config does not ask for",
 }
 """What took time to train; removed only when named."""
@@ -120,7 +121,7 @@ def find(results: Path, configs: Iterable[str], alive: set[str]) -> Found:
     finished, other, unwanted = set(), set(), set()
     for record in store:
         finished.add(record["id"])
-        if record["identity"]["code"] != code_version():
+        if not has_current_numbers(record):
             other.add(record["id"])
         elif not wanted.has(record):
             unwanted.add(record["id"])
@@ -132,7 +133,7 @@ def find(results: Path, configs: Iterable[str], alive: set[str]) -> Found:
     found.paths["partial"] = [path for path in _partial(results) if _is_old(path)]
     found.paths["tensorboard"] = _of(curves, {path.name[-6:] for path in curves} - _short(present))
     found.paths["claims"] = [path for path in (results / "claims").glob("*.lock") if path.stem not in alive]
-    for kind, ids in (("other-code", other), ("unwanted", unwanted)):
+    for kind, ids in (("other-numbers", other), ("unwanted", unwanted)):
         found.paths[kind] = [store.path(run_id) for run_id in sorted(ids)]
         found.paths[kind] += _of(curves, _short(ids) - _short(present - ids))
     if wanted.unknown:
@@ -181,7 +182,7 @@ class _Wanted:
 
 
 def _group(identity: dict[str, Any]) -> dict[str, Any]:
-    return {key: identity[key] for key in ("task", "backbone", "recipe", "code")}
+    return {key: identity[key] for key in ("task", "backbone", "recipe", "numbers")}
 
 
 def _partial(results: Path) -> list[Path]:

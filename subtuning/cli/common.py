@@ -13,6 +13,7 @@ from subtuning.config import Config, Recipe, load_config, parse_entry
 from subtuning.config.values import NAME_PATTERN
 from subtuning.errors import UserError, did_you_mean
 from subtuning.runs import Backbone, Run, Split, Store
+from subtuning.runs.precision import finished_alike, with_precision
 from subtuning.runs.store import write_atomically
 from subtuning.tasks import Task, check_content, load_task
 
@@ -92,21 +93,20 @@ class Pair:
 
     def train(self, runs: list[Run], args: argparse.Namespace) -> list[dict[str, Any]]:
         """Train what is missing (torch is imported only then) and return all records."""
-        missing = self.store.missing(runs)
-        print(f"{'/'.join(self.names)}: {len(runs)} runs, {len(runs) - len(missing)} finished before", file=sys.stderr)
-        if missing:
-            if stale := self.store.made_by_other_code(missing):
-                print(
-                    f"{stale} of them were finished by another version of the numerical code; training anew",
-                    file=sys.stderr,
-                )
+        done = finished_alike(runs, self.store)
+        if done is None:
             from subtuning.cli.lease import gpu_lease
 
             with gpu_lease(args.device):
-                self._train_missing(missing, args)
-        records = self.store.require(runs)
-        self._write_missing_scalars(runs, records)
+                done = self._train_missing(runs, args)
+        else:
+            self._say_finished(runs, len(runs))
+        records = self.store.require(done)
+        self._write_missing_scalars(done, records)
         return records
+
+    def _say_finished(self, runs: list[Run], finished: int) -> None:
+        print(f"{'/'.join(self.names)}: {len(runs)} runs, {finished} finished before", file=sys.stderr)
 
     def _write_missing_scalars(self, runs: list[Run], records: list[dict[str, Any]]) -> None:
         """Curves of runs that were finished just before a kill, or under another name, or whose folder was removed."""
@@ -117,7 +117,8 @@ class Pair:
             if not scalars_folder(run, folder).exists():
                 write_scalars(record, run, folder)
 
-    def _train_missing(self, missing: list[Run], args: argparse.Namespace) -> None:
+    def _train_missing(self, runs: list[Run], args: argparse.Namespace) -> list[Run]:
+        """The runs, in the precision of the device, when all of them are finished."""
         check_content(self.task.path)
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not keep a busy machine from working
         import torch
@@ -127,16 +128,23 @@ class Pair:
         from subtuning.training.interrupt import Interrupted
         from subtuning.training.runner import Workplace, train_missing
         from subtuning.training.scalars import write_scalars
+        from subtuning.tuning.precision import resolve_precision
 
         if args.threads:
             torch.set_num_threads(args.threads)
+        device = choose_device(args.device)
+        runs = with_precision(runs, resolve_precision(self.recipe.precision, device))
+        missing = self.store.missing(runs)
+        self._say_finished(runs, len(runs) - len(missing))
+        if superseded := self.store.superseded(missing):
+            print(f"{superseded} of them were finished with numbers of another version; training anew", file=sys.stderr)
         place = Workplace(
             task=self.task,
             layers=self.layers,
             weights=self.results / "backbones" / self.names[1] / "weights.safetensors",
             store=self.store,
             checkpoints=Checkpoints(self.results / "checkpoints"),
-            device=choose_device(args.device),
+            device=device,
             finished=lambda record, run: write_scalars(record, run, self.results / "tensorboard"),
             lanes=args.lanes,
         )
@@ -146,6 +154,7 @@ class Pair:
             except Interrupted as stop:
                 print(f"{stop}; finished runs are kept, and the same command goes on from here", file=sys.stderr)
                 sys.exit(128 + stop.signum)
+        return runs
 
 
 class _Heedless:

@@ -1,17 +1,69 @@
-"""The verb that makes test records, and the only one that the workflow makes them with."""
+"""Verbs that compare methods on the test set: the only ones of the workflow that make test records."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
-from subtuning.cli.common import Pair, device_arguments, from_json, pair_arguments, positive, read_json
+from subtuning.cli.common import Pair, device_arguments, from_json, pair_arguments, positive, read_json, write_json
 from subtuning.errors import UserError
-from subtuning.runs import Split
+from subtuning.runs import Run, Split
+from subtuning.runs.precision import require_alike
 from subtuning.search.profile import best_layer, cv_splits, runs_of, subsets
-from subtuning.tuning.subsets import FULL, Subset, canonical
+from subtuning.tuning.subsets import FULL, canonical
 
 
 def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning evaluate`"""
+    _arguments(parser)
+    device_arguments(parser)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Retrain every method on train + val, test each run once at its last epoch, and list the runs."""
+    pair = Pair(args)
+    records = pair.train(_each_once(_methods(pair, args).values()), args)
+    write_json(args.out, {"runs": [record["id"] for record in records]})
+
+
+def evaluation_table_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning evaluation-table`"""
+    _arguments(parser)
+
+
+def evaluation_table(args: argparse.Namespace) -> None:
+    """Write the comparison of the methods, one row each."""
+    from subtuning.analysis.files import write_csv
+    from subtuning.analysis.tables import evaluation_table as table_of
+
+    pair = Pair(args)
+    methods = _methods(pair, args)
+    runs = _each_once(methods.values())
+    records = dict(zip(runs, require_alike(pair.store, runs), strict=True))
+    write_csv(table_of({name: [records[run] for run in own] for name, own in methods.items()}, pair.layers), args.out)
+
+
+def _methods(pair: Pair, args: argparse.Namespace) -> dict[str, list[Run]]:
+    """The methods that are compared, each with its runs over the seeds, in the precision of the profile."""
+    names = [row["name"] for row in pair.layers["layers"]]
+    profile = require_alike(pair.store, runs_of(pair.base, subsets(pair.layers), cv_splits(args.folds)))
+    best = best_layer(profile, pair.layers)
+    if best is None:
+        raise UserError(f"every layer of {'/'.join(pair.names)} diverged; lower recipe.lr")
+    selected = read_json(args.selected, "subtuning greedy-path")["layers"]
+    methods = {"linear": (), "best_layer": (best,), "greedy": canonical(selected, names), FULL: FULL}
+    methods |= {name: canonical(layers, names) for name, layers in args.subsets.items()}
+    base = pair.base.with_precision(profile[0]["identity"]["recipe"]["precision"]).with_split(Split("test"))
+    return {
+        name: [base.with_subset(subset).with_seed(seed) for seed in range(args.seeds)]
+        for name, subset in methods.items()
+    }
+
+
+def _each_once(groups: Iterable[list[Run]]) -> list[Run]:
+    return list(dict.fromkeys(run for group in groups for run in group))
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
     pair_arguments(parser)
     parser.add_argument("--seeds", type=positive, required=True, metavar="N", help="seeds 0 to N-1")
     parser.add_argument(
@@ -24,34 +76,3 @@ def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
         "--subsets", type=from_json, default={}, metavar="JSON", help="further subsets: {name: [layers]}"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    device_arguments(parser)
-
-
-def evaluate(args: argparse.Namespace) -> None:
-    """Retrain every method on train + val, test each run once at its last epoch, and write the comparison."""
-    from subtuning.analysis.files import write_csv
-    from subtuning.analysis.tables import evaluation_table
-
-    pair = Pair(args)
-    methods = _methods(pair, args)
-    runs = {
-        name: [
-            run.with_seed(seed) for seed in range(args.seeds) for run in runs_of(pair.base, [subset], [Split("test")])
-        ]
-        for name, subset in methods.items()
-    }
-    pair.train(list(dict.fromkeys(run for group in runs.values() for run in group)), args)
-    write_csv(
-        evaluation_table({name: pair.store.require(group) for name, group in runs.items()}, pair.layers), args.out
-    )
-
-
-def _methods(pair: Pair, args: argparse.Namespace) -> dict[str, Subset]:
-    names = [row["name"] for row in pair.layers["layers"]]
-    profile = pair.store.require(runs_of(pair.base, subsets(pair.layers), cv_splits(args.folds)))
-    best = best_layer(profile, pair.layers)
-    if best is None:
-        raise UserError(f"every layer of {'/'.join(pair.names)} diverged; lower recipe.lr")
-    selected = read_json(args.selected, "subtuning greedy-path")["layers"]
-    methods = {"linear": (), "best_layer": (best,), "greedy": canonical(selected, names), FULL: FULL}
-    return methods | {name: canonical(layers, names) for name, layers in args.subsets.items()}

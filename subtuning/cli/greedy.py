@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from subtuning.cli.common import Pair, device_arguments, pair_arguments, positive, read_json, write_json
-from subtuning.runs import Split
+from subtuning.runs import Run, Split
+from subtuning.runs.precision import require_alike
 from subtuning.search import greedy, racing
 from subtuning.search.profile import cv_splits, runs_of, shard
 from subtuning.tuning.subsets import Subset
@@ -23,21 +24,31 @@ def greedy_train(args: argparse.Namespace) -> None:
     """Train the candidates of one round; after the stop there are none."""
     pair = Pair(args)
     previous = _previous(args)
-    base, moves = greedy.before(pair.layers, args.direction, previous)
-    wanted = ([base] if previous is None else []) + [subset for _, subset in moves]
-    mine = shard(wanted, args.shard, args.shards)
+    mine = shard(_wanted(pair, args.direction, previous), args.shard, args.shards)
+    base = _base(pair, previous)
     if args.racing and previous is not None:
-        records = _race(pair, mine, args)
+        records = _race(pair, base, mine, args)
     else:
-        records = pair.train(runs_of(pair.base, mine, _splits(args)), args)
+        records = pair.train(runs_of(base, mine, _splits(args)), args)
     write_json(args.out, {"runs": [record["id"] for record in records]})
 
 
-def _race(pair: Pair, candidates: list[Subset], args: argparse.Namespace) -> list[dict]:
+def _wanted(pair: Pair, direction: str, previous: dict | None) -> list[Subset]:
+    """What a round needs: its candidates and, in the first one, what they are compared with."""
+    start, moves = greedy.before(pair.layers, direction, previous)
+    return ([start] if previous is None else []) + [subset for _, subset in moves]
+
+
+def _base(pair: Pair, previous: dict | None) -> Run:
+    """A run to make others from: later rounds have the precision of the first."""
+    return pair.base.with_precision(previous["precision"]) if previous else pair.base
+
+
+def _race(pair: Pair, base: Run, candidates: list[Subset], args: argparse.Namespace) -> list[dict]:
     """Train the candidates fold by fold, each time only those still in the race; the records of all trained runs."""
     splits = _splits(args)
     found, _ = racing.race(
-        candidates, len(splits), lambda alive, fold: pair.train(runs_of(pair.base, alive, [splits[fold]]), args)
+        candidates, len(splits), lambda alive, fold: pair.train(runs_of(base, alive, [splits[fold]]), args)
     )
     return [record for records in found.values() for record in records]
 
@@ -57,14 +68,14 @@ def greedy_select_arguments(parser: argparse.ArgumentParser) -> None:
 
 def greedy_select(args: argparse.Namespace) -> None:
     """Choose the best candidate of a round from the store."""
-    pair = Pair(args)
+    pair, previous = Pair(args), _previous(args)
     trained = {run for path in args.trained for run in read_json(path, "subtuning greedy-train")["runs"]}
-
-    def records_of(subset):
-        runs = runs_of(pair.base, [subset], _splits(args))
-        return pair.store.require([run for run in runs if not trained or run.id in trained])
-
-    write_json(args.out, greedy.play(pair.layers, args.direction, _previous(args), records_of, args.split))
+    runs = runs_of(_base(pair, previous), _wanted(pair, args.direction, previous), _splits(args))
+    runs = [run for run in runs if not trained or run.id in trained]
+    records: dict[Subset, list] = {}
+    for run, record in zip(runs, require_alike(pair.store, runs), strict=True):
+        records.setdefault(run.subset, []).append(record)
+    write_json(args.out, greedy.play(pair.layers, args.direction, previous, records.__getitem__, args.split))
 
 
 def greedy_path_arguments(parser: argparse.ArgumentParser) -> None:

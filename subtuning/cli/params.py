@@ -9,8 +9,9 @@ from typing import Any
 
 from subtuning.config.load import parse_config
 from subtuning.errors import UserError
-from subtuning.runs.code import code_version, figures_version
 from subtuning.runs.identity import canonical_json
+from subtuning.runs.numbers import latest_numbers
+from subtuning.runs.versions import version_of
 
 WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
 """How the name of a weights file ends (see `Backbone.weights`)."""
@@ -28,7 +29,7 @@ class Params:
         self.tasks, self.backbones = list(self.config.tasks), list(self.config.backbones)
         self.profile, self.greedy, self.evaluate = self.config.profile, self.config.greedy, self.config.evaluate
         self.search = self.config.search
-        self.code, self.figures = code_version(), figures_version()
+        self.numbers, self.version_of = latest_numbers(), version_of
         for key, path in self._local_paths().items():
             if not _exists(path):
                 raise UserError(f"config: {key} is {path!r}, which does not exist (looked in {Path.cwd().name}/)")

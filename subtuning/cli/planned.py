@@ -10,8 +10,10 @@ from subtuning.cli.common import read_json
 from subtuning.config import Config, Recipe
 from subtuning.errors import UserError
 from subtuning.runs import Backbone, Run, Split
+from subtuning.runs.precision import precisions
 from subtuning.runs.snapshot import Snapshot
 from subtuning.search.plan import Step, plan
+from subtuning.search.profile import cv_splits, runs_of, subsets
 from subtuning.tasks.task import read_facts
 
 
@@ -32,7 +34,10 @@ class PlannedPair:
 
 
 def planned_pairs(config: Config, results: Path, snapshot: Snapshot) -> Iterator[PlannedPair]:
-    """Every task with every backbone, in the order of the config."""
+    """Every task with every backbone, in the order of the config.
+
+    A pair whose precision is `auto` comes once for each precision in which any of its profile is finished.
+    """
     tasks = {name: _task(config, name, results) for name in config.tasks}
     backbones = {name: _layers(config, name, results) for name in config.backbones}
     recipes: dict[Recipe, Recipe] = {}  # equal recipes are one object, which is quick to compare
@@ -45,8 +50,11 @@ def planned_pairs(config: Config, results: Path, snapshot: Snapshot) -> Iterator
             recipe = recipes.setdefault(recipe, recipe)
             of = Backbone.of(layers)
             base = Run(facts["sha256"], Split("val"), of, (), recipe, names=(task, backbone))
-            steps = plan(config, base, layers, snapshot.get)
-            yield PlannedPair((task, backbone), base, steps, facts["counts"])
+            profile = runs_of(base, subsets(layers), cv_splits(config.profile.folds))
+            for precision in precisions(profile, snapshot.get):
+                settled = base.with_precision(precision)
+                steps = plan(config, settled, layers, snapshot.get)
+                yield PlannedPair((task, backbone), settled, steps, facts["counts"])
 
 
 def _task(config: Config, name: str, results: Path) -> dict | None:

@@ -9,6 +9,7 @@ import numpy as np
 from subtuning.cli.common import Pair, device_arguments, from_json, pair_arguments, positive, write_json
 from subtuning.errors import UserError
 from subtuning.runs import Run, Split
+from subtuning.runs.precision import require_alike
 from subtuning.search.profile import cv_splits, runs_of, shard, subsets
 from subtuning.tasks import folds
 from subtuning.tuning.subsets import canonical
@@ -66,7 +67,7 @@ def profile_table(args: argparse.Namespace) -> None:
     from subtuning.analysis.tables import profile_table as table_of
 
     pair = Pair(args)
-    records = pair.store.require(profile_runs(pair, args, subsets(pair.layers)))
+    records = require_alike(pair.store, profile_runs(pair, args, subsets(pair.layers)))
     write_csv(table_of(records, pair.layers, test_set=args.test_seeds is not None), args.out)
 
 

@@ -13,7 +13,8 @@ from subtuning.tuning.subsets import FULL, title
 
 COLUMNS = [
     *("id", "task", "backbone", "layers", "split", "folds", "fold", "seed", "status", "accuracy", "loss", "seconds"),
-    *("images_per_second", "peak_memory_bytes", "trainable_parameters", "epochs", "device", "started", "code"),
+    *("images_per_second", "lane_memory_bytes", "trainable_parameters", "epochs", "precision", "device", "started"),
+    "numbers",
 ]
 """Of `--format csv`: accuracy is from 0 to 1, fold counts from 0."""
 
@@ -37,7 +38,7 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def runs(args: argparse.Namespace) -> None:
-    """List the finished runs in the store, those of other versions of the code too."""
+    """List the finished runs in the store, those of other versions of the numbers too."""
     found = (record for record in Store(args.results / "runs") if _wanted(record, args))
     {"table": _print_table, "csv": _print_csv, "json": _print_json}[args.format](found)
 
@@ -46,7 +47,8 @@ def _print_table(records: Iterator[dict]) -> None:
     from tabulate import tabulate
 
     rows = sorted((_line(record) for record in records), key=lambda row: row[1:6])
-    headings = ["id", "task", "backbone", "layers", "split", "seed", "accuracy %", "seconds", "code"]
+    headings = ["id", "task", "backbone", "layers", "split", "seed", "accuracy %", "seconds"]
+    headings += ["precision", "device", "numbers"]
     print(tabulate(rows, headings, disable_numparse=True))
 
 
@@ -92,8 +94,9 @@ def _layers_of(record: dict) -> str:
 def _columns(record: dict) -> dict[str, Any]:
     identity, metrics = record["identity"], record["metrics"] or {}
     known = {"layers": _layers_of(record), "epochs": identity["recipe"]["epochs"]}
+    known |= {"precision": identity["recipe"]["precision"], "numbers": identity.get("numbers")}
     content = record | record["names"] | metrics | {key: identity[key] for key in ("split", "folds", "fold", "seed")}
-    return {key: content.get(key) for key in COLUMNS} | known | {"code": identity["code"]}
+    return {key: content.get(key) for key in COLUMNS} | known
 
 
 def _line(record: dict) -> tuple:
@@ -108,5 +111,7 @@ def _line(record: dict) -> tuple:
         identity["seed"],
         score,
         f"{record['seconds']:.1f}",
-        identity["code"],
+        identity["recipe"]["precision"],
+        record.get("device", ""),
+        identity.get("numbers", "before 1"),
     )

@@ -55,7 +55,7 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
     from subtuning.analysis.files import read_csv, write_csv, write_text
-    from subtuning.analysis.summary import latex_table, summary_tables, write_summary
+    from subtuning.analysis.summary import latex_table, precision_words, summary_tables, write_summary
     from subtuning.analysis.vtab import vtab_table
 
     items = []
@@ -70,7 +70,7 @@ def tables(args: argparse.Namespace) -> None:
         write_csv(table, out / "vtab.csv")
         write_text(table.to_markdown(index=False, disable_numparse=True) + "\n", out / "vtab.md")
         write_text(latex_table(table), out / "vtab.tex")
-    print((out / "summary.md").read_text())
+    print((out / "summary.md").read_text(), precision_words(items), sep="\n")
 
 
 def _vtab_groups(args: argparse.Namespace) -> dict[str, str]:

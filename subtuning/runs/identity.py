@@ -7,7 +7,7 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 from subtuning.config import Recipe
-from subtuning.runs.code import code_version
+from subtuning.runs.numbers import numbers_of
 from subtuning.tuning.subsets import Subset, title
 
 
@@ -54,6 +54,7 @@ class Run:
 
     Attributes:
         task: the sha256 of the converted task's content.
+        recipe: its precision must be resolved before the run has an id (see `subtuning.runs.precision`).
         names: task and backbone as the user calls them; for people only, not part of the identity.
     """
 
@@ -64,12 +65,11 @@ class Run:
     recipe: Recipe
     seed: int = 0
     method: str = "weights"
-    code: str = field(default_factory=code_version)
     names: tuple[str, str] = field(default=("", ""), compare=False)
 
     def identity(self) -> dict[str, Any]:
         """All that the id is made from, as plain values."""
-        return {
+        values = {
             "task": self.task,
             "split": self.split.kind,
             "folds": self.split.folds,
@@ -79,27 +79,33 @@ class Run:
             "method": self.method,
             "recipe": effective(self.recipe),
             "seed": self.seed,
-            "code": self.code,
         }
+        return values | {"numbers": numbers_of(values)}
 
     @cached_property
     def id(self) -> str:
         """32 hex digits: the hash of the identity's canonical JSON.
 
         That text is put together from pieces, most of which thousands of runs share.
+
+        Raises:
+            ValueError: the precision is `auto`: two machines would give one id to different numbers.
         """
+        if self.recipe.precision == "auto":
+            raise ValueError(f"run {self} has no id before its precision is resolved")
         split = self.split
         text = (
-            f'{{"backbone":{_text_of_backbone(self.backbone)},"code":"{self.code}","fold":{_number(split.fold)},'
-            f'"folds":{_number(split.folds)},"method":"{self.method}","recipe":{_text_of_recipe(self.recipe)},'
-            f'"seed":{self.seed},"split":"{split.kind}","subset":{_text_of_subset(self.subset)},"task":"{self.task}"}}'
+            f'{{"backbone":{_text_of_backbone(self.backbone)},"fold":{_number(split.fold)},'
+            f'"folds":{_number(split.folds)},"method":"{self.method}","numbers":{self.identity()["numbers"]},'
+            f'"recipe":{_text_of_recipe(self.recipe)},"seed":{self.seed},"split":"{split.kind}",'
+            f'"subset":{_text_of_subset(self.subset)},"task":"{self.task}"}}'
         )
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @property
     def order(self) -> tuple:
         """Runs of equal order see the same images in the same order, so they can be lanes of one training."""
-        return (self.task, self.split, self.backbone, self.recipe, self.seed, self.code)
+        return (self.task, self.split, self.backbone, self.recipe, self.seed)
 
     def with_subset(self, subset: Subset) -> "Run":
         """The same run with other layers."""
@@ -113,12 +119,22 @@ class Run:
         """The same run with another head, batch order and augmentation."""
         return replace(self, seed=seed)
 
+    def with_precision(self, precision: str) -> "Run":
+        """The same run in this precision, if its own is `auto`."""
+        return replace(self, recipe=_resolved(self.recipe, precision)) if self.recipe.precision == "auto" else self
+
     def __str__(self) -> str:
         return f"{'/'.join(self.names)} {title(self.subset)}, {self.split}, seed {self.seed}"
 
 
+@cache
 def _plain(backbone: Backbone) -> dict[str, Any]:
     return asdict(backbone) | {"mean": list(backbone.mean), "std": list(backbone.std)}
+
+
+@cache
+def _resolved(recipe: Recipe, precision: str) -> Recipe:
+    return recipe.model_copy(update={"precision": precision})
 
 
 @cache

@@ -13,11 +13,12 @@ from typing import Any
 
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run, canonical_json
+from subtuning.runs.numbers import numbers_of
 
 FORMAT = 1
 """Of the records that this version writes. A record without one has format 1."""
 
-NEEDED = {"names", "identity", "status", "metrics", "seconds", "peak_memory_bytes"}
+NEEDED = {"names", "identity", "status", "metrics", "seconds"}
 """What tables read of a record. One that lacks any of them is no finished run and is trained again."""
 
 
@@ -84,11 +85,10 @@ class Store:
             if record and record.get("format", FORMAT) == FORMAT and record.keys() >= NEEDED:
                 yield record
 
-    def made_by_other_code(self, runs: Iterable[Run]) -> int:
-        """How many of these runs are finished, but by another version of the numerical code."""
-        wanted = {_without_code(run.identity()) for run in runs}
-        code = next(iter(runs)).code if runs else ""
-        others = {_without_code(r["identity"]) for r in self if r["identity"]["code"] != code}
+    def superseded(self, runs: Iterable[Run]) -> int:
+        """How many of these runs are finished, but with another version of their numbers."""
+        wanted = {_without_numbers(run.identity()) for run in runs}
+        others = {_without_numbers(record["identity"]) for record in self if not has_current_numbers(record)}
         return len(wanted & others)
 
     def _read(self, path: Path) -> dict[str, Any] | None:
@@ -105,8 +105,13 @@ def _names(run: Run) -> dict[str, str]:
     return dict(zip(("task", "backbone"), run.names, strict=True))
 
 
-def _without_code(identity: dict[str, Any]) -> str:
-    return canonical_json({key: value for key, value in identity.items() if key != "code"})
+def has_current_numbers(record: dict[str, Any]) -> bool:
+    """Whether a record's numbers are those that this version's code gives."""
+    return record["identity"].get("numbers") == numbers_of(record["identity"])
+
+
+def _without_numbers(identity: dict[str, Any]) -> str:
+    return canonical_json({key: value for key, value in identity.items() if key != "numbers"})
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
 
     round, direction    number from 1; "forward" or "backward"
     split               "cv" or "val": what the scores were measured on
+    precision           in which all of them were: rounds build upon each other, so they have one
     base, base_scores   the subset before the round and its score for every fold
     candidates          [{layer, subset, scores}], one for each layer that could be added (or removed); one that was
                         dropped from a race has fewer scores than there are folds, and "dropped": true
@@ -67,7 +68,11 @@ def play(
     """
     base, options = before(layers, direction, previous)
     number = 1 if previous is None else previous["round"] + 1
-    base_scores = fold_scores(records_of(base)) if previous is None else previous["scores"]
+    if previous is None:
+        records = records_of(base)
+        base_scores, precision = fold_scores(records), records[0]["identity"]["recipe"]["precision"]
+    else:
+        base_scores, precision = previous["scores"], previous["precision"]
     tried = [
         {"layer": layer, "subset": _plain(subset), "scores": fold_scores(records_of(subset))}
         for layer, subset in options
@@ -84,6 +89,7 @@ def play(
         "round": number,
         "direction": direction,
         "split": split,
+        "precision": precision,
         "base": _plain(base),
         "base_scores": base_scores,
         "candidates": tried,

@@ -1,7 +1,7 @@
 """How many runs to train at once, and whether to keep the trunk's values, so that everything fits into memory."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from subtuning.training.data import Images
 from subtuning.training.features import value_sizes, values_of
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane, Trunk
+from subtuning.tuning.subsets import Subset
 
 SHARE = 0.8
 """Part of the free memory that may be planned for; the rest is for what no estimate sees."""
@@ -40,6 +41,8 @@ class Need:
         values: the trunk's values of a batch, at all cuts.
         cache: the same for all images; None where it cannot be kept.
         overhead: what each of these bytes but the cache's takes.
+        lanes: what a run of each subset takes by itself: parameters, gradients, moments and a batch's activations,
+            overhead included; not the trunk's weights and values, which lanes share.
     """
 
     states: tuple[int, ...]
@@ -47,6 +50,7 @@ class Need:
     values: int
     cache: int | None
     overhead: float = 1.0
+    lanes: Mapping[Subset, int] = field(default_factory=dict)
 
     def total(self, groups: int, lanes: int, workers: int, cached: bool) -> int:
         """Of `groups` groups of `lanes` lanes, `workers` of which are in a backward pass at once."""
@@ -71,7 +75,8 @@ def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, fe
     batch = min(recipe.batch_size, len(images))
     subsets = list(dict.fromkeys(run.subset for run in runs))
     probes = [images.batch(np.zeros(count, np.int64)) for count in PROBES]
-    states, activations, cuts = [], 0, set()
+    overhead = OVERHEAD[images.device.type]
+    states, activations, cuts, lanes = [], 0, set(), {}
     for subset in subsets:
         lane = Lane(trunk, subset, new_head(features, classes, recipe, 0).to(images.device, images.dtype)).train()
         cuts.add(lane.cut)
@@ -79,15 +84,17 @@ def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, fe
         states.append(COPIES[recipe.optimizer] * parameters)
         few, more = (_saved_bytes(lane, values_of(trunk, pixels, [lane.cut])[lane.cut], y) for pixels, y in probes)
         slope = (more - few) / (PROBES[1] - PROBES[0])
-        activations = max(activations, round(few + slope * (batch - PROBES[0])))
+        own = round(few + slope * (batch - PROBES[0]))
+        activations = max(activations, own)
+        lanes[subset] = round(overhead * (states[-1] + own))
     sizes = value_sizes(trunk, images, sorted(cuts))
     if sizes is None:
         found = values_of(trunk, probes[0][0], sorted(cuts))
         row = sum(v.numel() * v.element_size() for at in found.values() for v in at.values() if torch.is_tensor(v))
-        return Need(tuple(states), activations, row * batch // PROBES[0], None, OVERHEAD[images.device.type])
+        return Need(tuple(states), activations, row * batch // PROBES[0], None, overhead, lanes)
     row = sum({name: size for values in sizes.values() for name, size in values.items()}.values())
     cache = row * images.rows if recipe.augmentation == "none" else None
-    return Need(tuple(states), activations, row * batch, cache, OVERHEAD[images.device.type])
+    return Need(tuple(states), activations, row * batch, cache, overhead, lanes)
 
 
 def _saved_bytes(lane: Lane, values: dict, labels: torch.Tensor) -> int:

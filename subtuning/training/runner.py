@@ -26,7 +26,7 @@ from subtuning.tasks import Task
 from subtuning.training import memory
 from subtuning.training.checkpoints import Checkpoints
 from subtuning.training.data import images_of, load_source, source_of
-from subtuning.training.device import device_name, is_out_of_memory, make_repeatable, peak_memory, versions
+from subtuning.training.device import device_name, is_out_of_memory, make_repeatable, versions
 from subtuning.training.features import Features, compute_features, value_sizes
 from subtuning.training.interrupt import Interrupt
 from subtuning.training.loop import LaneGroup, LaneState
@@ -124,7 +124,7 @@ class _Training:
         self.lock = threading.Lock()
         self.threads = LaneThreads(len(runs), place.device)
         self.images = load_source(source_of(runs[0].split), place.task, backbone, place.device, place.dtype).on_device()
-        self.trunk = trunk.in_precision(low_type(recipe.precision, place.device, place.dtype))
+        self.trunk = trunk.in_precision(low_type(recipe.precision))
         self.need = self._estimated()
         self.plan = self._planned(self.need)
         self.cache = self._computed()
@@ -232,6 +232,7 @@ class _Training:
         shared = self.cache.watch.seconds() / len(self.runs) if self.cache else 0.0
         for state, found in zip(group.lanes, metrics, strict=True):
             result = _result(state, found, group, self.place, started, shared)
+            result["lane_memory_bytes"] = self.need.lanes[state.run.subset]
             record = self.place.store.add(state.run, result)
             self.place.checkpoints.remove(state.run.id)
             self.place.finished(record, state.run)
@@ -295,7 +296,6 @@ def _result(
         "flops": place.layers["total_flops"] + 2 * head,
         "seconds": round(seconds, 4),
         "images_per_second": round(images / seconds, 1) if seconds else None,
-        "peak_memory_bytes": peak_memory(place.device),
         "lanes": len(group.lanes),
         "precision": str(group.trunk.low or place.dtype).removeprefix("torch."),
         "device": device_name(place.device),

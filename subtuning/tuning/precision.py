@@ -6,18 +6,23 @@ import torch
 from torch import Tensor, nn
 
 
-def low_type(precision: str, device: torch.device, full: torch.dtype = torch.float32) -> torch.dtype | None:
-    """The lower type that a recipe's `precision` means on a device, None for full precision.
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """What a recipe's `precision` means on a device: `fp32`, `bf16` or `fp16`.
 
-    `auto` is bf16 where the device has arithmetic for it: most GPUs, and CPUs with AVX-512 BF16 or AMX.
+    `auto` is bf16 where the device has arithmetic for it: most GPUs, and CPUs with AVX-512 BF16 or AMX; else fp32.
     """
     if precision != "auto":
-        return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        return precision
     if device.type == "cuda":
         able = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         able = any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
-    return torch.bfloat16 if able and full == torch.float32 else None
+    return "bf16" if able else "fp32"
+
+
+def low_type(precision: str) -> torch.dtype | None:
+    """The lower type of a resolved precision, None for full precision."""
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def lowered(module: nn.Module, low: torch.dtype) -> nn.Module:

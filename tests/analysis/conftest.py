@@ -42,9 +42,9 @@ def make_record(subset, accuracy, seed=0, fold=None, split="test", folds=None, t
         "backbone": {"model": "net"},
         "subset": subset,
         "method": "weights",
-        "recipe": {"epochs": 2},
+        "recipe": {"epochs": 2, "precision": "fp32"},
         "seed": seed,
-        "code": "1",
+        "numbers": 1,
     }
     text = json.dumps([identity, task, changes], sort_keys=True)
     done = accuracy is not None
@@ -60,7 +60,7 @@ def make_record(subset, accuracy, seed=0, fold=None, split="test", folds=None, t
         "flops": 123_456_789,
         "seconds": 10.0 + seed + (fold or 0),
         "images_per_second": 100.0,
-        "peak_memory_bytes": 50_000_000 + 1_000_000 * seed,
+        "lane_memory_bytes": 50_000_000 + 1_000_000 * seed,
         "device": "cpu",
         "versions": {},
         "started": "2024-01-01T00:00:00+00:00",
@@ -114,7 +114,14 @@ def make_rounds(layers, steps=3, folds=5, direction="forward", seed=0, start=0.8
         stopped = bool(np.mean(best["scores"]) <= np.mean(scores))
         grown = [*base, best["layer"]] if direction == "forward" else [name for name in base if name != best["layer"]]
         rounds.append(
-            {"round": number, "direction": direction, "base": base, "base_scores": scores, "candidates": candidates}
+            {
+                "round": number,
+                "direction": direction,
+                "precision": "fp32",
+                "base": base,
+                "base_scores": scores,
+                "candidates": candidates,
+            }
             | {"choice": best["layer"], "subset": base if stopped else grown, "stopped": stopped}
         )
         if stopped:

@@ -38,15 +38,15 @@ def runs(config):
 
 def test_the_first_round_is_the_profile_and_trains_nothing():
     # 5 subsets x 2 folds; round 1: linear and 3 layers, known; round 2: 2 pairs x 2 folds; 4 methods x 3 seeds
-    assert runs(config()) == [("profile", 10), ("greedy", 0), ("greedy", 4), ("evaluate", 12)]
+    assert runs(config()) == [("profile", 10), ("greedy", 0), ("greedy", 4), ("evaluation", 12)]
 
 
 def test_with_other_folds_nothing_is_shared():
-    assert runs(config(greedy={"folds": 3})) == [("profile", 10), ("greedy", 12), ("greedy", 6), ("evaluate", 12)]
+    assert runs(config(greedy={"folds": 3})) == [("profile", 10), ("greedy", 12), ("greedy", 6), ("evaluation", 12)]
 
 
 def test_scored_on_val_a_candidate_is_one_run():
-    assert runs(config(greedy={"split": "val"})) == [("profile", 10), ("greedy", 4), ("greedy", 2), ("evaluate", 12)]
+    assert runs(config(greedy={"split": "val"})) == [("profile", 10), ("greedy", 4), ("greedy", 2), ("evaluation", 12)]
 
 
 def test_shards_spread_the_same_runs():
@@ -55,13 +55,13 @@ def test_shards_spread_the_same_runs():
         *[("profile", 4), ("profile", 4), ("profile", 2)],
         *[("greedy", 0)] * 3,
         *[("greedy", 2), ("greedy", 2), ("greedy", 0)],
-        ("evaluate", 12),
+        ("evaluation", 12),
     ]
 
 
 def test_backward_begins_with_all_layers_and_trains_its_first_round():
     # round 1: all but one of 3 layers (full is known from the profile); round 2: one layer and the tail, twice
-    assert runs(config(greedy={"start": "full"})) == [("profile", 10), ("greedy", 6), ("greedy", 4), ("evaluate", 12)]
+    assert runs(config(greedy={"start": "full"})) == [("profile", 10), ("greedy", 6), ("greedy", 4), ("evaluation", 12)]
 
 
 def test_best_does_both_ways_and_the_evaluation_waits_for_both():
@@ -76,7 +76,7 @@ def test_rounds_end_when_no_layer_is_left():
 
 def test_named_subsets_and_a_profile_on_the_test_set_count():
     more = config(profile={"test_seeds": 4}, evaluate={"subsets": {"mine": ["a"]}})
-    assert runs(more) == [("profile", 10), ("profile_test", 20), ("greedy", 0), ("greedy", 4), ("evaluate", 15)]
+    assert runs(more) == [("profile", 10), ("profile_test", 20), ("greedy", 0), ("greedy", 4), ("evaluation", 15)]
 
 
 def test_a_chain_takes_as_long_on_many_gpus_as_on_one():
@@ -121,7 +121,7 @@ def seconds_of(job):
 def record(seconds, backbone="net", epochs=20, **more):
     identity = {"backbone": {"model": "resnet18", "input_size": 224}, "recipe": {"epochs": epochs}}
     names = {"task": "task0", "backbone": backbone}
-    rest = {"status": "done", "metrics": {"accuracy": 0.5}, "peak_memory_bytes": 1}
+    rest = {"status": "done", "metrics": {"accuracy": 0.5}}
     return rest | {"names": names, "identity": identity, "seconds": seconds} | more
 
 
@@ -166,8 +166,8 @@ def test_the_command_prints_a_line_for_each_setting(tmp_path, capsys):
     table = capsys.readouterr().out
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[0:1] == "|"]
     # 7 layers: (9 x 5 folds + 4 methods x 5 seeds) x 36 s; in two jobs, 25 of the 45 runs are in the longer one
-    assert cells[2] == ["1", "1", "12", "5", "3", "65", "0.5 h", "0.7 h", "0.7 h"]
-    assert cells[3] == ["2", "1", "14", "7", "5", "65", "0.2 h", "0.7 h", "0.5 h"]
+    assert cells[2] == ["1", "1", "13", "5", "3", "65", "0.5 h", "0.7 h", "0.7 h"]
+    assert cells[3] == ["2", "1", "15", "7", "5", "65", "0.2 h", "0.7 h", "0.5 h"]
 
 
 def test_layers_and_seconds_are_read_from_the_results(tmp_path, capsys):
@@ -190,6 +190,6 @@ def test_layers_and_seconds_are_read_from_the_results(tmp_path, capsys):
 
 def test_all_rules_of_the_dag_are_counted():
     counts = rule_counts(config(), training_jobs(config(), {"net": LAYERS}))
-    assert counts["convert_task"] == counts["evaluate"] == counts["all"] == 1
+    assert counts["convert_task"] == counts["train_evaluation"] == counts["evaluation_table"] == counts["all"] == 1
     assert counts["select_greedy"] == counts["train_greedy"] == 2
     assert "fetch_task" not in counts

@@ -29,8 +29,8 @@ def rounds():
     other = {"layer": "a.1", "subset": ["a.1"], "scores": None}
     third = {"layer": "stem", "subset": ["stem"], "scores": [0.50, 0.60, 0.55]}
     last = {"layer": "stem", "subset": ["stem", "a.0"], "scores": [0.69, 0.70, 0.71]}
-    start = {"round": 1, "direction": "forward", "base": [], "base_scores": SCORES["linear"]}
-    end = {"round": 2, "direction": "forward", "base": ["a.0"], "base_scores": first["scores"]}
+    start = {"round": 1, "direction": "forward", "precision": "fp32", "base": [], "base_scores": SCORES["linear"]}
+    end = {"round": 2, "direction": "forward", "precision": "fp32", "base": ["a.0"], "base_scores": first["scores"]}
     return [
         start | {"candidates": [third, first, other], "choice": "a.0", "subset": ["a.0"], "stopped": False},
         end | {"candidates": [last], "choice": "stem", "subset": ["a.0"], "stopped": True},
@@ -42,7 +42,7 @@ def test_profile_columns_and_order(records, layers):
     table = profile_table(records, layers)
     assert list(table.columns) == [
         "layer", "mean", "std", "n", "ci_low", "ci_high", "diff_linear", "diff_ci_low", "diff_ci_high",
-        "parameters", "flops", "seconds",
+        "parameters", "flops", "seconds", "precision",
     ]  # fmt: skip
     assert list(table["layer"]) == ["stem", "a.0", "a.1", "linear", "full"]
 
@@ -132,7 +132,7 @@ def test_greedy_columns_and_rows(rounds):
     table = greedy_table(rounds)
     assert list(table.columns) == [
         "direction", "round", "layer", "mean", "std", "n", "ci_low", "ci_high",
-        "diff_previous", "diff_ci_low", "diff_ci_high", "chosen", "kept",
+        "diff_previous", "diff_ci_low", "diff_ci_high", "chosen", "kept", "precision",
     ]  # fmt: skip
     assert list(zip(table["round"], table["layer"], table["chosen"], table["kept"], strict=True)) == [
         (1, "stem", False, True),
@@ -189,7 +189,7 @@ def test_evaluation_columns_and_rows(make, layers):
         "method", "layers", "mean", "std", "n", "ci_low", "ci_high",
         "diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full",
         "diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear",
-        "trained_parameters", "trained_percent", "seconds", "peak_memory_mb",
+        "trained_parameters", "trained_percent", "seconds", "lane_memory_mb", "precision", "device",
     ]  # fmt: skip
     assert list(table["method"]) == ["linear", "full", "mine"]
     assert list(table["layers"]) == ["linear", "full", "a.0,a.1"]
@@ -206,7 +206,7 @@ def test_evaluation_numbers(make, layers):
     assert found == pytest.approx((paired.mean, paired.low, paired.high))
     assert row["p_linear"] == pytest.approx(2 / 2**5)
     assert (row["trained_parameters"], row["trained_percent"]) == (900, pytest.approx(18))
-    assert (row["seconds"], row["peak_memory_mb"]) == (pytest.approx(12), pytest.approx(54))
+    assert (row["seconds"], row["lane_memory_mb"]) == (pytest.approx(12), pytest.approx(54))
 
 
 def test_no_method_is_compared_with_itself(make, layers):
@@ -255,7 +255,7 @@ def test_evaluation_says_that_a_run_diverged(make, layers):
     table = evaluation_table(make.make_evaluation_records(methods), layers).set_index("method")
     row = table.loc["mine"]
     assert row["n"] == 4
-    numbers = ["mean", "std", "ci_low", "diff_full", "p_full", "diff_linear", "p_linear", "seconds", "peak_memory_mb"]
+    numbers = ["mean", "std", "ci_low", "diff_full", "p_full", "diff_linear", "p_linear", "seconds"]
     assert row[numbers].isna().all()
     assert row["trained_parameters"] == 900
     assert table.loc["full", "p_linear"] == pytest.approx(2 / 2**5)
@@ -268,3 +268,18 @@ def test_evaluation_refuses_unknown_layers_and_mixed_subsets(make, layers):
     records["mine"][0] = make.make_record(["a.1"], 0.9, seed=0)
     with pytest.raises(ValueError, match="several subsets"):
         evaluation_table(records, layers)
+
+
+def test_a_table_never_mixes_precisions(make, layers):
+    records = make.make_evaluation_records(METHODS)
+    records["mine"][0]["identity"]["recipe"] = {"epochs": 2, "precision": "bf16"}
+    with pytest.raises(UserError, match=r"mix runs computed in bf16, fp32; set recipe\.precision to one of them"):
+        evaluation_table(records, layers)
+
+
+def test_the_memory_of_a_method_is_its_own(make, layers):
+    """Whichever lanes were trained beside it, and however large the process had grown before."""
+    table = evaluation_table(make.make_evaluation_records(METHODS), layers).set_index("method")
+    assert "peak_memory_mb" not in table.columns
+    assert list(table["device"].unique()) == ["cpu"]
+    assert list(table["precision"].unique()) == ["fp32"]

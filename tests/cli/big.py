@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from subtuning.cli.backbone import spec_of
 from subtuning.cli.planned import planned_pairs
 from subtuning.config import Config
 from subtuning.runs import Run, Store
 from subtuning.runs.snapshot import Snapshot
+from subtuning.tuning.subsets import FULL
 
 EPOCH = {"train_loss": 0.7286999512091279, "train_accuracy": 0.78375, "lr": 2.9599073575926615e-06}
 
@@ -49,14 +51,14 @@ def write(file: Path, content: Any) -> None:
 
 
 def result(run: Run, **changes: Any) -> dict[str, Any]:
-    """What a training would have measured, different for every subset: 10 s for 1,000 images."""
-    score = 0.5 + int(run.with_seed(0).id[:6], 16) / 2**26
+    """What a training would have measured: 10 s for 1,000 images, and each layer more is better by another amount."""
+    score = 0.4 + 0.1 * len(run.subset if run.subset != FULL else ()) + crc32(repr(run.subset).encode()) / 2**37
     epochs = run.recipe.epochs
     values = {"status": "done", "metrics": {"accuracy": score, "loss": 0.2, "n": 200}}
     values |= {"curve": [{"epoch": epoch + 1, **EPOCH} for epoch in range(epochs)], "trainable_parameters": 236970}
     values |= {"total_parameters": 3383818, "flops": 44274356, "seconds": 10.0 * epochs, "images_per_second": 100.0}
     values |= {
-        "peak_memory_bytes": 1513009152,
+        "lane_memory_bytes": 1513009152,
         "lanes": 19,
         "precision": "float32",
         "device": "cpu (x86_64, 2 threads)",

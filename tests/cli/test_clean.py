@@ -49,10 +49,10 @@ def curve(run_id, layers="linear"):
     return add(RESULTS / "tensorboard/one/net" / layers / f"val-seed0-{run_id[:6]}/events.1", "y" * 500)
 
 
-def record_of(run, code=None):
+def record_of(run, numbers=None):
     """A further record on disk; returns its id."""
-    identity = run.identity() | ({"code": code} if code else {})
-    run_id = f"{abs(hash(json.dumps(identity))):032x}"[:32] if code else run.id
+    identity = run.identity() | ({} if numbers is None else {"numbers": numbers})
+    run_id = f"{abs(hash(json.dumps(identity))):032x}"[:32] if numbers is not None else run.id
     names = dict(zip(("task", "backbone"), run.names, strict=True))
     write(STORE.path(run_id), {"id": run_id, "names": names, "identity": identity, **result(run)})
     return run_id
@@ -62,7 +62,7 @@ def litter(runs):
     """kind -> the files of it; every kind has some."""
     one = runs[0]
     foreign = one.with_seed(77)
-    other, unwanted = record_of(one, code="0" * 12), record_of(foreign)
+    other, unwanted = record_of(one, numbers=0), record_of(foreign)
     add(RESULTS / "checkpoints" / f"{one.with_seed(88).id}.pt")
     return {
         "checkpoints": [add(RESULTS / "checkpoints" / f"{one.id}.pt")],
@@ -74,7 +74,7 @@ def litter(runs):
         ],
         "tensorboard": [curve("abcdef0")],
         "claims": [add(RESULTS / "claims" / f"{runs[1].id}.lock", "")],
-        "other-code": [STORE.path(other), curve(other)],
+        "other-numbers": [STORE.path(other), curve(other)],
         "unwanted": [STORE.path(unwanted), curve(unwanted), RESULTS / "checkpoints" / f"{one.with_seed(88).id}.pt"],
     }
 
@@ -95,7 +95,7 @@ def test_it_first_shows_what_it_would_remove_and_removes_nothing(runs, subtuning
 def test_yes_removes_what_no_training_would_have_to_make_again(runs, subtuning):
     before = files()
     found = litter(runs)
-    kept = {str(path) for kind in ("other-code", "unwanted") for path in found[kind]}
+    kept = {str(path) for kind in ("other-numbers", "unwanted") for path in found[kind]}
     code, out, _ = subtuning("clean", "--yes")
     assert code == 0
     assert "Removed 7 entries." in out
@@ -105,7 +105,7 @@ def test_yes_removes_what_no_training_would_have_to_make_again(runs, subtuning):
     assert not (RESULTS / "claims").exists() or not list((RESULTS / "claims").iterdir())
 
 
-@pytest.mark.parametrize("kind", ["checkpoints", "partial", "tensorboard", "claims", "other-code", "unwanted"])
+@pytest.mark.parametrize("kind", ["checkpoints", "partial", "tensorboard", "claims", "other-numbers", "unwanted"])
 def test_a_kind_alone(kind, runs, subtuning):
     found = litter(runs)
     before = files()
@@ -122,7 +122,7 @@ def test_a_kind_alone(kind, runs, subtuning):
 def test_after_everything_is_cleaned_nothing_wanted_is_missing(runs, subtuning):
     before = files()
     litter(runs)
-    kinds = ["checkpoints", "partial", "tensorboard", "claims", "other-code", "unwanted"]
+    kinds = ["checkpoints", "partial", "tensorboard", "claims", "other-numbers", "unwanted"]
     assert subtuning("clean", "--yes", "--what", *kinds)[0] == 0
     assert files() == before
     assert STORE.missing(runs) == []
@@ -234,7 +234,7 @@ def test_runs_of_one_round_only_are_wanted_while_it_is_trained(config, subtuning
     train(known_runs(config, RESULTS)[:3], RESULTS)
     add(RESULTS / "checkpoints" / f"{known_runs(config, RESULTS)[5].id}.pt")
     assert table(subtuning("clean")[1]) == dict.fromkeys(
-        ["checkpoints", "partial", "tensorboard", "claims", "other-code", "unwanted"], (0, "0 B")
+        ["checkpoints", "partial", "tensorboard", "claims", "other-numbers", "unwanted"], (0, "0 B")
     )
 
 

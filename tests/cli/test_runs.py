@@ -34,7 +34,10 @@ def test_csv_has_a_row_for_every_record(records, subtuning):
         assert (row["task"], row["backbone"]) == tuple(record["names"].values())
         assert (float(row["accuracy"]), float(row["loss"])) == (metrics["accuracy"], metrics["loss"])
         assert row["fold"] == ("" if identity["fold"] is None else str(identity["fold"]))
-        assert (row["split"], row["seed"], row["code"]) == (identity["split"], str(identity["seed"]), identity["code"])
+        assert [row[key] for key in ("split", "seed", "numbers")] == [
+            str(identity[key]) for key in ("split", "seed", "numbers")
+        ]
+        assert (row["precision"], row["device"]) == (identity["recipe"]["precision"], record["device"])
         assert (row["epochs"], row["seconds"]) == (str(identity["recipe"]["epochs"]), str(record["seconds"]))
 
 

@@ -19,7 +19,7 @@ def large(undisturbed, folder, finish):
     one = json.loads(next((folder / "results/runs").glob("*/*.json")).read_text())
     for number in range(MANY):
         name = hashlib.sha256(str(number).encode()).hexdigest()[:32]
-        record = one | {"id": name, "identity": one["identity"] | {"seed": 1000 + number, "code": "0" * 12}}
+        record = one | {"id": name, "identity": one["identity"] | {"seed": 1000 + number, "numbers": 0}}
         file = folder / "results/runs" / name[:2] / f"{name}.json"
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(record))

@@ -131,7 +131,7 @@ def store(tmp_path):
     return Store(tmp_path / "runs")
 
 
-RESULT = {"status": "done", "metrics": {"accuracy": 0.5}, "seconds": 1.0, "peak_memory_bytes": 1}
+RESULT = {"status": "done", "metrics": {"accuracy": 0.5}, "seconds": 1.0}
 A, B, C = (make_run((name,)) for name in "abc")
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from subtuning.errors import UserError
-from subtuning.runs import Run, Store
+from subtuning.runs import Store, numbers
 from subtuning.runs.store import write_atomically
 from tests.tiny import make_run
 
-RESULT = {"status": "done", "metrics": {"accuracy": 0.5}, "seconds": 1.0, "peak_memory_bytes": 1}
+RESULT = {"status": "done", "metrics": {"accuracy": 0.5}, "seconds": 1.0}
 
 
 @pytest.fixture
@@ -128,16 +128,13 @@ def test_not_a_number_is_never_written(store):
     assert not [path for path in store.folder.rglob("*") if path.is_file()]
 
 
-def test_runs_finished_by_other_code_are_counted_but_not_used(store):
-    def by(code, subset):
-        base = make_run(subset)
-        return Run(base.task, base.split, base.backbone, base.subset, base.recipe, code=code, names=base.names)
-
-    store.add(by("old", ("a",)), RESULT)
-    store.add(by("older", ("a",)), RESULT)
-    store.add(by("new", ("b",)), RESULT)
-    wanted = [by("new", ("a",)), by("new", ("b",)), by("new", ("c",))]
+def test_runs_finished_with_other_numbers_are_counted_but_not_used(store, monkeypatch):
+    store.add(make_run(("a",)), RESULT)
+    everyone = numbers.Change(numbers.latest_numbers() + 1, "all", lambda identity: True)
+    monkeypatch.setattr(numbers, "CHANGES", (*numbers.CHANGES, everyone))
+    store.add(make_run(("b",)), RESULT)
+    wanted = [make_run(("a",)), make_run(("b",)), make_run(("c",))]
     assert store.missing(wanted) == [wanted[0], wanted[2]]
-    assert store.made_by_other_code(wanted) == 1
-    assert store.made_by_other_code(wanted[1:]) == 0
-    assert store.made_by_other_code([]) == 0
+    assert store.superseded(wanted) == 1
+    assert store.superseded(wanted[1:]) == 0
+    assert store.superseded([]) == 0

@@ -22,6 +22,7 @@ LAYERS = {
 
 def record(subset, accuracy, fold=0, split="cv"):
     identity = {"subset": subset if isinstance(subset, str) else list(subset), "split": split, "fold": fold}
+    identity["recipe"] = {"precision": "fp32"}
     if accuracy is None:
         return {"identity": identity, "status": "diverged", "metrics": None}
     return {"identity": identity, "status": "done", "metrics": {"accuracy": accuracy}}

@@ -11,7 +11,7 @@ from subtuning.training.loop import LaneGroup
 from subtuning.training.runner import train_missing
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning import precision
-from subtuning.tuning.precision import low_type
+from subtuning.tuning.precision import resolve_precision
 from subtuning.tuning.subsets import FULL
 from tests.tiny import (
     CLASSES,
@@ -156,12 +156,11 @@ def test_a_lane_in_bf16_equals_the_same_run_alone():
 
 def test_auto_is_bf16_where_there_is_arithmetic_for_it(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert low_type("auto", CPU) == torch.bfloat16
-    assert low_type("auto", CPU, torch.float64) is None
-    assert low_type("fp32", CPU) is None
+    assert resolve_precision("auto", CPU) == "bf16"
+    assert resolve_precision("fp32", CPU) == "fp32"
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert low_type("auto", CPU) is None
-    assert low_type("bf16", CPU) == torch.bfloat16
+    assert resolve_precision("auto", CPU) == "fp32"
+    assert resolve_precision("bf16", CPU) == "bf16"
 
 
 def test_hits_are_the_right_answers_in_the_order_of_the_images():

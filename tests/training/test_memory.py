@@ -51,6 +51,9 @@ def test_an_estimate_counts_states_activations_and_values():
     features = shaken_network("test_resnet").num_features
     runs = [make_run(()), make_run(("layer4.0",)), make_run(FULL)]
     need = memory.estimate(trunk, runs, images(40), CLASSES, features)
+    alone = {run.subset: memory.estimate(trunk, [run], images(40), CLASSES, features).lanes for run in runs}
+    assert need.lanes == {subset: lanes[subset] for subset, lanes in alone.items()}, "a method's memory is its own"
+    assert need.lanes[()] == min(need.lanes.values())
     head = 8 * (features * CLASSES + CLASSES)
     last, everything = (
         8 * sum(p.numel() for s in trunk.original if name in (s.name, FULL) for p in s.module.parameters())
@@ -74,7 +77,7 @@ def test_an_estimate_counts_states_activations_and_values():
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_an_estimate_from_few_images_is_what_a_whole_batch_needs(precision):
     """With bf16 also the copies of weights that autocast makes, once a lane and not once an image."""
-    trunk = shaken_trunk("test_resnet").to(CPU, torch.float32).in_precision(low_type(precision, CPU))
+    trunk = shaken_trunk("test_resnet").to(CPU, torch.float32).in_precision(low_type(precision))
     features, some = shaken_network("test_resnet").num_features, replace(images(40), dtype=torch.float32)
     for subset in (("layer4.0",), FULL):
         need = memory.estimate(trunk, [make_run(subset, precision=precision)], some, CLASSES, features)

@@ -22,7 +22,7 @@ CONFIGS = {
     "scored on val": changed("greedy.split", "val", "greedy.start", "full", "greedy.max_rounds", 4),
 }
 
-TRAINING = {"train_profile", "train_profile_test", "train_greedy", "evaluate"}
+TRAINING = {"train_profile", "train_profile_test", "train_greedy", "train_evaluation"}
 LOCAL = {
     *("fetch_task", "fetch_weights", "profile_table", "profile_test_table", "select_greedy", "greedy_path"),
     *("draw_figures", "draw_profile_test", "summary"),
@@ -94,8 +94,8 @@ def test_what_every_rule_has(name):
     assert {"output", "log", "conda", "shell"} <= set(directives)
     if name in TRAINING:
         assert {"benchmark", "threads", "resources", "params"} <= set(directives)
-        assert {"gpu=", "mem_mb=", "runtime=", "code=settings.code"} <= set(
-            re.findall(r"\w+=(?:settings\.code)?", block)
+        assert {"gpu=", "mem_mb=", "runtime=", "numbers=settings.numbers"} <= set(
+            re.findall(r"\w+=(?:settings\.numbers)?", block)
         )
     assert "config[" not in block, "params take leaf values"
     wildcards = {"task", "backbone", "direction", "round", "shard"}

@@ -60,7 +60,7 @@ TWO_BY_TWO = changed(
     *("backbones/other", {"model": "test_resnet", "weights": "other.safetensors", "input_size": 32}),
 )
 
-DRAWN = {"evaluate": 4, "draw_figures": 4, "summary": 1, "all": 1}
+DRAWN = {"train_evaluation": 4, "evaluation_table": 4, "draw_figures": 4, "summary": 1, "all": 1}
 SEARCHED = {"train_greedy": 8, "select_greedy": 8, "greedy_path": 4, **DRAWN}
 TRAINED = {"train_profile": 4, "profile_table": 4, **SEARCHED}
 OF_ONE = {rule: count // 2 if count > 1 else 1 for rule, count in TRAINED.items()}

@@ -43,8 +43,17 @@ CHANGES = {
     "`profile.shards`": (config("profile.shards", 2), ""),
     "`greedy.shards`": (config("greedy.shards", 2), ""),
     "a task's images": (lambda project, root: write_arrays(project / "more.npz", seed=2), "task=more"),
+    "code of tables, statistics or selection (`subtuning/analysis/`, `subtuning/search/`)": (
+        code("analysis/statistics.py", "\nX = 1\n"),
+        "",
+    ),
     "the style of a figure (`subtuning/analysis/figures/`)": (code("analysis/figures/style.py", "\nSTYLE = 1\n"), ""),
-    "numerical code (the modules in `subtuning/runs/code.py`)": (code("training/loop.py", "\nSOMETHING = 1\n"), ""),
+    "the numbers, which raises their version (`subtuning/runs/numbers.py`)": (
+        code("runs/numbers.py", "\nCHANGES += (Change(1000, 'more', lambda identity: True),)\n"),
+        "",
+    ),
+    "code that finds a backbone's layers (`subtuning/backbones/`)": (code("backbones/groups.py", "\nX = 1\n"), ""),
+    "other code, such as the training loop, when no number changes": (code("training/loop.py", "\nX = 1\n"), ""),
     "a comment or docstring in any code": (code("training/loop.py", "\n# a remark\n'''And a text.'''\n"), ""),
     "a comment in the config, or the order of its keys": (comment_in_config, ""),
 }

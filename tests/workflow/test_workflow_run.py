@@ -12,12 +12,12 @@ import pytest
 from subtuning.analysis.files import read_csv
 from tests.workflow.snake import CONFIG, LAYERS, ROOT, call, copy, records, what
 
-PROFILE = "layer,mean,std,n,ci_low,ci_high,diff_linear,diff_ci_low,diff_ci_high,parameters,flops,seconds"
-GREEDY = "direction,round,layer,mean,std,n,ci_low,ci_high,diff_previous,diff_ci_low,diff_ci_high,chosen,kept"
+PROFILE = "layer,mean,std,n,ci_low,ci_high,diff_linear,diff_ci_low,diff_ci_high,parameters,flops,seconds,precision"
+GREEDY = "direction,round,layer,mean,std,n,ci_low,ci_high,diff_previous,diff_ci_low,diff_ci_high,chosen,kept,precision"
 EVALUATION = (
     "layers,mean,std,n,ci_low,ci_high,diff_full,diff_full_ci_low,diff_full_ci_high,p_full,"
     "diff_linear,diff_linear_ci_low,diff_linear_ci_high,p_linear,"
-    "trained_parameters,trained_percent,seconds,peak_memory_mb"
+    "trained_parameters,trained_percent,seconds,lane_memory_mb,precision,device"
 )
 PAIR = "results/cells/tiny"
 FOLDS, SEEDS = range(CONFIG["profile"]["folds"]), range(CONFIG["evaluate"]["seeds"])
@@ -67,10 +67,10 @@ def test_every_job_left_its_log_and_every_training_its_benchmark(folder):
         *("convert/cells.log", "fetch/tiny.log", "describe/tiny.log", "summary.log"),
         *("profile/cells/tiny/shard0.log", "profile_table/cells/tiny.log", "greedy/cells/tiny/path.log"),
         *(f"greedy/cells/tiny/forward{number}{what}.log" for number in (1, 2) for what in ("", ".shard0")),
-        *("evaluate/cells/tiny.log", "figures/cells/tiny/all.log"),
+        *("evaluation/cells/tiny/runs.log", "evaluation/cells/tiny/table.log", "figures/cells/tiny/all.log"),
     }
     found = {file.stem for file in (folder / "results/benchmarks").rglob("*.tsv")}
-    assert found == {"cells", "shard0", "forward1.shard0", "forward2.shard0", "tiny"}
+    assert found == {"cells", "shard0", "forward1.shard0", "forward2.shard0", "runs"}
 
 
 def test_exactly_the_distinct_runs_were_trained(folder, store):

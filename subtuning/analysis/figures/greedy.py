@@ -46,9 +46,8 @@ def greedy_figure(greedy: pd.DataFrame, profile: pd.DataFrame, task: str, backbo
 
 
 def _subtitle(greedy: pd.DataFrame, split: str) -> str:
-    n = int(greedy["n"].max()) if len(greedy) else 0
     words = f"The best layer of each round (line) and the other candidates (faint); {style.SPLIT_WORDS[split]}. "
-    words += f"{style.interval_words(split, n)}."
+    words += f"{style.made_words(split, greedy)}."
     if not greedy["kept"].all():
         words += " Open circle: not kept, its gain was not above epsilon"
         words += " or the other direction found the better subset." if greedy["direction"].nunique() > 1 else "."

@@ -50,7 +50,7 @@ def _size(names: list[str]) -> tuple[float, float]:
 
 def _subtitle(profile: pd.DataFrame, split: str) -> str:
     words = f"One layer trained at a time; {style.SPLIT_WORDS[split]}. "
-    words += f"{style.interval_words(split, int(profile['n'].max()))}."
+    words += f"{style.made_words(split, profile)}."
     if profile["diff_ci_low"].notna().any():
         words += " Open circle: not clearly different from linear."
     return words

@@ -140,4 +140,11 @@ def interval_words(split: str, n: int) -> str:
     return f"95% t intervals over n = {n} seeds"
 
 
+def made_words(split: str, table: pd.DataFrame) -> str:
+    """How the numbers of a table and their intervals were made, in words for its figure's subtitle."""
+    n = int(table["n"].max()) if len(table) else 0
+    precisions = " and ".join(table["precision"].unique())
+    return interval_words(split, n) + (f"; computed in {precisions}" if precisions else "")
+
+
 SPLIT_WORDS = {"cv": "cross-validation on train + val", "val": "val images", "test": "test images"}

@@ -56,7 +56,7 @@ def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figur
 
 
 def _subtitle(evaluation: pd.DataFrame) -> str:
-    words = f"Test images. {style.interval_words('test', int(evaluation['n'].max()))}."
+    words = f"Test images. {style.made_words('test', evaluation)}."
     words += " In brackets: share of all parameters that were trained, head included."
     diverged = evaluation[evaluation["mean"].isna()]
     if len(diverged):
