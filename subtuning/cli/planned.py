@@ -1,18 +1,14 @@
 """The plan of a whole config over a results folder, for `status` and `clean`. Nothing is trained or written here."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from subtuning.cli.backbone import spec_of
-from subtuning.cli.common import read_json
 from subtuning.config import Config, Recipe
-from subtuning.errors import UserError
 from subtuning.runs import Backbone, Run, Split
 from subtuning.runs.snapshot import Snapshot
 from subtuning.search.plan import Step, plan
-from subtuning.tasks.task import read_facts
+from subtuning.workspace.prepared import prepared_backbone, prepared_task
 
 
 @dataclass
@@ -33,8 +29,8 @@ class PlannedPair:
 
 def planned_pairs(config: Config, results: Path, snapshot: Snapshot) -> Iterator[PlannedPair]:
     """Every task with every backbone, in the order of the config."""
-    tasks = {name: _task(config, name, results) for name in config.tasks}
-    backbones = {name: _layers(config, name, results) for name in config.backbones}
+    tasks = {name: prepared_task(config, name, results) for name in config.tasks}
+    backbones = {name: prepared_backbone(config, name, results) for name in config.backbones}
     recipes: dict[Recipe, Recipe] = {}  # equal recipes are one object, which is quick to compare
     for task, facts in tasks.items():
         for backbone, layers in backbones.items():
@@ -47,23 +43,3 @@ def planned_pairs(config: Config, results: Path, snapshot: Snapshot) -> Iterator
             base = Run(facts["sha256"], Split("val"), of, (), recipe, names=(task, backbone))
             steps = plan(config, base, layers, snapshot.get)
             yield PlannedPair((task, backbone), base, steps, facts["counts"])
-
-
-def _task(config: Config, name: str, results: Path) -> dict | None:
-    """The content of `task.json`; None if it is missing or made for another config."""
-    try:
-        facts = read_facts(results / "tasks" / name)
-    except UserError:
-        return None
-    now = json.loads(config.tasks[name].model_dump_json(exclude={"recipe"}))
-    return facts if facts.get("source") == now else None
-
-
-def _layers(config: Config, name: str, results: Path) -> dict | None:
-    """The content of `layers.json`, likewise."""
-    try:
-        layers = read_json(results / "backbones" / name / "layers.json", "subtuning describe")
-    except UserError:
-        return None
-    now = spec_of(config.backbones[name])
-    return layers if isinstance(layers, dict) and layers.get("spec") == json.loads(json.dumps(now)) else None
