@@ -1,6 +1,7 @@
 """Where libraries keep what they fetch or compute once, on machines whose home folder cannot be written."""
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -19,13 +20,12 @@ def keep_caches_elsewhere(results: Path) -> None:
 
 def _can_be_written(folder: str) -> bool:
     """Whether a file can be written in a folder, which is made if need be; permissions say nothing of a full quota."""
-    file = Path(folder) / f".subtuning-{os.getpid()}"
     if folder.startswith("~"):  # nobody knows where this user's home is
         return False
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(b"x")
-        file.unlink()
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"x")
     except OSError:
         return False
     return True
