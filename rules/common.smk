@@ -6,13 +6,16 @@ Everything with logic is in the package `subtuning`; these helpers only look val
 
 import re
 import sys
+from pathlib import Path
 
+from subtuning.cli.caches import keep_caches_elsewhere
 from subtuning.cli.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml
 from subtuning.cli.params import Params, put_command_on_path
 from subtuning.errors import UserError
 
 put_command_on_path()
+keep_caches_elsewhere(Path("results"))  # for Snakemakes that a cluster's jobs start in turn
 try:
     # Snakemake itself lets a repeated key overwrite the first one in silence. A workflow that uses this one as a module
     # has config files of its own, which are its own business.
@@ -82,5 +85,8 @@ def memory_mb(wildcards, attempt):
 
 
 def minutes(wildcards, attempt):
-    """Doubles when a job is tried again, e.g. after its time limit; it then goes on from its checkpoint."""
-    return 120 * 2 ** (attempt - 1)
+    """Doubles when a job is tried again, e.g. after its time limit; it then goes on from its checkpoint.
+
+    A day at most, since a scheduler never starts what asks for more than its limit; profiles/slurm says where to change it.
+    """
+    return min(120 * 2 ** (attempt - 1), 1440)

@@ -10,6 +10,7 @@ The rooms of the package, in the order in which the data passes through them. A 
     training   a converted task and lanes -> trained lanes and their metrics
     search     which runs to ask for next: profile, greedy rounds (no torch)
     analysis   run records -> tables, statistics, figures
+    workspace  what lies in the results folder: what is prepared for a config, and how to prepare it
     benchmark  how fast training is, against plain PyTorch and the conventional way
     cli        one verb a rule
 """

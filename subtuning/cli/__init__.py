@@ -4,7 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
+from subtuning.cli.caches import keep_caches_elsewhere
 from subtuning.errors import UserError, place_problem, trouble
 
 VERBS = {
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         getattr(args, "check", lambda _: None)(args)
+        keep_caches_elsewhere(getattr(args, "results", Path("results")))
         args.function(args)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -2,10 +2,10 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from subtuning.cli.common import config_arguments, entry, entry_name, from_json, write_json
+from subtuning.cli.common import config_arguments, entry, entry_name, from_json
 from subtuning.config import Backbone, load_config, parse_entry
+from subtuning.workspace.prepared import write_layers
 
 
 def fetch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,19 +29,6 @@ def describe_arguments(parser: argparse.ArgumentParser) -> None:
 def describe(args: argparse.Namespace) -> None:
     """Write `layers.json`."""
     write_layers(_spec(args), args.backbone, args.results / "backbones" / args.backbone)
-
-
-def write_layers(spec: Backbone, name: str, folder: Path) -> None:
-    """Describe a backbone whose weights are in `folder`, and keep the entry of which that is true."""
-    from subtuning.backbones.describe import describe as description_of
-
-    description = description_of(spec, name, folder / "weights.safetensors")
-    write_json(folder / "layers.json", {**description, "spec": spec_of(spec)})
-
-
-def spec_of(backbone: Backbone) -> dict[str, Any]:
-    """What of a backbone's entry decides its weights and layers."""
-    return backbone.model_dump(exclude={"recipe", "subsets"})
 
 
 def layers_arguments(parser: argparse.ArgumentParser) -> None:

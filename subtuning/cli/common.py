@@ -14,8 +14,11 @@ from subtuning.config.values import NAME_PATTERN
 from subtuning.errors import UserError, did_you_mean
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.runs.precision import finished_alike, with_precision
-from subtuning.runs.store import write_atomically
 from subtuning.tasks import Task, check_content, load_task
+from subtuning.workspace.files import read_json, write_json
+from subtuning.workspace.prepared import require_prepared
+
+__all__ = ["read_json", "write_json"]  # as verbs know them
 
 
 def pair_arguments(parser: argparse.ArgumentParser) -> None:
@@ -178,25 +181,10 @@ class _Heedless:
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:
-    """The recipe given as JSON, or else the config's for this task and backbone."""
+    """The recipe given as JSON, or else the config's for this task and backbone, which must be prepared as it says."""
     if args.recipe is not None:
         return parse_entry(Recipe, args.recipe, "--recipe")
     config = load_config(args.config)
     entry(config, "tasks", args.task), entry(config, "backbones", args.backbone)
+    require_prepared(config, args.task, args.backbone, args.results)
     return config.recipe_of(args.task, args.backbone)
-
-
-def read_json(path: Path, made_by: str) -> Any:
-    """Read a file that an earlier step wrote. Raises `UserError` that names this step."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; make it with: {made_by}") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path} is damaged; delete it and make it again with: {made_by}") from None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a small file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(value, indent=1, allow_nan=False) + "\n")

@@ -12,9 +12,8 @@ from subtuning.errors import UserError
 from subtuning.runs.identity import canonical_json
 from subtuning.runs.numbers import latest_numbers
 from subtuning.runs.versions import version_of
-
-WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
-"""How the name of a weights file ends (see `Backbone.weights`)."""
+from subtuning.tasks.fingerprint import state, task_files
+from subtuning.workspace.prepared import backbone_entry, task_entry, weights_entry, weights_file
 
 
 class Params:
@@ -32,7 +31,7 @@ class Params:
         self.numbers, self.version_of = latest_numbers(), version_of
         for key, path in self._local_paths().items():
             if not _exists(path):
-                raise UserError(f"config: {key} is {path!r}, which does not exist (looked in {Path.cwd().name}/)")
+                raise UserError(f"config: {key} is {str(path)!r}, which does not exist (looked in {Path.cwd().name}/)")
 
     def announce_plan(self) -> None:
         """Tell all jobs what later steps need of the images and layers; `subtuning profile` checks it before it trains.
@@ -63,15 +62,15 @@ class Params:
 
     def task_spec(self, wildcards) -> str:
         """The entry of a task, as `subtuning convert --spec` takes it."""
-        return canonical_json(self.config.tasks[wildcards.task].model_dump(exclude={"recipe"}))
+        return canonical_json(task_entry(self.config.tasks[wildcards.task]))
 
     def backbone_spec(self, wildcards) -> str:
         """The entry of a backbone, as `subtuning describe --spec` takes it."""
-        return canonical_json(self._backbone(wildcards))
+        return canonical_json(backbone_entry(self.config.backbones[wildcards.backbone]))
 
     def weights_spec(self, wildcards) -> str:
         """The part of a backbone's entry that decides its weights, as `subtuning fetch --spec` takes it."""
-        return canonical_json({key: self._backbone(wildcards)[key] for key in ("model", "weights")})
+        return canonical_json(weights_entry(self.config.backbones[wildcards.backbone]))
 
     def subsets(self, wildcards) -> str:
         """The named subsets of a backbone, as `subtuning evaluate --subsets` takes them."""
@@ -79,32 +78,22 @@ class Params:
 
     def task_state(self, wildcards) -> str:
         """A fingerprint of a local task's files (names, sizes, times), so that changed images are converted again."""
-        return self._state(f"tasks.{wildcards.task}.path")
+        return state(task_files(self.config.tasks[wildcards.task]))
 
     def weights_state(self, wildcards) -> str:
         """The same for a local weights file."""
-        return self._state(f"backbones.{wildcards.backbone}.weights")
+        return state(weights_file(self.config.backbones[wildcards.backbone]))
 
-    def _state(self, key: str) -> str:
-        from subtuning.tasks.fingerprint import fingerprint
-
-        path = self._local_paths().get(key)
-        return fingerprint(Path(path)) if path else ""
-
-    def _local_paths(self) -> dict[str, str]:
+    def _local_paths(self) -> dict[str, Path]:
         """Key of the config -> the file or folder of the user's that it names."""
-        tasks = {f"tasks.{name}.path": getattr(task, "path", None) for name, task in self.config.tasks.items()}
-        weights = {f"backbones.{name}.weights": backbone.weights for name, backbone in self.config.backbones.items()}
-        files = {k: path for k, path in weights.items() if path.endswith(WEIGHT_FILES) and path[:8] != "package:"}
-        return {key: path for key, path in tasks.items() if path} | files
-
-    def _backbone(self, wildcards) -> dict[str, Any]:
-        return self.config.backbones[wildcards.backbone].model_dump(exclude={"recipe", "subsets"})
+        tasks = {f"tasks.{name}.path": task_files(task) for name, task in self.config.tasks.items()}
+        weights = {f"backbones.{name}.weights": weights_file(entry) for name, entry in self.config.backbones.items()}
+        return {key: path for key, path in (tasks | weights).items() if path}
 
 
-def _exists(path: str) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        return Path(path).exists()
+        return path.exists()
     except OSError:  # a name that is too long, a folder that may not be entered
         return False
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from subtuning.analysis import job_size
-from subtuning.cli.backbone import spec_of
-from subtuning.cli.common import config_arguments, positive, read_json
+from subtuning.cli.common import config_arguments, positive
 from subtuning.config import Config, load_config
 from subtuning.errors import UserError, did_you_mean
 from subtuning.runs import Store
+from subtuning.workspace.prepared import prepared_backbone
 
 
 def plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,14 +89,11 @@ def _variants(config: Config, args: argparse.Namespace) -> Iterator[Config]:
 
 def _layers(config: Config, name: str, args: argparse.Namespace) -> dict[str, Any]:
     """The backbone's layers: those that `subtuning describe` wrote, or else found out now, which takes some seconds."""
-    spec, file = config.backbones[name], args.results / "backbones" / name / "layers.json"
-    if file.exists():
-        known = read_json(file, "subtuning describe")
-        if known.get("spec") == spec_of(spec):
-            return known
+    if known := prepared_backbone(config, name, args.results):
+        return known
     from subtuning.backbones.describe import describe
 
-    return describe(spec, name)
+    return describe(config.backbones[name], name)
 
 
 def _seconds_of_runs(config: Config, args: argparse.Namespace) -> dict[str, float]:

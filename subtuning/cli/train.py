@@ -1,12 +1,8 @@
 """The verb for trying a subset by hand."""
 
 import argparse
-import json
-from pathlib import Path
 from statistics import mean
-from typing import Any
 
-from subtuning.cli.backbone import spec_of, write_layers
 from subtuning.cli.common import (
     Pair,
     config_arguments,
@@ -20,6 +16,7 @@ from subtuning.config import load_config
 from subtuning.runs import Split
 from subtuning.search.profile import cv_splits, runs_of
 from subtuning.tuning.subsets import canonical, title
+from subtuning.workspace.prepared import prepare_backbone, prepare_task
 
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +49,9 @@ def train(args: argparse.Namespace) -> None:
     from tabulate import tabulate
 
     config = load_config(args.config)
-    _prepare(config, args)
+    for kind, prepare, name in (("tasks", prepare_task, args.task), ("backbones", prepare_backbone, args.backbone)):
+        entry(config, kind, name)
+        prepare(config, name, args.results)
     pair = Pair(args)
     names = [row["name"] for row in pair.layers["layers"]]
     wanted = list(dict.fromkeys(canonical(layers, names) for layers in args.layers))
@@ -71,42 +70,3 @@ def train(args: argparse.Namespace) -> None:
             rows, ["layers", f"accuracy % ({args.split})", "range", "n", "trained parameters"], disable_numparse=True
         )
     )
-
-
-def _prepare(config, args: argparse.Namespace) -> None:
-    """Convert, fetch and describe, as the workflow's rules would, what was not prepared for the config as it is."""
-    _prepare_task(args, entry(config, "tasks", args.task))
-    _prepare_backbone(args, entry(config, "backbones", args.backbone))
-
-
-def _prepare_task(args: argparse.Namespace, task) -> None:
-    folder = args.results / "tasks" / args.task
-    if _value(folder / "task.json", "source") == task.model_dump(mode="json", exclude={"recipe"}):
-        return
-    from subtuning.tasks import convert_task
-    from subtuning.tasks.fetch import fetch_task
-
-    if task.source == "vtab":
-        fetch_task(task)
-    convert_task(args.task, task, folder)
-
-
-def _prepare_backbone(args: argparse.Namespace, backbone) -> None:
-    folder = args.results / "backbones" / args.backbone
-    now, before = spec_of(backbone), _value(folder / "layers.json", "spec") or {}
-    if before == now:
-        return
-    weights = folder / "weights.safetensors"
-    if not weights.exists() or any(before.get(key) != now[key] for key in ("model", "weights")):
-        from subtuning.backbones.weights import fetch_weights
-
-        fetch_weights(backbone.model, backbone.weights, weights)
-    write_layers(backbone, args.backbone, folder)
-
-
-def _value(file: Path, key: str) -> Any:
-    """A value of a JSON file, None where there is no such file or value."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8")).get(key)
-    except (FileNotFoundError, ValueError):
-        return None

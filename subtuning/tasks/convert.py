@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from subtuning.errors import UserError, trouble
+from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.source import PARTS, Item, Source
 from subtuning.tasks.task import content_hash, label_counts
 from subtuning.tasks.write import Rows, check_space, publish, write_images
@@ -23,6 +24,7 @@ def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool
     made in a hidden folder beside `out` first, so a failed or killed conversion leaves `out` as it was. One folder must
     not be converted by two processes at once (Snakemake takes care of that). Raises `UserError`.
     """
+    files = state(task_files(spec))  # before they are read: an edit meanwhile makes it another one
     with warnings.catch_warnings():
         # Pillow warns about large pictures and odd metadata; what cannot be used is an error with the file's name.
         warnings.simplefilter("ignore")
@@ -30,18 +32,20 @@ def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool
             source = open_source(spec, workers=workers, progress=progress)
         except OSError as error:  # a folder or file that may not be read, a name that is too long, a loop of links
             raise trouble(error, spec.source) from error
-        convert_source(name, source, spec, out, workers=workers, progress=progress)
+        convert_source(name, source, spec, out, workers=workers, progress=progress, files=files)
 
 
-def convert_source(name: str, source: Source, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
-    """Convert an opened source; see `convert_task`."""
+def convert_source(
+    name: str, source: Source, spec, out: Path, *, workers: int = 1, progress: bool = True, files: str = ""
+) -> None:
+    """Convert an opened source, whose files had the fingerprint `files`; see `convert_task`."""
     out = Path(out)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     size, how = stored_shape(source, spec)
     try:
         facts = _write(source, size, how, partial, workers, progress)
-        facts = {"name": name, **facts, "source": _plain(spec), "versions": _versions(), **source.about}
+        facts = {"name": name, **facts, "source": _plain(spec), "files": files, "versions": _versions(), **source.about}
         (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish(partial, out)
     except OSError as error:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from subtuning.cli.backbone import spec_of
 from subtuning.cli.planned import planned_pairs
 from subtuning.config import Config
 from subtuning.runs import Run, Store
 from subtuning.runs.snapshot import Snapshot
 from subtuning.tuning.subsets import FULL
+from subtuning.workspace.prepared import backbone_entry
 
 EPOCH = {"train_loss": 0.7286999512091279, "train_accuracy": 0.78375, "lr": 2.9599073575926615e-06}
 
@@ -28,7 +28,8 @@ def prepare(config: Config, results: Path, layers: int = 18) -> None:
         rows = [{"name": f"blocks.{n}", "kind": "block", "parameters": 1000 + n} for n in range(layers)]
         identity = {"model": backbone.model, "weights_sha256": f"{number:064x}", "input_size": 224}
         identity |= {"interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3, "granularity": "layer"}
-        write(results / "backbones" / name / "layers.json", identity | {"layers": rows, "spec": spec_of(backbone)})
+        identity |= {"layers": rows, "spec": backbone_entry(backbone)}
+        write(results / "backbones" / name / "layers.json", identity)
 
 
 SMALL = {

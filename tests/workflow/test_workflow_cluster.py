@@ -129,16 +129,24 @@ def test_every_setting_of_the_slurm_profile_says_when_to_change_it():
 
 
 def test_the_slurm_profile_doubles_time_and_memory_of_what_is_sent_again(tmp_path, snakemake):
+    """The time up to a limit, beyond which no partition would ever start the job."""
     folder = new_folder(tmp_path / "project")
-    for attempt, minutes, memory in ((1, 120, 8000), (2, 240, 16000), (3, 480, 32000)):
+    for attempt, minutes, memory in ((1, 120, 8000), (3, 480, 32000), (6, 1440, 256000)):
         words = ["--dry-run", "--workflow-profile", str(ROOT / "profiles" / "slurm"), "--attempt", str(attempt)]
         output = snakemake(folder, *words).output
+        convert = re.search(r"^rule convert_task:\n(?:    .*\n)*?    resources: .*runtime=(\d+)", output, re.MULTILINE)
+        assert int(convert[1]) == min(240 * attempt, 1440)
         found = re.findall(r"^rule train_\w+:\n(?:    .*\n)*?    resources: (.*)", output, re.MULTILINE)
         assert len(found) == 4
         for resources in found:
             assert {f"runtime={minutes}", f"mem_mb={memory}", "gpu=1", "slurm_partition=gpu"} <= {
                 *resources.split(", ")
             }
+
+
+def test_rules_without_a_profile_ask_for_a_day_at_most(tmp_path, snakemake):
+    output = snakemake(new_folder(tmp_path), "--dry-run", "--attempt", "9").output
+    assert set(re.findall(r"runtime=(\d+)", output)) == {"30", "1440"}
 
 
 def test_the_groups_that_the_profile_offers_make_one_job_of_a_pair(tmp_path, snakemake):

@@ -1,0 +1,118 @@
+"""What is prepared: whether a converted task or a described backbone is that of the config and its files as they are.
+
+The one answer for all verbs, made of what the rules have as params. Prepared is what was made for the same entry and
+from the same files: a task's images and labels, a backbone's weights file. Files are compared by name, size and time,
+not read (`subtuning.tasks.fingerprint`). Files that are gone say nothing: what was made from them remains.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from subtuning.config import Backbone, Config, Task
+from subtuning.errors import UserError
+from subtuning.tasks.fingerprint import state, task_files
+from subtuning.tasks.task import read_facts
+from subtuning.workspace.files import read_json, write_json
+
+WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
+"""How the name of a weights file ends (see `Backbone.weights`)."""
+
+
+def task_entry(task: Task) -> dict[str, Any]:
+    """What of a task's entry decides its converted images, as plain values; how to train on it does not."""
+    return task.model_dump(mode="json", exclude={"recipe"})
+
+
+def backbone_entry(backbone: Backbone) -> dict[str, Any]:
+    """What of a backbone's entry decides its weights and layers, as plain values."""
+    return backbone.model_dump(mode="json", exclude={"recipe", "subsets"})
+
+
+def weights_entry(backbone: Backbone) -> dict[str, Any]:
+    """What of that decides the weights alone."""
+    return {key: backbone_entry(backbone)[key] for key in ("model", "weights")}
+
+
+def weights_file(backbone: Backbone) -> Path | None:
+    """The user's file of a backbone's weights; None for those of the hub, of a package, or random ones."""
+    local = backbone.weights.endswith(WEIGHT_FILES) and not backbone.weights.startswith("package:")
+    return Path(backbone.weights) if local else None
+
+
+def prepared_task(config: Config, name: str, results: Path) -> dict[str, Any] | None:
+    """The content of `task.json`; None if the task is not converted, or from another entry or other files."""
+    task = config.tasks[name]
+    try:
+        facts = read_facts(results / "tasks" / name)
+    except UserError:
+        return None
+    same = facts.get("source") == task_entry(task) and _unchanged(task_files(task), facts)
+    return facts if same else None
+
+
+def prepared_backbone(config: Config, name: str, results: Path) -> dict[str, Any] | None:
+    """The content of `layers.json`; None if the backbone is not described, or from another entry or weights file."""
+    backbone, folder = config.backbones[name], results / "backbones" / name
+    layers = _layers(folder)
+    same = layers.get("spec") == backbone_entry(backbone) and _unchanged(weights_file(backbone), layers)
+    return layers if same else None
+
+
+def require_prepared(config: Config, task: str, backbone: str, results: Path) -> None:
+    """Raise `UserError`, naming what prepares it, unless a task and a backbone are prepared for the config as it is."""
+    stale = [f"tasks.{task}"] * (prepared_task(config, task, results) is None)
+    stale += [f"backbones.{backbone}"] * (prepared_backbone(config, backbone, results) is None)
+    if stale:
+        raise UserError(
+            f"config: {' and '.join(stale)} changed, or the files that it names, since {results} was prepared; make it "
+            "anew with snakemake or subtuning train, which train nothing twice"
+        )
+
+
+def prepare_task(config: Config, name: str, results: Path) -> None:
+    """Fetch and convert a task, as the rules would, unless it is prepared."""
+    if prepared_task(config, name, results):
+        return
+    from subtuning.tasks import convert_task
+    from subtuning.tasks.fetch import fetch_task
+
+    if config.tasks[name].source == "vtab":
+        fetch_task(config.tasks[name])
+    convert_task(name, config.tasks[name], results / "tasks" / name)
+
+
+def prepare_backbone(config: Config, name: str, results: Path) -> None:
+    """Fetch the weights of a backbone and describe it, as the rules would, unless that is done."""
+    backbone, folder = config.backbones[name], results / "backbones" / name
+    weights, before = folder / "weights.safetensors", _layers(folder)
+    if prepared_backbone(config, name, results) and weights.is_file():
+        return
+    of_weights = {key: (before.get("spec") or {}).get(key) for key in weights_entry(backbone)}
+    same = of_weights == weights_entry(backbone) and _unchanged(weights_file(backbone), before)
+    if not (same and weights.is_file()):
+        from subtuning.backbones.weights import fetch_weights
+
+        fetch_weights(backbone.model, backbone.weights, weights)
+    write_layers(backbone, name, folder)
+
+
+def write_layers(backbone: Backbone, name: str, folder: Path) -> None:
+    """Describe a backbone whose weights are in `folder`, and note the entry and the file of which that is true."""
+    from subtuning.backbones.describe import describe
+
+    files = state(weights_file(backbone))
+    description = describe(backbone, name, folder / "weights.safetensors")
+    write_json(folder / "layers.json", {**description, "spec": backbone_entry(backbone), "files": files})
+
+
+def _unchanged(files: Path | None, before: dict[str, Any]) -> bool:
+    return files is None or not files.exists() or state(files) == before.get("files")
+
+
+def _layers(folder: Path) -> dict[str, Any]:
+    """The content of `layers.json`, empty if it is missing or damaged."""
+    try:
+        layers = read_json(folder / "layers.json", "subtuning describe")
+    except UserError:
+        return {}
+    return layers if isinstance(layers, dict) else {}
