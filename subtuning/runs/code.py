@@ -17,6 +17,7 @@ NUMERICAL = (
     "tuning/lane.py",
     "tuning/padding.py",
     "tuning/precision.py",
+    "tasks/copies.py",
     "tasks/splits.py",
     "training/augment.py",
     "training/data.py",

@@ -47,6 +47,19 @@ class Rows:
         os.close(self._file)
 
 
+def keep_rows(folder: Path, kept: np.ndarray) -> None:
+    """Leave only the rows `kept` (M of N positions) in the `images.npy` and `labels.npy` of a part that is written."""
+    images, fewer = np.load(folder / "images.npy", mmap_mode="r"), folder / "fewer.npy"
+    rows = Rows(fewer, (len(kept), *images.shape[1:]))
+    try:
+        for i, row in enumerate(kept):
+            rows.write(i, images[row])
+    finally:
+        rows.close()
+    fewer.replace(folder / "images.npy")
+    np.save(folder / "labels.npy", np.load(folder / "labels.npy")[kept])
+
+
 def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in shape)
 
