@@ -46,7 +46,7 @@ def convert_source(name: str, source: Source, spec, out: Path, *, workers: int =
         labels, copies = _treat_copies(partial, source, names, spec.copies == "drop")
         facts = _facts(source, size, how, partial, labels) | {"copies": copies}
         for sentence in copy_sentences(facts):
-            print(printable(f"warning: task {name}: {sentence}"), file=sys.stderr)
+            _warn(f"task {name}: {sentence}")
         facts = {"name": name, **facts, "source": _plain(spec), "versions": _versions(), **source.about}
         (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish(partial, out)
@@ -128,11 +128,13 @@ def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, p
 
     from subtuning.tasks.resize import resize
 
-    names = {part: [""] * rows[part].shape[0] for part in PARTS}
+    names, doubts = {part: [""] * rows[part].shape[0] for part in PARTS}, {}
 
     def make(item: Item) -> np.ndarray:
         names[item.part][item.row] = item.name
         image = item.payload if isinstance(item.payload, np.ndarray) else source.decode(item.payload)
+        for doubt in getattr(image, "info", {}).get("doubts", ()):
+            doubts.setdefault(doubt, []).append(item.name)
         return np.asarray(image) if how == "none" else resize(image, size[0], size[1], how)
 
     total = sum(part.shape[0] for part in rows.values())
@@ -140,7 +142,13 @@ def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, p
     threads = workers if source.decode or how != "none" else 1
     with tqdm(total=total, desc="images", unit="img", disable=not progress, mininterval=0.5) as bar:
         write_images(source.items(), rows, make, threads, bar)
+    for doubt, pictures in doubts.items():
+        _warn(f"{len(pictures):,} pictures {doubt}: {listed(sorted(pictures), EXAMPLES)}")
     return names
+
+
+def _warn(sentence: str) -> None:
+    print(printable(f"warning: {sentence}"), file=sys.stderr)
 
 
 def _plain(spec) -> dict:
