@@ -4,8 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 
 from subtuning.errors import UserError, place_problem, trouble
+from subtuning.paths import user_path
 
 VERBS = {
     "layers": ("backbone", "show a model's layers: what there is to choose from"),
@@ -48,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             getattr(room, f"{function}_arguments")(sub)
             sub.set_defaults(function=getattr(room, function))
     args = parser.parse_args(arguments)
+    for name, value in vars(args).items():
+        if isinstance(value, Path):  # shells leave the ~ of --results=~/results
+            setattr(args, name, Path(user_path(str(value))))
     try:
         getattr(args, "check", lambda _: None)(args)
         args.function(args)

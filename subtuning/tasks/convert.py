@@ -143,7 +143,7 @@ def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, p
     with tqdm(total=total, desc="images", unit="img", disable=not progress, mininterval=0.5) as bar:
         write_images(source.items(), rows, make, threads, bar)
     for doubt, pictures in doubts.items():
-        _warn(f"{len(pictures):,} pictures {doubt}: {listed(sorted(pictures), EXAMPLES)}")
+        _warn(f"{len(pictures):,} of {total:,} pictures {doubt}: {listed(sorted(pictures), EXAMPLES)}")
     return names
 
 

@@ -64,7 +64,7 @@ def test_heic_pictures_are_used_where_the_plugin_is(tmp_path):
 
 
 def test_heic_pictures_are_not_turned_twice():
-    """The format has its own rotation, which the plug-in applies; what EXIF says of it does not count (ISO 23008-12)."""
+    """The format has its own rotation, which the plug-in applies; EXIF's does not count (ISO 23008-12)."""
     exif = Image.Exif()
     exif[0x0112] = 6
     data, pixels = heic(20, 30, exif=exif)
@@ -175,7 +175,7 @@ def test_16_bit_pictures_of_few_levels_are_told(tmp_path, capfd, ending, colour)
     for i in range(7):
         sixteen(tmp_path / "in" / "c1" / f"dark{i}.{ending}", 4_000 + i, colour)
     [line, *rest] = said(folder(tmp_path / "in"), tmp_path / "out", capfd)
-    assert line.startswith("warning: 7 pictures have 16 bits a pixel but use less than 1/16 of their range, so they")
+    assert line.startswith("warning: 7 of 26 pictures have 16 bits a pixel but use less than 1/16 of their range, so")
     assert line.endswith(f": c1/dark0.{ending}, {', '.join(f'c1/dark{i}.{ending}' for i in range(1, 5))}, and 2 more")
     assert all("repeat others" in other or "are in" in other for other in rest)  # they are nearly equal, too
 
@@ -188,7 +188,7 @@ def test_pages_and_frames_beyond_the_first_are_told(tmp_path, capfd, kind):
     options = {"lossless": True} if kind == "WEBP" else {}
     first.save(path, kind, save_all=True, append_images=[second, first], **options)
     [line] = said(folder(tmp_path / "in"), tmp_path / "out", capfd)
-    assert line == f"warning: 1 pictures {images.SEVERAL}: c0/{path.name}"
+    assert line == f"warning: 1 of 19 pictures {images.SEVERAL}: c0/{path.name}"
     assert np.array_equal(images.decode(path), np.asarray(first))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from subtuning.errors import UserError, listed
+from subtuning.paths import not_expanded
 from subtuning.tasks.apart import check_apart
 from subtuning.tasks.source import PARTS, Source, check_classes
 from subtuning.tasks.sources.files import file_source
@@ -25,7 +26,8 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """Classes are the lines of `classes.txt` if there is one, else the numbers from 0 to the largest label."""
     root = Path(spec.path)
     if not root.is_dir():
-        raise UserError(f"task folder {root} does not exist; path: must be the folder with train800.txt and so on")
+        wanted = "path: must be the folder with train800.txt and so on"
+        raise UserError(f"task folder {root} does not exist{not_expanded(root)}; {wanted}")
     lists = {part: _find(root, NAMES[part]) for part in PARTS}
     missing = [" or ".join(NAMES[part]) for part in PARTS if lists[part] is None]
     if missing:
