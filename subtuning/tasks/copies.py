@@ -5,10 +5,11 @@ without loss is the same image, and so are two that become equal when they are s
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,21 @@ EXAMPLES = 5
 """How many images of each kind are named."""
 
 
+class _Part(NamedTuple):
+    """An open `images.npy`: where its first image begins, and its numbers of bytes an image and of images."""
+
+    file: int
+    start: int
+    size: int
+    count: int
+
+    def digests(self, rows: np.ndarray, length: int) -> np.ndarray:
+        """SHA-256 of the `length` bytes in the middle of each of the images `rows`."""
+        first = self.start + (self.size - length) // 2
+        places = (first + row * self.size for row in rows.tolist())
+        return np.fromiter((sha256(os.pread(self.file, length, at)).digest() for at in places), "S32", len(rows))
+
+
 def same_images(folder: Path, parts: Sequence[str] = PARTS) -> np.ndarray:
     """For each image of `parts`, one part after another, the position of the first image with the same pixels (N).
 
@@ -28,29 +44,32 @@ def same_images(folder: Path, parts: Sequence[str] = PARTS) -> np.ndarray:
     would keep in memory all that it has read.
     """
     with ExitStack() as stack:
-        rows = [row for part in parts for row in _rows(stack, folder / part / "images.npy")]
-        glances = (_digest(file, start + max(0, size - _GLANCE) // 2, min(size, _GLANCE)) for file, start, size in rows)
-        alike = _first_equal(glances)
-        suspect = np.flatnonzero(np.bincount(alike, minlength=len(rows))[alike] > 1)
-        same = np.arange(len(rows))
-        same[suspect] = suspect[_first_equal(_digest(*rows[i]) for i in suspect)]
+        opened = [_open(stack, folder / part / "images.npy") for part in parts]
+        ends = np.cumsum([part.count for part in opened])
+        alike = _first(
+            np.concatenate([part.digests(np.arange(part.count), min(part.size, _GLANCE)) for part in opened])
+        )
+        same = np.arange(len(alike))
+        suspect = np.flatnonzero(np.bincount(alike, minlength=len(alike))[alike] > 1)
+        of_part = np.split(suspect, np.searchsorted(suspect, ends[:-1]))
+        whole = [
+            part.digests(positions - end + part.count, part.size)
+            for part, positions, end in zip(opened, of_part, ends, strict=True)
+        ]
+        same[suspect] = suspect[_first(np.concatenate(whole))]
     return same
 
 
-def _rows(stack: ExitStack, file: Path) -> Iterator[tuple[int, int, int]]:
-    """The open file, first byte and number of bytes of each image."""
+def _open(stack: ExitStack, file: Path) -> _Part:
     images = np.load(file, mmap_mode="r")
-    handle, size = stack.enter_context(file.open("rb")).fileno(), int(np.prod(images.shape[1:]))
-    return ((handle, images.offset + i * size, size) for i in range(len(images)))
+    handle = stack.enter_context(file.open("rb")).fileno()
+    return _Part(handle, images.offset, int(np.prod(images.shape[1:])), len(images))
 
 
-def _digest(file: int, start: int, size: int) -> bytes:
-    return sha256(os.pread(file, size, start)).digest()
-
-
-def _first_equal(values: Iterator[bytes]) -> np.ndarray:
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(value, i) for i, value in enumerate(values)], np.int64)
+def _first(values: np.ndarray) -> np.ndarray:
+    """For each of N values the position of the first that equals it."""
+    _, first, which = np.unique(values, return_index=True, return_inverse=True)
+    return first[which]
 
 
 def count_copies(same: np.ndarray, labels: dict[str, np.ndarray], names: dict[str, list[str]]) -> dict:

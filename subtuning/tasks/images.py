@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError, features
 
-from subtuning.tasks.kinds import UNDECODED, kind_of
+from subtuning.tasks.kinds import LARGEST, UNDECODED, is_too_large, kind_of
 
 _ENDINGS = "avif bmp dib gif jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tga tif tiff webp"
 EXTENSIONS = frozenset(f".{ending}" for ending in _ENDINGS.split()) | UNDECODED
@@ -83,6 +83,8 @@ def decode(source: Path | bytes, upright: bool = True, flatten: bool = True) -> 
 def _guarded(source: Path | bytes) -> ImageFile.ImageFile:
     if isinstance(source, Path) and _reason(source.exists) and not source.is_file():
         raise ImageError("not a regular file")
+    if isinstance(source, Path) and _reason(lambda: is_too_large(source)):
+        raise ImageError(f"larger than {LARGEST:,} bytes")
     image = _reason(lambda: _opened(source))
     if image.width * image.height > Image.MAX_IMAGE_PIXELS:
         image.close()
@@ -124,8 +126,6 @@ def _reason(work):
         raise ImageError("missing") from None
     except Image.DecompressionBombError:
         raise ImageError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
-    except MemoryError:
-        raise ImageError("does not fit into memory") from None
     except Exception as error:
         words = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
         raise ImageError("truncated" if "truncated" in words else words[:80]) from None

@@ -21,6 +21,19 @@ _KNOWN = (
 )
 
 
+LARGEST = 2_000_000_000
+"""Bytes of a file of a format that is read whole before its header is looked at; the largest picture has far fewer."""
+
+
+def is_too_large(file: Path) -> bool:
+    """Whether a file of more than `LARGEST` bytes claims to be AVIF, HEIC or WebP. Raises `OSError`."""
+    if file.stat().st_size <= LARGEST:
+        return False
+    with file.open("rb") as opened:
+        head = opened.read(12)
+    return head[4:8] == b"ftyp" or head[8:] == b"WEBP"
+
+
 def kind_of(source: Path | bytes) -> tuple[str, str] | None:
     """What a file that could not be decoded is, and the remedy; None if nothing is known of it. Raises `OSError`."""
     if isinstance(source, bytes):
