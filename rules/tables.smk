@@ -102,7 +102,12 @@ rule summary:
         ),
         all_rows="results/tables/all.csv",
         vtab=expand("results/tables/vtab.{kind}", kind=settings.vtab_tables),
-        markdown="results/tables/summary.md",
+        markdown=report(
+            "results/tables/summary.md",
+            caption="../workflow/report/summary.rst",
+            category="Comparison",
+            labels={"table": "all tasks and backbones, with notes", "split": "test"},
+        ),
         latex="results/tables/summary.tex",
     log:
         "results/logs/summary.log",

@@ -77,12 +77,18 @@ def precision_words(items: Sequence[Item]) -> str:
 
 
 def write_summary(
-    summary: Summary, combined_csv: str | Path, compact_csv: str | Path, markdown: str | Path, latex: str | Path
+    summary: Summary,
+    combined_csv: str | Path,
+    compact_csv: str | Path,
+    markdown: str | Path,
+    latex: str | Path,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Write `combined` as csv, and `compact` as csv, Markdown and LaTeX (UTF-8)."""
+    """Write `combined` as csv, and `compact` as csv, Markdown (with `notes` below it) and LaTeX (UTF-8)."""
     write_csv(summary.combined, combined_csv)
     write_csv(summary.compact, compact_csv)
-    write_text(summary.compact.to_markdown(index=False, disable_numparse=True) + "\n", markdown)
+    table = summary.compact.to_markdown(index=False, disable_numparse=True)
+    write_text("".join(f"{text}\n" for text in [table, *(f"\n{note}." for note in notes)]), markdown)
     write_text(latex_table(summary.compact), latex)
 
 

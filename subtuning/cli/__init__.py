@@ -8,6 +8,7 @@ from pathlib import Path
 
 from subtuning.cli.caches import keep_caches_elsewhere
 from subtuning.errors import UserError, place_problem, trouble
+from subtuning.paths import user_path
 
 VERBS = {
     "layers": ("backbone", "show a model's layers: what there is to choose from"),
@@ -51,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             getattr(room, f"{function}_arguments")(sub)
             sub.set_defaults(function=getattr(room, function))
     args = parser.parse_args(arguments)
+    for name, value in vars(args).items():
+        if isinstance(value, Path):  # shells leave the ~ of --results=~/results
+            setattr(args, name, Path(user_path(str(value))))
     try:
         getattr(args, "check", lambda _: None)(args)
         keep_caches_elsewhere(getattr(args, "results", Path("results")))

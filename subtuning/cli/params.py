@@ -9,6 +9,7 @@ from typing import Any
 
 from subtuning.config.load import parse_config
 from subtuning.errors import UserError
+from subtuning.paths import not_expanded
 from subtuning.runs.identity import canonical_json
 from subtuning.runs.numbers import latest_numbers
 from subtuning.runs.versions import version_of
@@ -31,7 +32,8 @@ class Params:
         self.numbers, self.version_of = latest_numbers(), version_of
         for key, path in self._local_paths().items():
             if not _exists(path):
-                raise UserError(f"config: {key} is {str(path)!r}, which does not exist (looked in {Path.cwd().name}/)")
+                place = f"looked in {Path.cwd().name}/"
+                raise UserError(f"config: {key} is {str(path)!r}, which does not exist ({place}){not_expanded(path)}")
 
     def announce_plan(self) -> None:
         """Tell all jobs what later steps need of the images and layers; `subtuning profile` checks it before it trains.

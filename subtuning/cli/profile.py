@@ -4,14 +4,11 @@ import argparse
 import os
 from pathlib import Path
 
-import numpy as np
-
 from subtuning.cli.common import Pair, device_arguments, from_json, pair_arguments, positive, write_json
 from subtuning.errors import UserError
 from subtuning.runs import Run, Split
 from subtuning.runs.precision import require_alike
 from subtuning.search.profile import cv_splits, runs_of, shard, subsets
-from subtuning.tasks import folds
 from subtuning.tuning.subsets import canonical
 
 
@@ -42,10 +39,9 @@ def profile(args: argparse.Namespace) -> None:
 
 def _check_plan(pair: Pair, plan: dict) -> None:
     """Say now what would stop a later step: too few images for its folds, a layer that is not there."""
-    labels = np.concatenate([pair.task.part(part)[1] for part in ("train", "val")])
     for name, count in plan.get("folds", {}).items():
         try:
-            folds(labels, count)
+            pair.task.folds(count)
         except UserError as error:
             raise UserError(f"{name}, task {pair.names[0]!r}: {error}") from None
     names = [row["name"] for row in pair.layers["layers"]]

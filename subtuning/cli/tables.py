@@ -64,13 +64,24 @@ def tables(args: argparse.Namespace) -> None:
         task, _, backbone = pair.partition("/")
         items.append((task, backbone, read_csv(folder / "evaluation.csv"), read_csv(folder / "profile.csv")))
     out = args.out
-    write_summary(summary_tables(items), out / "all.csv", out / "summary.csv", out / "summary.md", out / "summary.tex")
+    files = (out / "all.csv", out / "summary.csv", out / "summary.md", out / "summary.tex")
+    write_summary(summary_tables(items), *files, notes=_notes(args))
     if args.vtab:
         table = vtab_table(items, _vtab_groups(args))
         write_csv(table, out / "vtab.csv")
         write_text(table.to_markdown(index=False, disable_numparse=True) + "\n", out / "vtab.md")
         write_text(latex_table(table), out / "vtab.tex")
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
+
+
+def _notes(args: argparse.Namespace) -> list[str]:
+    """What a reader must know of each task's images; nothing of a task that is no longer there."""
+    from subtuning.tasks.copies import copy_sentences
+    from subtuning.tasks.task import read_facts
+
+    folders = {name: args.results / "tasks" / name for name in _names(args.pairs)}
+    facts = {name: read_facts(folder) for name, folder in folders.items() if (folder / "task.json").exists()}
+    return [f"{name}: {sentence}" for name, found in facts.items() for sentence in copy_sentences(found)]
 
 
 def _vtab_groups(args: argparse.Namespace) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from subtuning.config import models
 from subtuning.config.sentences import sentence
 from subtuning.errors import UserError
+from subtuning.paths import user_path
 
 MAX_CONFIG_BYTES = 100_000
 
@@ -21,7 +22,7 @@ def load_config(path: str | Path) -> models.Config:
 
 def read_yaml(path: str | Path) -> Any:
     """Read one YAML file, without looking at its keys. Raises `UserError` that names the file and the line."""
-    path = Path(path)
+    path = Path(user_path(str(path)))
     text = _read_text(path)
     try:
         return yaml.load(text, Loader=_PlainLoader)

@@ -6,7 +6,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
 from subtuning.config.tasks import (
@@ -29,6 +29,7 @@ from subtuning.config.values import (
     Pixels,
     SubsetName,
 )
+from subtuning.paths import user_path
 
 __all__ = [
     "SOURCES",
@@ -59,7 +60,7 @@ class Backbone(Strict):
         min_length=1,
         examples=["resnet50.tv2_in1k"],
     )
-    weights: str = Field(
+    weights: Annotated[str, AfterValidator(user_path)] = Field(
         "timm",
         description="`timm` (fetched once from the hub), `package:<import name>` (weights inside an installed "
         "package), the path of a `.safetensors`, `.pth`, `.pt` or `.bin` file, or `random` (for tests and timing "

@@ -21,6 +21,12 @@ class TaskBase(Strict):
         "bilinear",
         description="Filter of that resize; always antialiased. Change it to match published numbers.",
     )
+    copies: Literal["keep", "drop"] = Field(
+        "keep",
+        description="Images with equal pixels, after the resize. `keep`: a warning says how many there are in two "
+        "parts or under two labels. `drop`: train and val lose the images that test has too, all copies of an image "
+        "that has several labels in them, and all but the first of other copies; test stays as it is.",
+    )
     recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
 
 
@@ -134,6 +140,7 @@ class VtabTask(TaskBase):
         "`bilinear_plain` without antialiasing, or `legacy_bilinear`, TensorFlow 1's, which the official VTAB code "
         "uses.",
     )
+    copies: Literal["keep"] = Field("keep", description="The official members stay as they are: only `keep`.")
 
 
 Task = Annotated[BuiltinTask | FolderTask | ImageListTask | ArraysTask | VtabTask, Field(discriminator="source")]

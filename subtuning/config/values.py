@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 
+from subtuning.paths import user_path
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Names become folder names and Snakemake wildcards, so they hold no slash, space or shell character."""
 
@@ -55,7 +57,7 @@ def _share_or_count(value: Any) -> float | int:
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_folder_name)]
 SubsetName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_subset_name)]
-PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$")]
+PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$"), AfterValidator(user_path)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]

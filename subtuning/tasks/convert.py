@@ -4,17 +4,19 @@ import importlib
 import json
 import platform
 import shutil
+import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from subtuning.errors import UserError, trouble
+from subtuning.errors import UserError, listed, printable, trouble
+from subtuning.tasks.copies import EXAMPLES, copy_sentences, count_copies, rows_to_keep, same_images
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.source import PARTS, Item, Source
 from subtuning.tasks.task import content_hash, label_counts
-from subtuning.tasks.write import Rows, check_space, publish, write_images
+from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_images
 
 
 def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
@@ -44,7 +46,11 @@ def convert_source(
     shutil.rmtree(partial, ignore_errors=True)
     size, how = stored_shape(source, spec)
     try:
-        facts = _write(source, size, how, partial, workers, progress)
+        names = _write(source, size, how, partial, workers, progress)
+        labels, copies = _treat_copies(partial, source, names, spec.copies == "drop")
+        facts = _facts(source, size, how, partial, labels) | {"copies": copies}
+        for sentence in copy_sentences(facts):
+            _warn(f"task {name}: {sentence}")
         facts = {"name": name, **facts, "source": _plain(spec), "files": files, "versions": _versions(), **source.about}
         (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish(partial, out)
@@ -67,7 +73,10 @@ def stored_shape(source: Source, spec) -> tuple[tuple[int, int, int], str]:
     return (spec.stored_size, spec.stored_size, source.channels), spec.resize
 
 
-def _write(source: Source, size: tuple[int, int, int], how: str, partial: Path, workers: int, progress: bool) -> dict:
+def _write(
+    source: Source, size: tuple[int, int, int], how: str, partial: Path, workers: int, progress: bool
+) -> dict[str, list[str]]:
+    """Fill `partial` with all parts; returns the images' names, part by part."""
     counts = {part: len(source.labels[part]) for part in PARTS}
     check_space(partial.parent, sum(counts.values()) * int(np.prod(size)))
     rows = {}
@@ -76,28 +85,60 @@ def _write(source: Source, size: tuple[int, int, int], how: str, partial: Path, 
             (partial / part).mkdir(parents=True)
             np.save(partial / part / "labels.npy", source.labels[part].astype("<i8"))
             rows[part] = Rows(partial / part / "images.npy", (counts[part], *size))
-        _fill(source, rows, size, how, workers, progress)
+        return _fill(source, rows, size, how, workers, progress)
     finally:
         for part in rows.values():
             part.close()
-    classes = len(source.classes)
+
+
+def _treat_copies(partial: Path, source: Source, names: dict[str, list[str]], drop: bool) -> tuple[dict, dict]:
+    """The labels of each part that stay, and what `task.json` holds about copies (see `count_copies`)."""
+    labels = dict(source.labels)
+    same = same_images(partial)
+    found = count_copies(same, labels, names)
+    if not drop or not (found["test"] or found["repeated"]):
+        return labels, found
+    kept, dropped = rows_to_keep(same, labels), {}
+    for part, rows in kept.items():
+        keep_rows(partial / part, rows)
+        lost = np.setdiff1d(np.arange(len(labels[part])), rows)
+        dropped[part] = {"images": len(lost), "examples": [names[part][row] for row in lost[:EXAMPLES]]}
+        labels[part], names[part] = labels[part][rows], [names[part][row] for row in rows]
+    _check_left(source, labels)
+    return labels, count_copies(same_images(partial), labels, names) | {"dropped": dropped}
+
+
+def _check_left(source: Source, labels: dict[str, np.ndarray]) -> None:
+    before, after = (np.concatenate([part["train"], part["val"]]) for part in (source.labels, labels))
+    gone = [source.classes[i] for i in sorted(set(before.tolist()) - set(after.tolist()))]
+    gone = [f"class {name!r}" for name in gone] + [part for part in ("train", "val") if not len(labels[part])]
+    if gone:
+        raise UserError(f"copies: drop leaves no image to {listed(gone)}; correct the images, or use copies: keep")
+
+
+def _facts(source: Source, size: tuple[int, int, int], how: str, partial: Path, labels: dict[str, np.ndarray]) -> dict:
     return {
         "classes": list(source.classes),
-        "counts": counts,
-        "label_counts": {part: label_counts(source.labels[part], classes) for part in PARTS},
+        "counts": {part: len(labels[part]) for part in PARTS},
+        "label_counts": {part: label_counts(labels[part], len(source.classes)) for part in PARTS},
         "image_size": list(size),
         "resize": how,
         "sha256": content_hash(partial, source.classes),
     }
 
 
-def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, progress: bool) -> None:
+def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, progress: bool) -> dict[str, list[str]]:
     from tqdm import tqdm
 
     from subtuning.tasks.resize import resize
 
+    names, doubts = {part: [""] * rows[part].shape[0] for part in PARTS}, {}
+
     def make(item: Item) -> np.ndarray:
+        names[item.part][item.row] = item.name
         image = item.payload if isinstance(item.payload, np.ndarray) else source.decode(item.payload)
+        for doubt in getattr(image, "info", {}).get("doubts", ()):
+            doubts.setdefault(doubt, []).append(item.name)
         return np.asarray(image) if how == "none" else resize(image, size[0], size[1], how)
 
     total = sum(part.shape[0] for part in rows.values())
@@ -105,6 +146,13 @@ def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, p
     threads = workers if source.decode or how != "none" else 1
     with tqdm(total=total, desc="images", unit="img", disable=not progress, mininterval=0.5) as bar:
         write_images(source.items(), rows, make, threads, bar)
+    for doubt, pictures in doubts.items():
+        _warn(f"{len(pictures):,} of {total:,} pictures {doubt}: {listed(sorted(pictures), EXAMPLES)}")
+    return names
+
+
+def _warn(sentence: str) -> None:
+    print(printable(f"warning: {sentence}"), file=sys.stderr)
 
 
 def _plain(spec) -> dict:

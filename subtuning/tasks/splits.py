@@ -11,23 +11,49 @@ import numpy as np
 from subtuning.errors import UserError
 
 
-def folds(labels: np.ndarray, k: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+def folds(
+    labels: np.ndarray, k: int, seed: int = 0, same: np.ndarray | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Split N images into `k` stratified folds; returns (training indices, held-out indices), both sorted, for each.
 
     Images are dealt to the folds like cards, class after class, so that fold sizes differ by at most one and so do the
     numbers of any class. A class with fewer than `k` images (VTAB-1k has some with one) is absent from some folds.
+    `same` (see `copies.same_images`; None for no copies) keeps equal images in one fold: the first takes its copies
+    along, and the next cards go where there are fewest. Without copies the folds are the same with and without it.
     Raises `UserError` when there are fewer images than folds, or when no class has two images.
     """
     labels = np.asarray(labels)
+    different = len(labels) if same is None else len(np.unique(same))
     if k < 2:
         raise UserError(f"folds must be at least 2, not {k}")
-    if len(labels) < k:
-        raise UserError(f"{len(labels)} images cannot be split into {k} folds; use at most {len(labels)}")
-    if np.unique(labels, return_counts=True)[1].max() < 2:
+    if different < k:
+        kind = "images" if different == len(labels) else "different images"
+        raise UserError(f"{different} {kind} cannot be split into {k} folds; use at most {different}")
+    pairs = labels if same is None else np.unique(np.stack([labels, same]), axis=1)[0]
+    if np.unique(pairs, return_counts=True)[1].max() < 2:
         raise UserError("no class has two images, so nothing held out could ever be learned; add images")
-    fold = np.empty(len(labels), np.int64)
-    fold[np.concatenate(_members(labels, seed))] = np.arange(len(labels)) % k
+    order, fold = np.concatenate(_members(labels, seed)), np.empty(len(labels), np.int64)
+    fold[order] = np.arange(len(labels)) % k if same is None else _deal(labels[order], same[order], k)
     return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(k)]
+
+
+def _deal(labels: np.ndarray, same: np.ndarray, k: int) -> list[int]:
+    """The fold of each of N images, given class by class: that of its copies, else the one with the fewest of its
+    class, then with the fewest of all. In a class, many copies come first, so that the others can make up for them.
+    Where no image has a copy, the folds are 0, 1 ... k - 1 in turn.
+    """
+    copies: dict[int, list[int]] = {}
+    for label, image in zip(labels.tolist(), same.tolist(), strict=True):
+        copies.setdefault(image, []).append(label)
+    fold_of: dict[int, int] = {}
+    held, held_of = [0] * k, {label: [0] * k for label in set(labels.tolist())}
+    for image, its_labels in sorted(copies.items(), key=lambda pair: (pair[1][0], -len(pair[1]))):
+        mine = held_of[its_labels[0]]
+        chosen = fold_of[image] = min(range(k), key=lambda i: (mine[i], held[i]))
+        held[chosen] += len(its_labels)
+        for label in its_labels:
+            held_of[label][chosen] += 1
+    return [fold_of[image] for image in same.tolist()]
 
 
 def take(labels: np.ndarray, count: int, seed: int, where: str) -> tuple[np.ndarray, np.ndarray]:

@@ -3,12 +3,15 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from subtuning.errors import UserError
+from subtuning.tasks.copies import same_images
 from subtuning.tasks.source import PARTS
+from subtuning.tasks.splits import folds
 
 _CHUNK = 1 << 22
 _KEYS = {"name": str, "classes": list, "counts": dict, "label_counts": dict, "image_size": list, "sha256": str}
@@ -34,6 +37,21 @@ class Task:
         """All training images in memory: those of train, then those of val, with their labels."""
         parts = [self.part("train"), self.part("val")]
         return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
+
+    def folds(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """`k` stratified folds of `trainval`: (training indices, held-out indices) of each; copies share a fold.
+
+        Raises `UserError` when there are too few images.
+        """
+        labels = np.concatenate([self.part(name)[1] for name in ("train", "val")])
+        same = _same_trainval(self.path, self.sha256)
+        return folds(labels, k, same=None if np.array_equal(same, np.arange(len(same))) else same)
+
+
+@cache
+def _same_trainval(path: Path, sha256: str) -> np.ndarray:
+    """`same_images` of train and val, read once a process; `sha256` is there to forget it when the content changes."""
+    return same_images(path, ("train", "val"))
 
 
 def load_task(path: Path) -> Task:

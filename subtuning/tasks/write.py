@@ -47,6 +47,19 @@ class Rows:
         os.close(self._file)
 
 
+def keep_rows(folder: Path, kept: np.ndarray) -> None:
+    """Leave only the rows `kept` (M of N positions) in the `images.npy` and `labels.npy` of a part that is written."""
+    images, fewer = np.load(folder / "images.npy", mmap_mode="r"), folder / "fewer.npy"
+    rows = Rows(fewer, (len(kept), *images.shape[1:]))
+    try:
+        for i, row in enumerate(kept):
+            rows.write(i, images[row])
+    finally:
+        rows.close()
+    fewer.replace(folder / "images.npy")
+    np.save(folder / "labels.npy", np.load(folder / "labels.npy")[kept])
+
+
 def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(str(n) for n in shape)
 
@@ -60,11 +73,11 @@ def write_images(
     worker are in memory. Raises one `UserError` that lists all images that could not be used, after trying them all.
     """
 
-    def work(item: Item) -> str | None:
+    def work(item: Item) -> tuple[str, ImageError] | None:
         try:
             rows[item.part].write(item.row, make(item))
         except ImageError as error:
-            return f"{item.name} ({error})"
+            return item.name, error
         return None
 
     broken, written = [], 0
@@ -82,10 +95,19 @@ def write_images(
         )
 
 
-def unusable(broken: list[str]) -> UserError:
-    """The error that lists images which cannot be used."""
-    images = "1 image" if len(broken) == 1 else f"{len(broken):,} images"
-    return UserError(f"{images} cannot be used; replace or remove: {listed(sorted(broken))}")
+def unusable(broken: list[tuple[str, ImageError]]) -> UserError:
+    """The error that lists images which cannot be used, by name: those with one remedy together."""
+    alike: dict[str, list[str]] = {}
+    for name, error in sorted(broken, key=lambda pair: pair[0]):
+        kind = f"{error}; {error.remedy}" if error.remedy else ""
+        alike.setdefault(kind, []).append(name if kind else f"{name} ({error})")
+    return UserError("; ".join(_together(kind, names) for kind, names in alike.items()))
+
+
+def _together(kind: str, names: list[str]) -> str:
+    images = "1 image" if len(names) == 1 else f"{len(names):,} images"
+    why = f"cannot be used, being {kind}" if kind else "cannot be used; replace or remove"
+    return f"{images} {why}: {listed(names)}"
 
 
 def _in_threads(work: Callable, items: Iterator, workers: int) -> Iterator:

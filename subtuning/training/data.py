@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from subtuning.runs.identity import Backbone, Split
-from subtuning.tasks import Task, folds
+from subtuning.tasks import Task
 from subtuning.training.augment import flip, random_resized_crop
 
 
@@ -124,6 +124,6 @@ def load_source(
 def images_of(split: Split, training: Images, task: Task) -> tuple[Images, Images]:
     """The training and the scored images of a split (see `runs.identity.Split`), out of its source."""
     if split.kind == "cv":
-        kept, held = folds(training.labels, split.folds)[split.fold]
+        kept, held = task.folds(split.folds)[split.fold]
         return training.part(kept), training.part(held)
     return training, load_source(split.kind, task, training.backbone, training.device, training.dtype)

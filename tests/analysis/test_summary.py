@@ -4,12 +4,16 @@ import csv
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from subtuning.analysis.files import read_csv, write_csv
 from subtuning.analysis.summary import latex_table, summary_tables, write_summary
 from subtuning.analysis.tables import evaluation_table, greedy_table, profile_table
+from subtuning.cli import main
+from subtuning.config.models import ArraysTask
+from subtuning.tasks import convert_task
 
 METHODS = {"linear": ([], 0.86, 100), "full": ("full", 0.93, 5_000_000), "my_own": (["a.0", "a.1"], 0.94, 900)}
 
@@ -72,6 +76,31 @@ def test_files(items, tmp_path):
     lines = paths[2].read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2 + len(summary.compact)
     assert [cell.strip() for cell in lines[4].split("|")[1:3]] == ["net_a", "my_own"]
+
+
+def test_notes_stand_below_the_markdown_table(items, tmp_path):
+    paths = [tmp_path / name for name in ("all.csv", "summary.csv", "summary.md", "summary.tex")]
+    write_summary(summary_tables(items), *paths, notes=["digits: 3 of 9 test images are in train or val as well"])
+    *table, blank, note = paths[2].read_text().splitlines()
+    assert all(line.startswith("|") for line in table)
+    assert (blank, note) == ("", "digits: 3 of 9 test images are in train or val as well.")
+    assert "test images" not in "".join(path.read_text() for path in paths[:2])
+
+
+def test_the_verb_tells_of_copies_in_the_images(items, tmp_path, capsys):
+    """From the arrays to what people read: test images that are training images as well."""
+    x = np.random.default_rng(0).integers(0, 256, (12, 8, 8), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(12) % 2, x_test=x[:3], y_test=np.arange(3) % 2)
+    spec = ArraysTask(source="arrays", path=str(tmp_path / "a.npz"))
+    convert_task("digits", spec, tmp_path / "tasks" / "digits", progress=False)
+    for task in ("digits", "gone"):
+        write_csv(items[0][2], tmp_path / task / "net_a" / "evaluation.csv")
+        write_csv(items[0][3], tmp_path / task / "net_a" / "profile.csv")
+    words = ["--results", str(tmp_path), "--out", str(tmp_path / "tables")]
+    main(["tables", "--pairs", "digits/net_a", "gone/net_a", *words])
+    text = (tmp_path / "tables" / "summary.md").read_text()
+    assert "digits: 3 of 3 test images are in train or val as well, so test accuracy is partly memory (" in text
+    assert text.strip() in capsys.readouterr().out
 
 
 def test_latex_is_well_formed(items):

@@ -40,7 +40,7 @@ WRONG = {
     "key of another source": (
         folder("data_dir: x"),
         "unknown key 'tasks.flowers.data_dir'; known here: "
-        "source, path, stored_size, resize, recipe, val, test, split_seed",
+        "source, path, stored_size, resize, copies, recipe, val, test, split_seed",
     ),
     "unknown backbone key": (
         backbone("weight: timm"),

@@ -116,6 +116,23 @@ FOLDERS = {
         lambda root: sparse(save(root / "c0" / "l.png", picture(3))),
         None,
     ),
+    "a terabyte of AVIF, which is read whole": (
+        lambda root: sparse(save(root / "c0" / "l.avif", picture(3))),
+        r"c0/l\.avif \(larger than 2,000,000,000 bytes\)",
+    ),
+    "a terabyte of WebP": (lambda root: sparse(save(root / "c0" / "l.webp", picture(3))), r"l\.webp \(larger than 2,"),
+    "a DICOM file": (
+        lambda root: (root / "c0" / "l.png").write_bytes(bytes(128) + b"DICM"),
+        r"1 image cannot be used, being DICOM; export it as PNG.*: c0/l\.png$",
+    ),
+    "a HEIC file of nothing": (
+        lambda root: (root / "c0" / "l.heic").write_bytes(b"\0\0\0\x1cftypheic" + b"\xff" * 90),
+        r"c0/l\.heic \(not an image\)",
+    ),
+    "a file that only says it is DICOM": (
+        lambda root: (root / "c0" / "\x1b[2J.dcm").write_text("x"),
+        r"being DICOM; .*: c0/\\x1b\[2J\.dcm$",
+    ),
     "a line end in a name": (
         lambda root: (root / "c0" / "a\nerror: b\r.png").write_text("x"),
         r"c0/a\\nerror: b\\r\.png \(not an image\)",

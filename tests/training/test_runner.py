@@ -1,6 +1,8 @@
 """From runs to records: what is trained on what, and that nothing else changes the numbers."""
 
+import shutil
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +70,19 @@ def test_each_split_trains_and_scores_its_own_images(place, base):
         assert labels_of(scored) == labels[held].tolist()
         held_out += held.tolist()
     assert sorted(held_out) == list(range(36))
+
+
+def test_no_held_out_image_has_a_copy_among_the_trained(place, base, tmp_path):
+    """Every val image is made a copy of a train image: dealt as if they differed, the folds would share images."""
+    shutil.copytree(place.task.path, tmp_path / "copies")
+    train, val = (np.load(tmp_path / "copies" / part / "images.npy") for part in ("train", "val"))
+    np.save(tmp_path / "copies" / "val" / "images.npy", train[: len(val)])
+    task = replace(place.task, path=tmp_path / "copies", sha256="another")
+    training = load_source("trainval", task, base.backbone, place.device, place.dtype)
+    for fold in range(3):
+        trained, scored = (pixels_of(part) for part in images_of(Split("cv", 3, fold), training, task))
+        assert len(scored)
+        assert not {image.tobytes() for image in trained} & {image.tobytes() for image in scored}
 
 
 def images_of_split(split, place, base):

@@ -205,7 +205,8 @@ def test_the_report_holds_figures_tables_and_captions(folder, tmp_path, warm_env
         for name in figures:
             original = folder / "results/figures/cells/tiny" / name.rpartition("/")[2]
             assert archive.read(name) == original.read_bytes()
-        assert {name.rpartition("/")[2] for name in names if name.endswith(".csv")} == {"evaluation.csv", "summary.csv"}
+        tables = {name.rpartition("/")[2] for name in names if name.endswith((".csv", ".md"))}
+        assert tables == {"evaluation.csv", "summary.csv", "summary.md"}
     for words in (
         "Finetuning profile of cells, tiny",
         "Greedy-SubTuning of cells, tiny",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from subtuning.errors import UserError, listed
+from subtuning.paths import not_expanded
 from subtuning.tasks.source import PARTS, Item, Source, check_classes, check_label_kind, check_labels
 from subtuning.tasks.splits import share_or_count, take
 
@@ -61,7 +62,7 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
 def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     """Shape and type of every array of the file, from the headers alone."""
     if not path.is_file():
-        found = "is no file" if path.exists() else "does not exist"
+        found = "is no file" if path.exists() else f"does not exist{not_expanded(path)}"
         raise UserError(f"array file {path} {found}; path: must be a .npz file with x_train, y_train, x_test, y_test")
     shapes, promised = {}, {}
     try:

@@ -38,15 +38,16 @@ def _common_size(root: Path, paths: list[Path], workers: int, progress: bool) ->
     """(H, W) if all images have it, else None."""
     from tqdm import tqdm
 
-    def measure(path: Path) -> tuple[int, int] | str:
+    broken: list[tuple[str, ImageError]] = []
+
+    def measure(path: Path) -> tuple[int, int] | None:
         try:
             return image_size(path)
         except ImageError as error:
-            return f"{path.relative_to(root)} ({error})"
+            return broken.append((str(path.relative_to(root)), error))
 
     found = in_threads(measure, paths, workers)
     sizes = set(tqdm(found, total=len(paths), desc="headers", unit="img", disable=not progress, mininterval=0.5))
-    broken = [entry for entry in sizes if isinstance(entry, str)]
     if broken:
         raise unusable(broken)
     return sizes.pop() if len(sizes) == 1 else None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from subtuning.errors import UserError, listed, printable
+from subtuning.paths import not_expanded
 from subtuning.tasks.fingerprint import MAX_DEPTH
 from subtuning.tasks.images import EXTENSIONS
 from subtuning.tasks.source import PARTS, Source, check_classes
@@ -18,7 +19,8 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """Classes are the sorted names of the subfolders; images are found at any depth below them, sorted by path."""
     root = Path(spec.path)
     if not root.is_dir():
-        raise UserError(f"task folder {root} does not exist; path: must be a folder with one subfolder a class")
+        wanted = "path: must be a folder with one subfolder a class"
+        raise UserError(f"task folder {root} does not exist{not_expanded(root)}; {wanted}")
     names = [folder.name for folder in _subfolders(root)]
     ignored: list[str] = []
     seen: dict[Path, Path] = {}

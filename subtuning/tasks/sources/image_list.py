@@ -5,6 +5,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from subtuning.errors import UserError, listed
+from subtuning.paths import not_expanded
+from subtuning.tasks.apart import check_apart
 from subtuning.tasks.source import PARTS, Source, check_classes
 from subtuning.tasks.sources.files import file_source
 
@@ -24,13 +26,14 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """Classes are the lines of `classes.txt` if there is one, else the numbers from 0 to the largest label."""
     root = Path(spec.path)
     if not root.is_dir():
-        raise UserError(f"task folder {root} does not exist; path: must be the folder with train800.txt and so on")
+        wanted = "path: must be the folder with train800.txt and so on"
+        raise UserError(f"task folder {root} does not exist{not_expanded(root)}; {wanted}")
     lists = {part: _find(root, NAMES[part]) for part in PARTS}
     missing = [" or ".join(NAMES[part]) for part in PARTS if lists[part] is None]
     if missing:
         raise UserError(f"{root} lacks {listed(missing)}; each part needs its list of lines 'path label'")
     entries = {part: read_list(file) for part, file in lists.items()}
-    _check_apart(root, entries)
+    check_apart(root, {part: [path for path, _ in pairs] for part, pairs in entries.items()})
     for both in (root / name for name in BOTH if (root / name).is_file()):
         _check_both(both, entries)
     classes = _classes(root, entries, lists)
@@ -76,17 +79,6 @@ def _find(root: Path, names: tuple[str, ...]) -> Path | None:
     if len(found) > 1:
         raise UserError(f"{root} has both {found[0].name} and {found[1].name}; keep the one that is meant")
     return found[0] if found else None
-
-
-def _check_apart(root: Path, entries: dict[str, list[tuple[str, int]]]) -> None:
-    seen: dict[str, str] = {}
-    shared = []
-    for part in PARTS:
-        for path, _ in entries[part]:
-            if seen.setdefault(path, part) != part:
-                shared.append(f"{path} ({seen[path]} and {part})")
-    if shared:
-        raise UserError(f"{root}: images are in two parts at once: {listed(shared)}; no image may be in more than one")
 
 
 def _check_both(file: Path, entries: dict[str, list[tuple[str, int]]]) -> None:
