@@ -4,14 +4,15 @@ import importlib
 import json
 import platform
 import shutil
+import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-from subtuning.errors import UserError, trouble
-from subtuning.tasks.source import PARTS, Item, Source
+from subtuning.errors import UserError, printable, trouble
+from subtuning.tasks.source import PARTS, Item, Source, label_warnings
 from subtuning.tasks.task import content_hash, label_counts
 from subtuning.tasks.write import Rows, check_space, publish, write_images
 
@@ -39,9 +40,19 @@ def convert_source(name: str, source: Source, spec, out: Path, *, workers: int =
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     size, how = stored_shape(source, spec)
+    odd = [*source.warnings, *label_warnings(source)]
+    for sentence in odd:
+        print(f"warning: task {name}: {printable(sentence)}", file=sys.stderr)
     try:
         facts = _write(source, size, how, partial, workers, progress)
-        facts = {"name": name, **facts, "source": _plain(spec), "versions": _versions(), **source.about}
+        facts = {
+            "name": name,
+            **facts,
+            "source": _plain(spec),
+            "versions": _versions(),
+            **source.about,
+            "warnings": odd,
+        }
         (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish(partial, out)
     except OSError as error:

@@ -6,7 +6,7 @@ import numpy as np
 
 from subtuning.errors import UserError, listed
 from subtuning.tasks.source import PARTS, Source, check_classes
-from subtuning.tasks.sources.files import file_source
+from subtuning.tasks.sources.files import file_source, read_text
 
 NAMES = {"train": ("train800.txt", "train.txt"), "val": ("val200.txt", "val.txt"), "test": ("test.txt",)}
 """The community's names (see docs/vtab1k.md) and plain ones."""
@@ -15,9 +15,6 @@ BOTH = ("train800val200.txt", "trainval.txt")
 """Lists of train and val together; unused, but they must fit."""
 
 MAX_CLASSES = 100_000
-
-MAX_LIST_BYTES = 500_000_000
-"""Millions of lines. A larger list is none: a file of one gigabyte or terabyte may take no place on the disk."""
 
 
 def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
@@ -42,7 +39,7 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
 def read_list(file: Path) -> list[tuple[str, int]]:
     """The (path, label) pairs of a list file. Raises `UserError` that names wrong lines."""
     entries, wrong, outside = [], [], []
-    for number, line in enumerate(_lines(file, "lines 'path label'"), 1):
+    for number, line in enumerate(read_text(file, "lines 'path label'").splitlines(), 1):
         if not line.strip():
             continue
         path, _, label = line.strip().rpartition(" ")
@@ -60,15 +57,6 @@ def read_list(file: Path) -> list[tuple[str, int]]:
     if not entries:
         raise UserError(f"{file} is empty; it must hold lines 'path label'")
     return entries
-
-
-def _lines(file: Path, what: str) -> list[str]:
-    if file.stat().st_size > MAX_LIST_BYTES:
-        raise UserError(f"{file} is larger than {MAX_LIST_BYTES:,} bytes; it must hold {what}")
-    try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not UTF-8 text; it must hold {what}") from None
 
 
 def _find(root: Path, names: tuple[str, ...]) -> Path | None:
@@ -101,7 +89,7 @@ def _classes(root: Path, entries: dict, lists: dict[str, Path]) -> tuple[str, ..
     file = root / "classes.txt"
     if not file.is_file():
         return check_classes([str(i) for i in range(highest + 1)], str(root))
-    names = _lines(file, "one class name a line")
+    names = read_text(file, "one class name a line").splitlines()
     for part in PARTS:
         wrong = [f"{path} {label}" for path, label in entries[part] if label >= len(names)]
         if wrong:
