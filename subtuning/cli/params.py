@@ -78,7 +78,7 @@ class Params:
 
     def task_state(self, wildcards) -> str:
         """A fingerprint of a local task's files (names, sizes, times), so that changed images are converted again."""
-        return self._state(f"tasks.{wildcards.task}.path")
+        return "".join(self._state(f"tasks.{wildcards.task}.{key}") for key in ("path", "images"))
 
     def weights_state(self, wildcards) -> str:
         """The same for a local weights file."""
@@ -92,7 +92,8 @@ class Params:
 
     def _local_paths(self) -> dict[str, str]:
         """Key of the config -> the file or folder of the user's that it names."""
-        tasks = {f"tasks.{name}.path": getattr(task, "path", None) for name, task in self.config.tasks.items()}
+        entries = [(name, task, key) for name, task in self.config.tasks.items() for key in ("path", "images")]
+        tasks = {f"tasks.{name}.{key}": getattr(task, key, None) for name, task, key in entries}
         weights = {f"backbones.{name}.weights": backbone.weights for name, backbone in self.config.backbones.items()}
         files = {k: path for k, path in weights.items() if path.endswith(WEIGHT_FILES) and path[:8] != "package:"}
         return {key: path for key, path in tasks.items() if path} | files
