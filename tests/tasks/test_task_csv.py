@@ -125,8 +125,8 @@ WRONG = {
     ),
     "a misspelt column": (
         GOOD,
-        {"label_column": "lable"},
-        r"no column 'lable' \(did you mean 'label'\?\); it has id, label",
+        {"label_column": "labell"},
+        r"no column 'labell' \(did you mean 'label'\?\); it has id, label",
     ),
     "one column for two": (
         GOOD,

@@ -106,7 +106,7 @@ ALIKE = {
     "case": ["cat", "Cat"],
     "a blank at the end": ["cat", "cat "],
     "two blanks inside": ["big cat", "big  cat"],
-    "composed letters": ["caf\u00e9", "cafe\u0301"],
+    "composed letters": ["na\u00efve", "nai\u0308ve"],
     "one letter in two forms": ["\u00e5", "a\u030a"],
 }
 
@@ -118,7 +118,7 @@ def test_class_names_that_look_the_same_are_refused(case, tmp_path):
         "x has class names that differ only in case, blanks or the Unicode form of a letter: "
         f"{first!r} and {second!r}; make them one class, or give them unlike names"
     )
-    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$".replace("\u0301", ".?")):
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}$".replace("\u0308", ".?")):
         check_classes(["dog", first, second], "x")
 
 
