@@ -105,7 +105,11 @@ class CsvTask(SplitTask):
 
 
 class ImageListTask(TaskBase):
-    """The community's VTAB-1k folders: `{train800,val200,train800val200,test}.txt` with lines `path label`."""
+    """The community's VTAB-1k folders: `{train800,val200,train800val200,test}.txt` with lines `path label`.
+
+    Or `{train,val,test}.txt`. A label is a class name or a whole number from 0; classes are those that occur, or the
+    lines of `classes.txt` where there is one: number 0 is its first line.
+    """
 
     source: Literal["image_list"] = Field(description="Where the images come from.")
     path: PathText = Field(
@@ -115,11 +119,14 @@ class ImageListTask(TaskBase):
 
 
 class ArraysTask(TaskBase):
-    """A NumPy `.npz` file with x_train, y_train, x_test, y_test and, if you have them, x_val, y_val and class_names."""
+    """A NumPy `.npz` file with x_train, y_train, x_test, y_test and, if you have them, x_val, y_val and class_names.
+
+    Or with train_images, train_labels and so on, like MedMNIST's. Without names, classes are the labels that occur.
+    """
 
     source: Literal["arrays"] = Field(description="Where the images come from.")
     path: PathText = Field(
-        description="The `.npz` file; x_* are uint8, N x H x W (x 1 or 3), y_* whole numbers from 0.",
+        description="The `.npz` file; x_* are uint8, N x H x W (x 1 or 3), y_* whole numbers from 0, N or N x 1.",
         examples=["data/cells.npz"],
     )
     val: ShareOrCount = Field(

@@ -25,15 +25,17 @@ def meaning(name: str) -> str | None:
 
 
 def find_parts(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
-    """Part -> the one of `names` that means it, and warnings.
+    """Part -> the one of `names` that means it, and warnings. What all names begin with (`seg_train`) does not count.
 
     What is called eval is the test part, unless something else is called test: then it is val. A held-out part that
     stands alone beside train is the test part, whatever its name; val is then split off train. Raises `UserError` if
     two names mean one part. There may be no train or no test in what is returned.
     """
+    names = list(names)
+    same_head = len({name.rpartition("_")[0] for name in names}) == 1
     found: dict[str, list[str]] = {}
     for name in names:
-        if part := meaning(name):
+        if part := meaning(name.rpartition("_")[2] if same_head else name):
             found.setdefault(part, []).append(name)
     if "eval" in found:
         place = "val" if "test" in found else "test"

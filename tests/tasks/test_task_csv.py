@@ -1,10 +1,12 @@
 """A table of paths and labels is read as people write it, and a wrong one gives one sentence before any work."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from subtuning.cli.params import Params
 from subtuning.config import Task, parse_entry
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task
@@ -190,3 +192,23 @@ def test_a_wrong_table_gives_one_sentence(case, root, tmp_path):
         converted(root, tmp_path, text, **keys)
     assert re.search(sentence, str(caught.value)), str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_changed_table_or_image_is_converted_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labels.csv").write_text(GOOD)
+    save(tmp_path / "im" / "0000.png", picture(0))
+    content = {
+        "tasks": {"a": {"source": "csv", "path": "labels.csv", "images": "im"}},
+        "backbones": {"b": {"model": "test_vit", "weights": "random"}},
+    }
+    wildcards = SimpleNamespace(task="a")
+    states = {Params(content).task_state(wildcards)}
+    save(tmp_path / "im" / "0000.png", picture(1, 20))
+    states.add(Params(content).task_state(wildcards))
+    (tmp_path / "labels.csv").write_text(GOOD + "0001,dog\n")
+    states.add(Params(content).task_state(wildcards))
+    assert len(states) == 3
+    content["tasks"]["a"]["images"] = "gone"
+    with pytest.raises(UserError, match=r"^config: tasks\.a\.images is 'gone', which does not exist"):
+        Params(content)

@@ -36,6 +36,7 @@ SPLITS = {
     "train test": (6, 2, 10),
     "Training Testing": (6, 2, 10),
     "train valid": (6, 2, 10),  # what is held out and alone is the test part
+    "seg_train seg_test": (6, 2, 10),
     "train eval": (6, 2, 10),
 }
 """Names of three or two folders -> number of images in train, val and test."""
@@ -73,9 +74,16 @@ LAYOUTS = {
     "only valid": ("valid", r"in has valid/ but no train/"),
     "parts and more": ("Train Test pictures", r"in has Train/ and also pictures; keep only Train/, val/ and test/"),
     "a level too high": ("flowers", r"in holds only the folder flowers; use path: \S+/in/flowers$"),
-    "domains": ("photo sketch", r"in has the same subfolders \(c0, c1\) in each of photo, sketch, so it is not clear"),
-    "folds": ("f1 f2 f3 f4", r"in has the same subfolders \(c0, c1\) in each of f1, f2, f3, and 1 more, so"),
-    "inside the parts": ("train/train test", r"in/train holds only the folder train; use path: \S+/in/train/train$"),
+    "domains": ("photo sketch", r"in has the same subfolders \(c0, c1\) in photo, sketch, so it is not clear"),
+    "folds": ("f1 f2 f3 f4", r"in has the same subfolders \(c0, c1\) in f1, f2, f3, and 1 more, so"),
+    "a head and more": (
+        "seg_train seg_test seg_pred",
+        "in has seg_train/ and also seg_pred; keep only seg_train/, val",
+    ),
+    "inside the parts": (
+        "train/train test",
+        r"in/train holds only the folder train; move what is in that up into \S+/in/train$",
+    ),
 }
 
 
@@ -91,8 +99,18 @@ def test_folders_that_cannot_be_meant_give_one_sentence(case, tmp_path):
 def test_parts_inside_the_classes_are_refused(tmp_path):
     for name in ("cat", "dog"):
         split_folders(tmp_path / "in" / name, "train", "test")
-    with pytest.raises(UserError, match=r"has the same subfolders \(test, train\) in each of cat, dog, so"):
+    with pytest.raises(UserError, match=r"has the same subfolders \(test, train\) in cat, dog, so"):
         converted(tmp_path / "in")
+
+
+def test_folders_that_share_most_of_their_folders_are_refused(tmp_path):
+    split_folders(tmp_path / "in", "photo", "sketch")
+    class_folders(tmp_path / "in" / "photo", classes=4)
+    with pytest.raises(UserError, match=r"has the same subfolders \(c0, c1\) in photo, sketch, so .*source: csv"):
+        converted(tmp_path / "in")
+    for name in ("photo", "sketch"):  # with images of their own, they are the classes
+        save(tmp_path / "in" / name / "own.png", picture(77))
+    assert converted(tmp_path / "in").classes == ("photo", "sketch")
 
 
 def test_one_folder_inside_each_class_is_a_usual_layout(tmp_path):

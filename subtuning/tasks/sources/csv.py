@@ -2,18 +2,16 @@
 
 import csv
 import io
-import os
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from subtuning.errors import UserError, did_you_mean, listed
-from subtuning.tasks.images import EXTENSIONS
 from subtuning.tasks.parts import divide, divide_train, find_parts, meaning
 from subtuning.tasks.source import PARTS, Source, check_classes
 from subtuning.tasks.sources.files import file_source, read_text
+from subtuning.tasks.sources.folder import find_images
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 NAMES = {
@@ -185,15 +183,8 @@ def _inside(path: PurePosixPath, root: Path) -> PurePosixPath | None:
 def _by_short_name(root: Path) -> dict[str, list[Path]]:
     """Path without ending, name, and name without ending -> the images below `root` that it may mean."""
     index: dict[str, list[Path]] = {}
-    for path in _images(root):
+    for path in find_images(root, root, [], {}):
         inner = path.relative_to(root)
         for short in {str(inner.with_suffix("")), inner.name, inner.stem}:
             index.setdefault(short, []).append(path)
     return index
-
-
-def _images(root: Path) -> Iterable[Path]:
-    for folder, _, names in os.walk(root):
-        for name in sorted(names):
-            if Path(name).suffix.lower() in EXTENSIONS:
-                yield Path(folder, name)

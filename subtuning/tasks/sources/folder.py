@@ -30,7 +30,7 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     if ("train" in parts and len(parts) > 1) or (parts and not others):
         classes, paths, labels, rows = _presplit(root, parts, others, spec, ignored, seen)
     else:
-        classes, found = _classes(root, ignored, seen)
+        classes, found = _classes(root, ignored, seen, root=True)
         paths, labels = _flat(found)
         rows, warnings = divide(labels, spec, str(root)), []
     if ignored:
@@ -72,30 +72,39 @@ def _presplit(root: Path, parts: dict[str, str], others: list[str], spec, ignore
     return classes, paths, labels, divide_train(rows, labels, spec, str(root))
 
 
-def _classes(folder: Path, ignored: list[str], seen: dict[Path, Path]) -> tuple[tuple[str, ...], dict[str, list[Path]]]:
+def _classes(
+    folder: Path, ignored: list[str], seen: dict[Path, Path], root: bool = False
+) -> tuple[tuple[str, ...], dict[str, list[Path]]]:
     """The class names below `folder`, and each one's image files. What is read is noted in `ignored` and `seen`."""
-    found = {sub.name: _images(sub, folder, ignored, seen) for sub in _subfolders(folder)}
+    found = {sub.name: find_images(sub, folder, ignored, seen) for sub in _subfolders(folder)}
     ignored += [entry.name for entry in sorted(folder.iterdir()) if entry.is_file() and not _hidden(entry.name)]
     if not found:
         raise UserError(f"{folder} has no subfolders; it needs one subfolder of images for each class")
-    _check_level(folder, list(found))
+    _check_level(folder, list(found), root)
     empty = [name for name, files in found.items() if not files]
     if empty:
         raise UserError(f"{folder} has class folders without images: {listed(empty)}; fill or remove them")
     return check_classes(list(found), str(folder)), found
 
 
-def _check_level(folder: Path, names: list[str]) -> None:
-    """Class folders that hold the same folders again are parts, domains or folds: the classes are a level lower."""
-    inner = [{sub.name for sub in _subfolders(folder / name)} for name in names]
-    if len(names) == 1 and len(inner[0]) > 1:
-        raise UserError(f"{folder} holds only the folder {names[0]}; use path: {folder / names[0]}")
-    if len(names) > 1 and len(inner[0]) > 1 and all(subs == inner[0] for subs in inner):
-        raise UserError(
-            f"{folder} has the same subfolders ({listed(sorted(inner[0]), 3)}) in each of {listed(names, 3)}, so it is "
-            "not clear which are the classes; let path: name a folder whose subfolders are the classes, with images in "
-            "them"
-        )
+def _check_level(folder: Path, names: list[str], root: bool) -> None:
+    """Folders that hold much the same folders again are parts, domains or folds: the classes are a level lower."""
+    inner = [{sub.name.casefold() for sub in _subfolders(folder / name)} for name in names]
+    shared, either = set.intersection(*inner), set.union(*inner)
+    if len(shared) < 2 or 2 * len(shared) < len(either) or any(_has_images(folder / name) for name in names):
+        return
+    if len(names) == 1:
+        advice = f"use path: {folder / names[0]}" if root else f"move what is in that up into {folder}"
+        raise UserError(f"{folder} holds only the folder {names[0]}; {advice}")
+    raise UserError(
+        f"{folder} has the same subfolders ({listed(sorted(shared), 3)}) in {listed(names, 3)}, so it is not clear "
+        "which are the classes; let path: name a folder with one subfolder of images a class, or write a list "
+        "(source: csv)"
+    )
+
+
+def _has_images(folder: Path) -> bool:
+    return any(path.suffix.lower() in EXTENSIONS for path in folder.iterdir())
 
 
 def _flat(found: dict[str, list[Path]]) -> tuple[list[Path], np.ndarray]:
@@ -115,7 +124,7 @@ def _hidden(name: str) -> bool:
     return name.startswith(".")
 
 
-def _images(folder: Path, root: Path, ignored: list[str], seen: dict[Path, Path]) -> list[Path]:
+def find_images(folder: Path, root: Path, ignored: list[str], seen: dict[Path, Path]) -> list[Path]:
     """Image files at any depth below `folder`, sorted by path; what has another ending goes to `ignored`."""
     files = []
     for place, folders, names in os.walk(folder, followlinks=True, onerror=_raise):
