@@ -42,7 +42,7 @@ def convert_source(name: str, source: Source, spec, out: Path, *, workers: int =
     size, how = stored_shape(source, spec)
     odd = [*source.warnings, *label_warnings(source)]
     for sentence in odd:
-        print(f"warning: task {name}: {printable(sentence)}", file=sys.stderr)
+        _warn(f"task {name}: {sentence}")
     try:
         facts = _write(source, size, how, partial, workers, progress)
         facts = {
@@ -112,6 +112,10 @@ def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, p
     threads = workers if source.decode or how != "none" else 1
     with tqdm(total=total, desc="images", unit="img", disable=not progress, mininterval=0.5) as bar:
         write_images(source.items(), rows, make, threads, bar)
+
+
+def _warn(sentence: str) -> None:
+    print(printable(f"warning: {sentence}"), file=sys.stderr)
 
 
 def _plain(spec) -> dict:
