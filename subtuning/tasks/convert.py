@@ -45,14 +45,8 @@ def convert_source(name: str, source: Source, spec, out: Path, *, workers: int =
         _warn(f"task {name}: {sentence}")
     try:
         facts = _write(source, size, how, partial, workers, progress)
-        facts = {
-            "name": name,
-            **facts,
-            "source": _plain(spec),
-            "versions": _versions(),
-            **source.about,
-            "warnings": odd,
-        }
+        facts = {"name": name, **facts, "source": _plain(spec), "versions": _versions(), **source.about}
+        facts["warnings"] = odd
         (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish(partial, out)
     except OSError as error:
