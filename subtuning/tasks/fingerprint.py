@@ -11,8 +11,8 @@ MAX_DEPTH = 100
 def fingerprint(path: Path) -> str:
     """A hash over the names, sizes and modification times of a file, or of all files below a folder.
 
-    Linked folders are not followed, nor those that are nested too deeply to be converted. Takes about a second for
-    100,000 files.
+    Linked folders are not followed, nor those that are nested too deeply to be converted, nor, in the working folder,
+    those that a run of the workflow writes to. Takes about a second for 100,000 files.
     """
     digest = hashlib.sha256()
     if path.is_file():
@@ -20,6 +20,8 @@ def fingerprint(path: Path) -> str:
     for folder, subfolders, files in os.walk(path):
         deep = len(Path(folder).relative_to(path).parts) >= MAX_DEPTH
         subfolders[:] = [] if deep else sorted(subfolders)
+        if Path(folder).absolute() == Path.cwd():
+            subfolders[:] = [name for name in subfolders if name not in ("results", ".snakemake")]
         for name in sorted(files):
             file = Path(folder, name)
             try:

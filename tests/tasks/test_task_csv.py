@@ -142,6 +142,7 @@ WRONG = {
     "no path": (GOOD + ",a\n", {}, "empty cells in the column 'id': line 20"),
     "one class": ("id,label\n0001,a\n0002,a\n", {}, "holds only the class 'a'"),
     "two spellings": (table(ident, lambda i: "cat" if i else "Cat"), {}, "differ only in case.*'Cat' and 'cat'"),
+    "more than there are": (GOOD, {"test": 16}, "labels.csv: test: 16 of 18 images cannot be set aside.* at most 15"),
     "missing": (GOOD + "0099,cat\n", {}, r"1 images that are not found below .*relative to: line 20 \(0099: missing\)"),
     "unclear": (GOOD + "other,cat\n", {}, r"line 20 \(other: other\.\w+ or other\.\w+\?\)"),
     "the folder is part of the path": (
@@ -209,6 +210,10 @@ def test_a_changed_table_or_image_is_converted_again(tmp_path, monkeypatch):
     (tmp_path / "labels.csv").write_text(GOOD + "0001,dog\n")
     states.add(Params(content).task_state(wildcards))
     assert len(states) == 3
+    content["tasks"]["a"]["images"] = "."  # for paths from there; what a run writes beside the images is none of them
+    before = Params(content).task_state(wildcards)
+    save(tmp_path / "results" / "figures" / "profile.png", picture(2))
+    assert Params(content).task_state(wildcards) == before
     content["tasks"]["a"]["images"] = "gone"
     with pytest.raises(UserError, match=r"^config: tasks\.a\.images is 'gone', which does not exist"):
         Params(content)
