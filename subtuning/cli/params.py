@@ -80,7 +80,7 @@ class Params:
 
     def task_state(self, wildcards) -> str:
         """A fingerprint of a local task's files (names, sizes, times), so that changed images are converted again."""
-        return state(task_files(self.config.tasks[wildcards.task]))
+        return state(*task_files(self.config.tasks[wildcards.task]).values())
 
     def weights_state(self, wildcards) -> str:
         """The same for a local weights file."""
@@ -88,7 +88,11 @@ class Params:
 
     def _local_paths(self) -> dict[str, Path]:
         """Key of the config -> the file or folder of the user's that it names."""
-        tasks = {f"tasks.{name}.path": task_files(task) for name, task in self.config.tasks.items()}
+        tasks = {
+            f"tasks.{name}.{key}": path
+            for name, task in self.config.tasks.items()
+            for key, path in task_files(task).items()
+        }
         weights = {f"backbones.{name}.weights": weights_file(entry) for name, entry in self.config.backbones.items()}
         return {key: path for key, path in (tasks | weights).items() if path}
 

@@ -1,5 +1,6 @@
 """The reference in `config/README.md`: one table a section, made from the models."""
 
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def _tasks() -> str:
     text += _table(base, []) + "\n"
     for source, model in SOURCES.items():
         own = {key: schema for key, schema in _properties(model).items() if base.get(key) != schema}
-        text += f"#### `source: {source}`\n\n{model.__doc__}\n\n{_table(own, _required(model))}\n"
+        text += f"#### `source: {source}`\n\n{cleandoc(model.__doc__)}\n\n{_table(own, _required(model))}\n"
     return text
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from subtuning.config.recipe import RecipeOverride, Strict
-from subtuning.config.values import PathText, Pixels, ShareOrCount
+from subtuning.config.values import Column, PathText, Pixels, ShareOrCount
 
 
 class TaskBase(Strict):
@@ -40,19 +40,16 @@ class BuiltinTask(TaskBase):
     )
 
 
-class FolderTask(TaskBase):
-    """A folder with one subfolder of images a class, or with `train/`, `test/` (and `val/`) that have such folders."""
+class SplitTask(TaskBase):
+    """What tasks have whose parts may have to be split off."""
 
-    source: Literal["folder"] = Field(description="Where the images come from.")
-    path: PathText = Field(description="The folder, relative to where the workflow runs.", examples=["data/flowers"])
     val: ShareOrCount = Field(
         0.2,
-        description="Images that become the val part: a share, or a whole number of images. Unused if there is `val/`.",
+        description="Images that become the val part: a share, or a whole number of images. Unused if val is given.",
     )
     test: ShareOrCount = Field(
         0.2,
-        description="Images that become the test part: a share, or a whole number of images. Unused if there is "
-        "`test/`.",
+        description="Images that become the test part: a share, or a whole number of images. Unused if test is given.",
     )
     split_seed: int = Field(
         0,
@@ -63,8 +60,62 @@ class FolderTask(TaskBase):
     )
 
 
+class FolderTask(SplitTask):
+    """A folder with one subfolder of images a class, or with `train/`, `test/` (and `val/`) that have such folders.
+
+    Other words are understood in any case: `training`; `valid`, `validation`, `dev`; `testing`; `train_set` and so on.
+    What is called `eval` is test, or val beside a test. A held-out part that is alone beside `train/` is the test part,
+    whatever its name, and val is then split off train. Two words for one part are an error.
+    """
+
+    source: Literal["folder"] = Field(description="Where the images come from.")
+    path: PathText = Field(description="The folder, relative to where the workflow runs.", examples=["data/flowers"])
+
+
+class CsvTask(SplitTask):
+    """A table with a line an image: its path or id, its label, and perhaps its part (in words as for `folder`)."""
+
+    source: Literal["csv"] = Field(description="Where the images come from.")
+    path: PathText = Field(
+        description="The table: UTF-8 text with columns. Labels are names or whole numbers, as they are written; "
+        "classes are those that occur, in order.",
+        examples=["data/labels.csv"],
+    )
+    images: PathText = Field(
+        description="The folder of the images; the table's paths are relative to it. A name without its ending (the id "
+        "0001 for 0001.jpg) or without its folder is found if there is one such image below it.",
+        examples=["data/images"],
+    )
+    path_column: Column = Field(
+        "auto",
+        description="Name of the column of paths or ids; `auto`: path, file, filename, image, image_id, id and the "
+        "like.",
+    )
+    label_column: Column = Field(
+        "auto",
+        description="Name of the column of labels; `auto`: label, class, target, category, diagnosis and the like.",
+    )
+    split_column: Column = Field(
+        "auto",
+        description="Name of the column that says train, val or test; `auto`: split, subset, partition or set, if "
+        "there is one; `none`: `val` and `test` are split off.",
+    )
+    columns: list[Column] = Field(
+        [],
+        description="Names of all columns, for a table whose first line is no header.",
+        examples=[["path", "label"]],
+    )
+    separator: Literal["auto", "comma", "semicolon", "tab"] = Field(
+        "auto", description="What stands between columns; `auto`: what the first line says."
+    )
+
+
 class ImageListTask(TaskBase):
-    """The community's VTAB-1k folders: `{train800,val200,train800val200,test}.txt` with lines `path label`."""
+    """The community's VTAB-1k folders: `{train800,val200,train800val200,test}.txt` with lines `path label`.
+
+    Or `{train,val,test}.txt`. A label is a class name or a whole number from 0; classes are those that occur, or the
+    lines of `classes.txt` where there is one: number 0 is its first line.
+    """
 
     source: Literal["image_list"] = Field(description="Where the images come from.")
     path: PathText = Field(
@@ -74,11 +125,14 @@ class ImageListTask(TaskBase):
 
 
 class ArraysTask(TaskBase):
-    """A NumPy `.npz` file with x_train, y_train, x_test, y_test and, if you have them, x_val, y_val and class_names."""
+    """A NumPy `.npz` file with x_train, y_train, x_test, y_test and, if you have them, x_val, y_val and class_names.
+
+    Or with train_images, train_labels and so on, like MedMNIST's. Without names, classes are the labels that occur.
+    """
 
     source: Literal["arrays"] = Field(description="Where the images come from.")
     path: PathText = Field(
-        description="The `.npz` file; x_* are uint8, N x H x W (x 1 or 3), y_* whole numbers from 0.",
+        description="The `.npz` file; x_* are uint8, N x H x W (x 1 or 3), y_* whole numbers from 0, N or N x 1.",
         examples=["data/cells.npz"],
     )
     val: ShareOrCount = Field(
@@ -143,7 +197,9 @@ class VtabTask(TaskBase):
     copies: Literal["keep"] = Field("keep", description="The official members stay as they are: only `keep`.")
 
 
-Task = Annotated[BuiltinTask | FolderTask | ImageListTask | ArraysTask | VtabTask, Field(discriminator="source")]
+Task = Annotated[
+    BuiltinTask | FolderTask | CsvTask | ImageListTask | ArraysTask | VtabTask, Field(discriminator="source")
+]
 
 SOURCES = {get_args(kind.model_fields["source"].annotation)[0]: kind for kind in get_args(get_args(Task)[0])}
 """The value of a task's `source` -> the model that checks its entry."""

@@ -57,6 +57,7 @@ def _share_or_count(value: Any) -> float | int:
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_folder_name)]
 SubsetName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_subset_name)]
+Column = Annotated[str, Field(min_length=1, max_length=200)]
 PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$"), AfterValidator(user_path)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Positive = Annotated[float, Field(gt=0)]

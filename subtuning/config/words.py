@@ -23,7 +23,7 @@ def _one_kind(schema: Mapping[str, Any]) -> str:
         case "string":
             return "text" + (f" such as {one_of(schema['examples'])}" if "examples" in schema else "")
         case "array":
-            if schema.get("minItems") == schema.get("maxItems"):
+            if "maxItems" in schema and schema.get("minItems") == schema["maxItems"]:
                 return f"list of {schema['minItems']} values, each a {in_words(schema['items'])}"
             return f"list such as {one_of(schema['examples'])}"
         case "object" if "patternProperties" in schema:

@@ -14,7 +14,7 @@ import numpy as np
 from subtuning.errors import UserError, listed, printable, trouble
 from subtuning.tasks.copies import EXAMPLES, copy_sentences, count_copies, rows_to_keep, same_images
 from subtuning.tasks.fingerprint import state, task_files
-from subtuning.tasks.source import PARTS, Item, Source
+from subtuning.tasks.source import PARTS, Item, Source, label_warnings
 from subtuning.tasks.task import content_hash, label_counts
 from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_images
 
@@ -26,7 +26,7 @@ def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool
     made in a hidden folder beside `out` first, so a failed or killed conversion leaves `out` as it was. One folder must
     not be converted by two processes at once (Snakemake takes care of that). Raises `UserError`.
     """
-    files = state(task_files(spec))  # before they are read: an edit meanwhile makes it another one
+    files = state(*task_files(spec).values())  # before they are read: an edit meanwhile makes it another one
     with warnings.catch_warnings():
         # Pillow warns about large pictures and odd metadata; what cannot be used is an error with the file's name.
         warnings.simplefilter("ignore")
@@ -45,6 +45,9 @@ def convert_source(
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     size, how = stored_shape(source, spec)
+    odd = [*source.warnings, *label_warnings(source)]
+    for sentence in odd:
+        _warn(f"task {name}: {sentence}")
     try:
         names = _write(source, size, how, partial, workers, progress)
         labels, copies = _treat_copies(partial, source, names, spec.copies == "drop")
@@ -52,6 +55,7 @@ def convert_source(
         for sentence in copy_sentences(facts):
             _warn(f"task {name}: {sentence}")
         facts = {"name": name, **facts, "source": _plain(spec), "files": files, "versions": _versions(), **source.about}
+        facts["warnings"] = odd
         (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish(partial, out)
     except OSError as error:

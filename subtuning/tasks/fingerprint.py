@@ -8,22 +8,23 @@ MAX_DEPTH = 100
 """Folders inside one another that are read; a file system allows thousands, Python's walk does not."""
 
 
-def task_files(spec) -> Path | None:
-    """The user's file or folder that a task is converted from; None for published archives and data in packages."""
-    path = getattr(spec, "path", None)
-    return Path(path) if path else None
+def task_files(spec) -> dict[str, Path]:
+    """Key of a task's entry -> the user's file or folder; nothing for published archives and data in packages."""
+    found = {key: getattr(spec, key, None) for key in ("path", "images")}
+    return {key: Path(path) for key, path in found.items() if path}
 
 
-def state(files: Path | None) -> str:
-    """The fingerprint of a user's files; empty where there are none."""
-    return fingerprint(files) if files else ""
+def state(*files: Path | None) -> str:
+    """The fingerprints of a user's files and folders; empty where there are none."""
+    return "".join(fingerprint(file) for file in files if file)
 
 
 def fingerprint(path: Path) -> str:
     """A hash over the names, sizes and modification times of a file, or of all files below a folder.
 
     Links are followed, as the conversion follows them, each folder once; those that lead back to a folder that holds
-    them are not, nor is what is nested too deeply to be converted. Takes about a second for 100,000 files.
+    them are not, nor is what is nested too deeply to be converted, nor, in the working folder, what a run of the
+    workflow writes. Takes about a second for 100,000 files.
     """
     digest = hashlib.sha256()
     if path.is_file():
@@ -32,6 +33,8 @@ def fingerprint(path: Path) -> str:
     for folder, subfolders, files in os.walk(path, followlinks=True):
         deep = len(Path(folder).relative_to(path).parts) >= MAX_DEPTH
         subfolders[:] = [] if deep else [name for name in sorted(subfolders) if _is_new(Path(folder, name), seen)]
+        if Path(folder).absolute() == Path.cwd():
+            subfolders[:] = [name for name in subfolders if name not in ("results", ".snakemake")]
         for name in sorted(files):
             file = Path(folder, name)
             try:

@@ -5,6 +5,7 @@ from the same files: a task's images and labels, a backbone's weights file. File
 not read (`subtuning.tasks.fingerprint`). Files that are gone say nothing: what was made from them remains.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def prepared_task(config: Config, name: str, results: Path) -> dict[str, Any] | 
         facts = read_facts(results / "tasks" / name)
     except UserError:
         return None
-    same = facts.get("source") == task_entry(task) and _unchanged(task_files(task), facts)
+    same = facts.get("source") == task_entry(task) and _unchanged(task_files(task).values(), facts)
     return facts if same else None
 
 
@@ -54,7 +55,7 @@ def prepared_backbone(config: Config, name: str, results: Path) -> dict[str, Any
     """The content of `layers.json`; None if the backbone is not described, or from another entry or weights file."""
     backbone, folder = config.backbones[name], results / "backbones" / name
     layers = _layers(folder)
-    same = layers.get("spec") == backbone_entry(backbone) and _unchanged(weights_file(backbone), layers)
+    same = layers.get("spec") == backbone_entry(backbone) and _unchanged([weights_file(backbone)], layers)
     return layers if same else None
 
 
@@ -88,7 +89,7 @@ def prepare_backbone(config: Config, name: str, results: Path) -> None:
     if prepared_backbone(config, name, results) and weights.is_file():
         return
     of_weights = {key: (before.get("spec") or {}).get(key) for key in weights_entry(backbone)}
-    same = of_weights == weights_entry(backbone) and _unchanged(weights_file(backbone), before)
+    same = of_weights == weights_entry(backbone) and _unchanged([weights_file(backbone)], before)
     if not (same and weights.is_file()):
         from subtuning.backbones.weights import fetch_weights
 
@@ -105,8 +106,9 @@ def write_layers(backbone: Backbone, name: str, folder: Path) -> None:
     write_json(folder / "layers.json", {**description, "spec": backbone_entry(backbone), "files": files})
 
 
-def _unchanged(files: Path | None, before: dict[str, Any]) -> bool:
-    return files is None or not files.exists() or state(files) == before.get("files")
+def _unchanged(files: Iterable[Path | None], before: dict[str, Any]) -> bool:
+    known = [file for file in files if file]
+    return not all(file.exists() for file in known) or state(*known) == before.get("files", "")
 
 
 def _layers(folder: Path) -> dict[str, Any]:

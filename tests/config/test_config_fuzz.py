@@ -17,6 +17,7 @@ COMPLETE = Config(
         "c": {"source": "image_list", "path": "x"},
         "d": {"source": "arrays", "path": "x", "recipe": {"lr": 0.1}},
         "e": {"source": "vtab", "name": "dtd"},
+        "f": {"source": "csv", "path": "x", "images": "y", "columns": ["path", "label"]},
     },
     backbones={"r": {"model": "m", "mean": [0.1, 0.2, 0.3], "std": [0.1, 0.2, 0.3], "subsets": {"own": ["x"]}}},
     evaluate={"subsets": {"mine": ["layer1.0", "stem"]}},

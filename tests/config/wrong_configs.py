@@ -5,7 +5,7 @@ TASKS, BACKBONES = GOOD.splitlines(keepends=True)
 
 _NAME = "is not a usable name; use 1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or digit"
 _SECTIONS = "tasks, backbones, recipe, profile, greedy, search, evaluate"
-_SOURCES = "'arrays', 'builtin', 'folder', 'image_list' or 'vtab'"
+_SOURCES = "'arrays', 'builtin', 'csv', 'folder', 'image_list' or 'vtab'"
 _SHARE = "it must be a share between 0 and 1, or a whole number of images"
 
 

@@ -108,6 +108,28 @@ def test_lists(tmp_path, good, name, content, keep):
     check(folder, *convert_words({"source": "image_list", "path": "in"}))
 
 
+cells = (
+    paths | labels | st.sampled_from(["train", "val", "dev", "test", '"', '"a,b"', "000000", "000001.png", "\r", "\0"])
+)
+rows = st.lists(cells, max_size=4)
+
+
+@bounded(80)
+@given(
+    table=st.lists(rows, max_size=5),
+    between=st.sampled_from(",;\t"),
+    keep=st.booleans(),
+    content=st.binary(max_size=40),
+)
+def test_tables(tmp_path, good, table, between, keep, content):
+    folder = fresh(tmp_path)
+    shutil.copytree(good / "classes", folder / "in")
+    head = [["path", "label"], *([f"c{c}/{i}.png", f"c{c}"] for c in range(3) for i in range(3))] if keep else []
+    text = "\n".join(between.join(row) for row in head + table)
+    (folder / "a.csv").write_bytes(text.encode() + (b"" if keep else content))
+    check(folder, *convert_words({"source": "csv", "path": "a.csv", "images": "in"}))
+
+
 def edit(data, content: bytes) -> bytes:
     """Some bytes of a file replaced, removed or repeated."""
     content = bytearray(content)

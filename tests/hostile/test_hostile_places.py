@@ -75,6 +75,8 @@ UNREADABLE_PLACES = {
     "a folder in a class": ("in/c1/more", "folder", r"^error: in/c1/more: permission denied$"),
     "a picture": ("in/c1/0.png", "folder", r"cannot be used; replace or remove: c1/0\.png \(Permission denied\)"),
     "a list": ("lists/test.txt", "image_list", r"^error: lists/test\.txt: permission denied$"),
+    "a table": ("a.csv", "csv", r"^error: a\.csv: permission denied$"),
+    "a folder of a table's images": ("in/c1/more", "csv", r"^error: in/c1/more: permission denied$"),
     "the whole folder": ("in", "folder", r"^error: in: permission denied$"),
 }
 
@@ -85,7 +87,9 @@ def test_what_may_not_be_read_is_named_and_never_left_out(case, as_nobody):
     place, source, sentence = UNREADABLE_PLACES[case]
     save(class_folders(folder / "in") / "c1" / "more" / "a.png", picture(1))
     list_folder(folder / "lists")
-    words = convert_words({"source": source, "path": place.partition("/")[0]})
+    (folder / "a.csv").write_text("id,label\n" + "".join(f"c{c}/{i},{c}\n" for c in range(3) for i in range(6)))
+    path = {"path": "a.csv", "images": "in"} if source == "csv" else {"path": place.partition("/")[0]}
+    words = convert_words({"source": source, **path})
     assert call(folder, *words).code == 0, "it is good while it may be read"
     assert call(folder, "status", "--config", "gone").code == 2, "what is imported for an error is imported now"
     for path in sorted((folder / "results").rglob("*"), reverse=True):

@@ -11,7 +11,7 @@ import numpy as np
 
 from subtuning.errors import UserError, listed
 from subtuning.paths import not_expanded
-from subtuning.tasks.source import PARTS, Item, Source, check_classes, check_label_kind, check_labels
+from subtuning.tasks.source import PARTS, Item, Source, check_classes, check_label_kind, check_labels, number_classes
 from subtuning.tasks.splits import share_or_count, take
 
 MAX_CLASSES = 100_000
@@ -30,18 +30,19 @@ other ways of zip, some kilobytes can become terabytes."""
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
 _DAMAGE += (OverflowError, MemoryError, TypeError)
-_NAMES = {"train": ("x_train", "y_train"), "val": ("x_val", "y_val"), "test": ("x_test", "y_test")}
+_SCHEMES = [("x_{}", "y_{}"), ("{}_images", "{}_labels")]
+"""Names of a part's images and labels: Keras' and MedMNIST's."""
 
 
 def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """x_* are uint8 N x H x W (x 1 or 3); without x_val, part of x_train becomes val. Gray arrays stay one channel."""
     path = Path(spec.path)
-    shapes = _shapes(path)
-    sizes = {part: _image_size(path, name, shapes) for part, (name, _) in _NAMES.items() if name in shapes}
+    shapes, names = _shapes(path)
+    sizes = {part: _image_size(path, name, shapes) for part, (name, _) in names.items() if name in shapes}
     if len({size for _, size in sizes.values()}) > 1:
-        found = listed(f"{_NAMES[part][0]} {size}" for part, (_, size) in sizes.items())
+        found = listed(f"{names[part][0]} {size}" for part, (_, size) in sizes.items())
         raise UserError(f"{path}: all images must have one height, width and number of channels, not {found}")
-    labels, classes = _labels(path, shapes, {part: count for part, (count, _) in sizes.items()})
+    classes, labels, warnings = _labels(path, shapes, names, {part: count for part, (count, _) in sizes.items()})
     rows = {part: {i: (part, i) for i in range(count)} for part, (count, _) in sizes.items()}
     if "val" not in sizes:
         count = share_or_count(spec.val, len(labels["train"]), "val")
@@ -53,14 +54,14 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
 
     def items() -> Iterator[Item]:
         for part in sizes:
-            for i, image in enumerate(read_rows(path, _NAMES[part][0], size)):
-                yield Item(*rows[part][i], f"{_NAMES[part][0]}[{i}]", image)
+            for i, image in enumerate(read_rows(path, names[part][0], size)):
+                yield Item(*rows[part][i], f"{names[part][0]}[{i}]", image)
 
-    return Source(classes=classes, labels=labels, items=items, image_size=size, decode=None, channels=size[2])
+    return Source(classes, labels, items, size, decode=None, channels=size[2], warnings=tuple(warnings))
 
 
-def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    """Shape and type of every array of the file, from the headers alone."""
+def _shapes(path: Path) -> tuple[dict[str, tuple[tuple[int, ...], np.dtype]], dict[str, tuple[str, str]]]:
+    """Shape and type of every array of the file, from the headers alone; and each part's names of images and labels."""
     if not path.is_file():
         found = "is no file" if path.exists() else f"does not exist{not_expanded(path)}"
         raise UserError(f"array file {path} {found}; path: must be a .npz file with x_train, y_train, x_test, y_test")
@@ -76,8 +77,10 @@ def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
                         promised[name] = member.tell() + math.prod(shape) * dtype.itemsize, _possible(entry, path)
     except Exception:  # NumPy reads a header as Python; what is none has all of Python's exceptions
         raise UserError(f"{path} is not a readable .npz file: damaged, or not made by numpy.savez") from None
-    missing = [name for part in ("train", "test") for name in _NAMES[part] if name not in shapes]
-    missing += [name for name, other in (_NAMES["val"], _NAMES["val"][::-1]) if other in shapes and name not in shapes]
+    scheme = next((words for words in _SCHEMES if words[0].format("train") in shapes), _SCHEMES[0])
+    names = {part: tuple(word.format(part) for word in scheme) for part in PARTS}
+    missing = [name for part in ("train", "test") for name in names[part] if name not in shapes]
+    missing += [name for name, other in (names["val"], names["val"][::-1]) if other in shapes and name not in shapes]
     if missing:
         raise UserError(f"{path} lacks {listed(missing)}; it has {listed(sorted(shapes)) or 'no arrays'}")
     objects = [name for name, (_, dtype) in shapes.items() if dtype.hasobject]
@@ -86,7 +89,7 @@ def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
     untrue = [f"{name} {shapes[name][0]}" for name, (size, possible) in promised.items() if not 0 <= size <= possible]
     if untrue:
         raise UserError(f"{path}: these arrays claim to be larger than what the file can hold: {listed(untrue)}")
-    return shapes
+    return shapes, names
 
 
 def _possible(entry: zipfile.ZipInfo, path: Path) -> int:
@@ -119,29 +122,33 @@ def _image_size(path: Path, name: str, shapes: dict) -> tuple[int, tuple[int, in
     return shape[0], (shape[1], shape[2], shape[3] if len(shape) == 4 else 1)
 
 
-def _labels(path: Path, shapes: dict, counts: dict[str, int]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    labels, names = {}, None
-    _check_label_headers(path, shapes, counts)
+def _labels(
+    path: Path, shapes: dict, names: dict[str, tuple[str, str]], counts: dict[str, int]
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
+    """Classes, labels (int64 N of each part that is there) and warnings."""
+    _check_label_headers(path, shapes, names, counts)
     try:
         with np.load(path, allow_pickle=False) as data:
-            labels = {part: data[_NAMES[part][1]] for part in counts}
-            names = [str(name) for name in data["class_names"].ravel()] if "class_names" in shapes else None
+            labels = {part: data[names[part][1]].reshape(count) for part, count in counts.items()}
+            classes = [str(name) for name in data["class_names"].ravel()] if "class_names" in shapes else None
     except _DAMAGE:
         raise UserError(f"{path} is damaged: its labels cannot be read") from None
-    if names is None:
-        whole = [int(values.max()) for values in labels.values() if values.dtype.kind in "iu" and values.size]
-        names = [str(i) for i in range(min(max(whole, default=1), MAX_CLASSES - 1) + 1)]
-    classes = check_classes(names, f"{path}: class_names" if "class_names" in shapes else str(path))
-    checked = {part: check_labels(labels[part], len(classes), f"{path}: {_NAMES[part][1]}") for part in labels}
-    return {part: checked[part] for part in PARTS if part in checked}, classes
+    if classes is None:
+        limit = min(max(int(own.max(initial=0)) for own in labels.values()), MAX_CLASSES - 1) + 1
+    else:
+        limit = len(check_classes(classes, f"{path}: class_names"))
+    labels = {part: check_labels(labels[part], limit, f"{path}: {names[part][1]}") for part in PARTS if part in labels}
+    if classes is None:
+        return number_classes(labels, str(path))
+    return tuple(classes), labels, []
 
 
-def _check_label_headers(path: Path, shapes: dict, counts: dict[str, int]) -> None:
+def _check_label_headers(path: Path, shapes: dict, names: dict[str, tuple[str, str]], counts: dict[str, int]) -> None:
     """What is wrong with labels or class names is told before they are read: they may be as large as a disk."""
     for part, count in counts.items():
-        x, y = _NAMES[part]
+        x, y = names[part]
         shape, dtype = shapes[y]
-        check_label_kind(shape, dtype, f"{path}: {y}")
+        check_label_kind(shape[:1] if shape[1:] == (1,) else shape, dtype, f"{path}: {y}")
         if shape[0] != count:
             raise UserError(f"{path}: {x} has {count} images, but {y} has {shape[0]} labels")
     if "class_names" in shapes:

@@ -1,12 +1,27 @@
 """What the sources that read image files share: sizes from headers first, then a stream of paths."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from subtuning.errors import UserError
 from subtuning.tasks.images import ImageError, image_size, open_rgb
 from subtuning.tasks.source import PARTS, Item, Source
 from subtuning.tasks.write import in_threads, unusable
+
+MAX_LIST_BYTES = 500_000_000
+"""Millions of lines. A larger list is none: a file of one gigabyte or terabyte may take no place on the disk."""
+
+
+def read_text(file: Path, what: str) -> str:
+    """The UTF-8 text of a list or table. Raises `UserError` that says `what` it must hold."""
+    if file.stat().st_size > MAX_LIST_BYTES:
+        raise UserError(f"{file} is larger than {MAX_LIST_BYTES:,} bytes; it must hold {what}")
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{file} is not UTF-8 text; it must hold {what}") from None
 
 
 def file_source(
@@ -17,6 +32,7 @@ def file_source(
     workers: int,
     progress: bool,
     about: dict[str, object],
+    warnings: Iterable[str] = (),
 ) -> Source:
     """A `Source` of image files: `files` maps each part to N paths below `root`, `labels` to int64 N.
 
@@ -31,7 +47,7 @@ def file_source(
                 yield Item(part, row, str(path.relative_to(root)), path)
 
     image_size = (*size, 3) if size else None
-    return Source(classes=classes, labels=labels, items=items, image_size=image_size, decode=open_rgb, about=about)
+    return Source(classes, labels, items, image_size, open_rgb, about=about, warnings=tuple(warnings))
 
 
 def _common_size(root: Path, paths: list[Path], workers: int, progress: bool) -> tuple[int, int] | None:

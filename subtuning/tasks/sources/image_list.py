@@ -1,14 +1,18 @@
 """`source: image_list`: a folder with the community's VTAB-1k lists, lines of `path label`."""
 
+import re
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
+from subtuning.config.values import NUMBER_PATTERN
 from subtuning.errors import UserError, listed
 from subtuning.paths import not_expanded
 from subtuning.tasks.apart import check_apart
-from subtuning.tasks.source import PARTS, Source, check_classes
-from subtuning.tasks.sources.files import file_source
+from subtuning.tasks.images import EXTENSIONS
+from subtuning.tasks.source import PARTS, Source, check_classes, number_classes
+from subtuning.tasks.sources.files import file_source, read_text
 
 NAMES = {"train": ("train800.txt", "train.txt"), "val": ("val200.txt", "val.txt"), "test": ("test.txt",)}
 """The community's names (see docs/vtab1k.md) and plain ones."""
@@ -18,12 +22,26 @@ BOTH = ("train800val200.txt", "trainval.txt")
 
 MAX_CLASSES = 100_000
 
-MAX_LIST_BYTES = 500_000_000
-"""Millions of lines. A larger list is none: a file of one gigabyte or terabyte may take no place on the disk."""
+_LINE = re.compile(rf"(.+(?:{'|'.join(map(re.escape, sorted(EXTENSIONS)))}))\s+(\S.*)", re.IGNORECASE)
+"""A path, which may hold blanks, and after its ending the label, which may hold blanks."""
+
+
+class Entry(NamedTuple):
+    """A line of a list: a path below its folder, and a class name or a number as text."""
+
+    line: int
+    path: str
+    label: str
+
+    def __str__(self) -> str:
+        return f"line {self.line} ({f'{self.path} {self.label}'.strip()[:60]})"
 
 
 def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
-    """Classes are the lines of `classes.txt` if there is one, else the numbers from 0 to the largest label."""
+    """Labels are class names, or whole numbers from 0.
+
+    Classes are the lines of `classes.txt` if there is one, else the labels that occur.
+    """
     root = Path(spec.path)
     if not root.is_dir():
         wanted = "path: must be the folder with train800.txt and so on"
@@ -33,45 +51,34 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     if missing:
         raise UserError(f"{root} lacks {listed(missing)}; each part needs its list of lines 'path label'")
     entries = {part: read_list(file) for part, file in lists.items()}
-    check_apart(root, {part: [path for path, _ in pairs] for part, pairs in entries.items()})
+    check_apart(root, {part: [entry.path for entry in own] for part, own in entries.items()})
     for both in (root / name for name in BOTH if (root / name).is_file()):
         _check_both(both, entries)
-    classes = _classes(root, entries, lists)
-    labels = {part: np.array([label for _, label in entries[part]], np.int64) for part in PARTS}
-    files = {part: [root / path for path, _ in entries[part]] for part in PARTS}
-    return file_source(root, classes, files, labels, workers, progress, {})
+    classes, labels, warnings = _classes(root, entries, lists)
+    files = {part: [root / path for _, path, _ in entries[part]] for part in PARTS}
+    return file_source(root, classes, files, labels, workers, progress, {}, warnings)
 
 
-def read_list(file: Path) -> list[tuple[str, int]]:
-    """The (path, label) pairs of a list file. Raises `UserError` that names wrong lines."""
-    entries, wrong, outside = [], [], []
-    for number, line in enumerate(_lines(file, "lines 'path label'"), 1):
-        if not line.strip():
-            continue
-        path, _, label = line.strip().rpartition(" ")
-        path = path.strip()
-        if not path or not (label.isascii() and label.isdigit()) or len(label) > 9 or int(label) >= MAX_CLASSES:
-            wrong.append(f"line {number} ({line.strip()[:60]})")
-            continue
-        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or "\0" in path:
-            outside.append(f"line {number} ({path[:60]})")
-        entries.append((path, int(label)))
-    if wrong:
-        raise UserError(f"{file} has lines that are not 'path label' with a label from 0: {listed(wrong)}")
+def read_list(file: Path) -> list[Entry]:
+    """The lines of a list file. Raises `UserError` that names wrong ones."""
+    entries = []
+    for number, line in enumerate(read_text(file, "lines 'path label'").splitlines(), 1):
+        if line.strip():
+            whole = _LINE.fullmatch(line.strip())
+            path, label = whole.groups() if whole else line.strip().rpartition(" ")[::2]
+            entries.append(Entry(number, path.strip(), label))
+    if wrong := [entry for entry in entries if not entry.path]:
+        raise UserError(f"{file} has lines that are not 'path label': {listed(wrong)}")
+    outside = [
+        f"line {entry.line} ({entry.path[:60]})"
+        for entry in entries
+        if PurePosixPath(entry.path).is_absolute() or ".." in PurePosixPath(entry.path).parts or "\0" in entry.path
+    ]
     if outside:
         raise UserError(f"{file} names files outside its folder: {listed(outside)}; use paths below {file.parent}")
     if not entries:
         raise UserError(f"{file} is empty; it must hold lines 'path label'")
     return entries
-
-
-def _lines(file: Path, what: str) -> list[str]:
-    if file.stat().st_size > MAX_LIST_BYTES:
-        raise UserError(f"{file} is larger than {MAX_LIST_BYTES:,} bytes; it must hold {what}")
-    try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{file} is not UTF-8 text; it must hold {what}") from None
 
 
 def _find(root: Path, names: tuple[str, ...]) -> Path | None:
@@ -81,21 +88,44 @@ def _find(root: Path, names: tuple[str, ...]) -> Path | None:
     return found[0] if found else None
 
 
-def _check_both(file: Path, entries: dict[str, list[tuple[str, int]]]) -> None:
+def _check_both(file: Path, entries: dict[str, list[Entry]]) -> None:
     # The community stores these images again, under other names and in another order: only labels can be compared.
-    expected = sorted(label for part in ("train", "val") for _, label in entries[part])
-    if sorted(label for _, label in read_list(file)) != expected:
+    expected = sorted(label for part in ("train", "val") for _, _, label in entries[part])
+    if sorted(label for _, _, label in read_list(file)) != expected:
         raise UserError(f"{file} does not hold the labels of the train and val lists together; correct or remove it")
 
 
-def _classes(root: Path, entries: dict, lists: dict[str, Path]) -> tuple[str, ...]:
-    highest = max(label for pairs in entries.values() for _, label in pairs)
+def _classes(
+    root: Path, entries: dict[str, list[Entry]], lists: dict[str, Path]
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
+    """The classes, the labels (int64 N of each part), and warnings."""
     file = root / "classes.txt"
-    if not file.is_file():
-        return check_classes([str(i) for i in range(highest + 1)], str(root))
-    names = _lines(file, "one class name a line")
+    names = read_text(file, "one class name a line").rstrip().splitlines() if file.is_file() else None
+    labels = {part: [label for _, _, label in entries[part]] for part in PARTS}
+    if any(re.fullmatch(NUMBER_PATTERN, label) for own in labels.values() for label in own):
+        numbers = {part: _numbers(lists[part], entries[part]) for part in PARTS}
+        if names is None:
+            return number_classes(numbers, str(root))
+        for part in PARTS:
+            wrong = [f"{path} {label}" for _, path, label in entries[part] if int(label) >= len(names)]
+            if wrong:
+                what = f"labels above {len(names) - 1} (classes.txt has {len(names)} names, for labels from 0)"
+                raise UserError(f"{lists[part]} has {what}: {listed(wrong)}")
+        return check_classes([name.strip() for name in names], str(file)), numbers, []
+    classes = sorted({label for own in labels.values() for label in own}) if names is None else names
+    classes = check_classes([name.strip() for name in classes], str(root if names is None else file))
+    place = {name: i for i, name in enumerate(classes)}
     for part in PARTS:
-        wrong = [f"{path} {label}" for path, label in entries[part] if label >= len(names)]
-        if wrong:
-            raise UserError(f"{lists[part]} has labels above {len(names) - 1} (see classes.txt): {listed(wrong)}")
-    return check_classes(names, str(file))
+        if unknown := sorted({label for label in labels[part] if label not in place}):
+            raise UserError(
+                f"{lists[part]} has labels that are not in classes.txt: {listed(unknown)}; add or correct them"
+            )
+    return classes, {part: np.array([place[label] for label in labels[part]], np.int64) for part in PARTS}, []
+
+
+def _numbers(file: Path, entries: list[Entry]) -> np.ndarray:
+    digits = re.compile(r"[0-9]{1,9}")
+    wrong = [entry for entry in entries if not digits.fullmatch(entry.label) or int(entry.label) >= MAX_CLASSES]
+    if wrong:
+        raise UserError(f"{file} has lines that are not 'path label' with a label from 0: {listed(wrong)}")
+    return np.array([int(entry.label) for entry in entries], np.int64)

@@ -1,0 +1,67 @@
+"""Train, val and test by the words that people use for them, and splitting off the parts that nobody named."""
+
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from subtuning.errors import UserError
+from subtuning.tasks.source import PARTS
+from subtuning.tasks.splits import share_or_count, take
+
+_WORDS = {
+    "train": "train training trn",
+    "val": "val valid validation dev devel development",
+    "test": "test testing tst",
+    "eval": "eval evaluation",
+}
+_MEANINGS = {word: meaning for meaning, words in _WORDS.items() for word in words.split()}
+_ADDED = re.compile(r"[\W_]*(set|data|images|imgs|split)?$")
+
+
+def meaning(name: str) -> str | None:
+    """What a word such as `Training` or `test_set` means: train, val, test, eval (see `find_parts`), or no part."""
+    return _MEANINGS.get(_ADDED.sub("", name.strip().casefold()))
+
+
+def find_parts(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
+    """Part -> the one of `names` that means it, and warnings. What all names begin with (`seg_train`) does not count.
+
+    What is called eval is the test part, unless something else is called test: then it is val. A held-out part that
+    stands alone beside train is the test part, whatever its name; val is then split off train. Raises `UserError` if
+    two names mean one part. There may be no train or no test in what is returned.
+    """
+    names = list(names)
+    same_head = len({name.rpartition("_")[0] for name in names}) == 1
+    found: dict[str, list[str]] = {}
+    for name in names:
+        if part := meaning(name.rpartition("_")[2] if same_head else name):
+            found.setdefault(part, []).append(name)
+    if "eval" in found:
+        place = "val" if "test" in found else "test"
+        found[place] = found.get(place, []) + found.pop("eval")
+    if twice := [words for words in found.values() if len(words) > 1]:
+        raise UserError(f"{where} has {' and '.join(twice[0])}, which mean the same part; keep one or rename the other")
+    parts = {part: words[0] for part, words in found.items()}
+    if "train" in parts and "val" in parts and "test" not in parts:
+        parts["test"] = parts.pop("val")
+        words = f"{where} has no test part, so {parts['test']} is taken for it, and val is split off {parts['train']}"
+        return parts, [words]
+    return parts, []
+
+
+def divide(labels: np.ndarray, spec, where: str) -> dict[str, np.ndarray]:
+    """Rows of each part, stratified, as `spec.val`, `spec.test` and `spec.split_seed` say for N labels."""
+    rest, test = take(labels, share_or_count(spec.test, len(labels), "test"), spec.split_seed, f"{where}: test")
+    count = share_or_count(spec.val, len(labels), "val")
+    train, val = take(labels[rest], count, spec.split_seed, f"{where}: val")
+    return {"train": rest[train], "val": rest[val], "test": test}
+
+
+def divide_train(rows: dict[str, np.ndarray], labels: np.ndarray, spec, where: str) -> dict[str, np.ndarray]:
+    """`rows` of `labels` by part, where val is split off train if it is not there."""
+    if "val" not in rows:
+        own = labels[rows["train"]]
+        chosen = take(own, share_or_count(spec.val, len(own), "val"), spec.split_seed, f"{where}: val")
+        rows = rows | {part: rows["train"][rank] for part, rank in zip(("train", "val"), chosen, strict=True)}
+    return {part: rows[part] for part in PARTS}
