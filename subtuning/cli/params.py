@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from subtuning.config import WEIGHT_FILES
 from subtuning.config.load import parse_config
 from subtuning.errors import UserError
 from subtuning.runs.code import code_version, figures_version
 from subtuning.runs.identity import canonical_json
-
-WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
-"""How the name of a weights file ends (see `Backbone.weights`)."""
-
 
 class Params:
     """Snakemake's `config`, checked, with one method for each value that depends on wildcards.
@@ -69,8 +66,12 @@ class Params:
         return canonical_json(self._backbone(wildcards))
 
     def weights_spec(self, wildcards) -> str:
-        """The part of a backbone's entry that decides its weights, as `subtuning fetch --spec` takes it."""
-        return canonical_json({key: self._backbone(wildcards)[key] for key in ("model", "weights")})
+        """The part of a backbone's entry that decides its weights, as `subtuning fetch --spec` takes it.
+
+        Without `weights_key` where it says nothing, so that weights of earlier versions are not fetched anew.
+        """
+        spec = {key: self._backbone(wildcards)[key] for key in ("model", "weights", "weights_key")}
+        return canonical_json({key: value for key, value in spec.items() if value != "auto"})
 
     def subsets(self, wildcards) -> str:
         """The named subsets of a backbone, as `subtuning evaluate --subsets` takes them."""
@@ -93,8 +94,12 @@ class Params:
     def _local_paths(self) -> dict[str, str]:
         """Key of the config -> the file or folder of the user's that it names."""
         tasks = {f"tasks.{name}.path": getattr(task, "path", None) for name, task in self.config.tasks.items()}
-        weights = {f"backbones.{name}.weights": backbone.weights for name, backbone in self.config.backbones.items()}
-        files = {k: path for k, path in weights.items() if path.endswith(WEIGHT_FILES) and path[:8] != "package:"}
+        files = {}
+        for name, backbone in self.config.backbones.items():
+            if backbone.weights.endswith(WEIGHT_FILES) and not backbone.weights.startswith("package:"):
+                files[f"backbones.{name}.weights"] = backbone.weights
+            elif backbone.weights == "timm" and backbone.model.startswith("local-dir:"):
+                files[f"backbones.{name}.weights"] = backbone.model.removeprefix("local-dir:")
         return {key: path for key, path in tasks.items() if path} | files
 
     def _backbone(self, wildcards) -> dict[str, Any]:

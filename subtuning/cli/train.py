@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -97,10 +98,11 @@ def _prepare_backbone(args: argparse.Namespace, backbone) -> None:
     if before == now:
         return
     weights = folder / "weights.safetensors"
-    if not weights.exists() or any(before.get(key) != now[key] for key in ("model", "weights")):
+    if not weights.exists() or any(before.get(key, "auto") != now[key] for key in ("model", "weights", "weights_key")):
         from subtuning.backbones.weights import fetch_weights
 
-        fetch_weights(backbone.model, backbone.weights, weights)
+        if note := fetch_weights(backbone.model, backbone.weights, weights, backbone.weights_key):
+            print(f"{backbone.weights}: {note}", file=sys.stderr)
     write_layers(backbone, args.backbone, folder)
 
 
