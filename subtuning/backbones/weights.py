@@ -128,13 +128,15 @@ def _tensors(known: Architecture, weights: str) -> dict[str, Tensor]:
 
 
 def _file_in(folder: Path) -> Path:
-    """The weights in a folder of timm's: `model.safetensors`, else the only file that can be weights."""
+    """The weights in a folder: by the names that timm gives them, else the only file that can be weights."""
     files = [path for path in sorted(folder.iterdir()) if path.name.endswith(WEIGHT_FILES)]
-    usual = [path for path in files if path.name == "model.safetensors"] or files
-    if len(usual) != 1:
+    for usual in ("model.safetensors", "pytorch_model.bin"):
+        if folder / usual in files:
+            return folder / usual
+    if len(files) != 1:
         found = f"it has {listed([path.name for path in files])}" if files else "it has none"
         raise UserError(f"model: local-dir:{folder} must have one file of weights ({found}); set weights: to a file")
-    return usual[0]
+    return files[0]
 
 
 def _from_hub(model: str) -> nn.Module:

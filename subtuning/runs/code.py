@@ -23,6 +23,7 @@ NUMERICAL = (
     "training/features.py",
     "training/loop.py",
     "training/optim.py",
+    "training/resize.py",
 )
 """The modules whose code can change a run's numbers. All else (caching, progress, tables) stays outside of them."""
 

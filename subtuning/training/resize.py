@@ -9,15 +9,17 @@ from torch import Tensor
 def resize(images: Tensor, size: int, interpolation: str) -> Tensor:
     """Resize images (N x C x H x W, float from 0 to 1) to N x C x size x size.
 
-    `bilinear` and `bicubic` are antialiased when they shrink, as Pillow's are. Bicubic overshoots at edges; like
-    Pillow's bytes, on which networks are pretrained, the values stay from 0 to 1.
+    `bilinear` and `bicubic` are antialiased when they shrink. Bicubic overshoots at edges; like Pillow's bytes, on
+    which networks are pretrained, values stay from 0 to 1 after each axis.
     """
     if images.shape[-2:] == (size, size):
         return images
     if interpolation == "nearest":
         return F.interpolate(images, (size, size), mode="nearest-exact")
-    images = F.interpolate(images, (size, size), mode=interpolation, antialias=True, align_corners=False)
-    return images.clamp_(0, 1) if interpolation == "bicubic" else images
+    for shape in ((images.shape[-2], size), (size, size)):
+        images = F.interpolate(images, shape, mode=interpolation, antialias=True, align_corners=False)
+        images = images.clamp_(0, 1) if interpolation == "bicubic" else images
+    return images
 
 
 def central(images: Tensor, size: int, interpolation: str, crop: float) -> Tensor:
