@@ -55,8 +55,9 @@ def describe(spec: Backbone, name: str = "", weights: Path | None = None) -> dic
     """
     if weights:
         network, digest = load_weights(weights, spec.model, lambda network: resize_input(network, spec))
+        known = architecture_of(weights) or find_architecture(spec.model)
     else:
-        network, digest = build_network(spec), None
+        network, digest, known = build_network(spec), None, find_architecture(spec.model)
     seen = preprocessing(network.pretrained_cfg, spec)
     segments = split_model(network, spec.granularity)
     flops, features = _measure(segments, seen["input_size"], spec.model)
@@ -76,7 +77,7 @@ def describe(spec: Backbone, name: str = "", weights: Path | None = None) -> dic
     _check_cover(network, segments)
     return {
         "backbone": name,
-        "model": (weights and architecture_of(weights) or find_architecture(spec.model)).name,
+        "model": known.name,
         "weights_sha256": digest,
         "weights_note": note_of(weights) if weights else "",
         **seen,

@@ -38,7 +38,7 @@ def fit(
         own_size: leave the sizes of tables as they are in the file, where timm can resample them later.
 
     Returns:
-        the network's state, complete and of its types and shapes; a sentence about what was taken and what left out, or "".
+        the network's state, complete and of its types and shapes; what was taken and what left out, in words, or "".
 
     Raises:
         UserError: the weights are not there, in part or at all (what is missing, left over or of another shape is
@@ -110,7 +110,7 @@ def _readings(
     for state in (inner, _unwrapped(tensors)) if convert else ():
         try:
             yield convert(dict(state), network)
-        except Exception:  # noqa: S112 - each filter knows some layouts, and fails in its own way on any other
+        except Exception:  # each filter knows some layouts, and fails in its own way on any other
             continue
 
 

@@ -74,7 +74,7 @@ def config_of(repository: str) -> dict[str, Any]:
 
 def weights_of(repository: str) -> dict[str, Tensor]:
     """The tensors of a repository. Raises `UserError` as `config_of` does."""
-    return _asked(repository, lambda: timm.models.load_state_dict_from_hf(repository))
+    return _asked(repository, lambda: timm.models.load_state_dict_from_hf(repository, weights_only=True))
 
 
 def _asked(repository: str, ask: Callable[[], Any]) -> Any:

@@ -19,7 +19,7 @@ from subtuning.backbones.checkpoints import read_checkpoint
 from subtuning.backbones.fit import fit
 from subtuning.backbones.flax import is_flax, load_flax
 from subtuning.backbones.hub import address_of, offline_if_unreachable, weights_of
-from subtuning.backbones.models import Architecture, find_architecture
+from subtuning.backbones.models import FOLDER, Architecture, find_architecture
 from subtuning.backbones.packages import package_state_dict
 from subtuning.config import WEIGHT_FILES
 from subtuning.errors import UserError, listed
@@ -31,7 +31,13 @@ def new_model(model: str | Architecture) -> nn.Module:
     kwargs = {**known.args, "pretrained_cfg": known.cfg} if known.cfg else known.args
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return timm.create_model(known.name, pretrained=False, num_classes=0, **kwargs).eval()
+        try:
+            return timm.create_model(known.name, pretrained=False, num_classes=0, **kwargs).eval()
+        except Exception as error:
+            if not known.place:
+                raise
+            why = str(error).partition("\n")[0] or type(error).__name__
+            raise UserError(f"model: timm cannot make the {known.name} of {known.place} ({why})") from None
 
 
 def fetch_weights(model: str, weights: str, out: Path, key: str = "auto") -> str:
@@ -90,7 +96,7 @@ def load_weights(
     fits = all(state[name].shape == value.shape for name, value in network.state_dict().items() if name in state)
     network = network if fits else prepare(network)
     network.load_state_dict(fit(network, state, known.name, str(path))[0])
-    return (prepare(network) if fits else network), content_hash(state, known.to_text() if known.cfg else "")
+    return (prepare(network) if fits else network), content_hash(state, known.made_of())
 
 
 def architecture_of(path: Path) -> Architecture | None:
@@ -124,7 +130,8 @@ def _tensors(known: Architecture, weights: str) -> dict[str, Tensor]:
         return package_state_dict(weights.removeprefix("package:"), known.name)
     if weights != "timm":
         return read_checkpoint(Path(weights))
-    return read_checkpoint(_file_in(Path(known.place))) if Path(known.place).is_dir() else weights_of(known.place)
+    source, _, place = known.place.partition(":")
+    return read_checkpoint(_file_in(Path(place))) if source == FOLDER else weights_of(place)
 
 
 def _file_in(folder: Path) -> Path:

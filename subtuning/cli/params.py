@@ -13,6 +13,7 @@ from subtuning.errors import UserError
 from subtuning.runs.code import code_version, figures_version
 from subtuning.runs.identity import canonical_json
 
+
 class Params:
     """Snakemake's `config`, checked, with one method for each value that depends on wildcards.
 

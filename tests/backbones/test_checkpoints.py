@@ -151,7 +151,10 @@ WRONG = {
         create_model("test_resnet").state_dict(),
         r"do not fit test_vit \(none of its 92 entries \(conv1.0.weight, .* set model: to the one they were trained as",
     ),
-    "partly": ({"model": {k: v for k, v in STATE.items() if "blocks.3" not in k}}, r"missing: blocks\.3\.norm1\.weight"),
+    "partly": (
+        {"model": {k: v for k, v in STATE.items() if "blocks.3" not in k}},
+        r"missing: blocks\.3\.norm1\.weight",
+    ),
     "deeper": (STATE | {"blocks.6.norm1.weight": torch.ones(64)}, r"unexpected: blocks\.6\.norm1\.weight"),
     "nan": (
         STATE | {"blocks.2.attn.qkv.bias": torch.full((192,), torch.nan)},
@@ -172,6 +175,7 @@ def test_what_cannot_be_used_gives_one_sentence(kind, suffix, tmp_path):
 
 def flax_of(state, depth=6, heads=2, head="head"):
     """A ViT's state under the names and in the shapes of Google's files (kernels are input x output)."""
+
     def pair(name):
         return {"bias": state[f"{name}.bias"], "kernel": state[f"{name}.weight"].T}
 
@@ -215,7 +219,11 @@ def test_npz_files_of_another_model_are_refused(kind, tmp_path):
     if kind == "cut off":
         path.write_bytes(path.read_bytes()[:5000])
     model = "test_resnet" if kind == "another model" else MODEL
-    words = {"cut off": "damaged", "another model": "only for ViT and BiT models", "deeper": "values where the model has"}
+    words = {
+        "cut off": "damaged",
+        "another model": "only for ViT and BiT models",
+        "deeper": "values where the model has",
+    }
     with pytest.raises(UserError, match=words.get(kind, "do not fit test_vit")):
         fetch_weights(model, str(path), tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()

@@ -1,6 +1,7 @@
 """What a model may be called: timm's name, an old one, one with the hub's prefix, a repository, a folder."""
 
 import json
+import shutil
 
 import pytest
 import timm
@@ -89,7 +90,7 @@ def test_a_timm_model_elsewhere(place, folder, tmp_path, monkeypatch):
     out = tmp_path / "out.safetensors"
     fetch_weights(model, "timm", out)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "none"))
-    (tmp_path / "mine").exists() and (tmp_path / "mine").rename(tmp_path / "away")
+    shutil.rmtree(folder, ignore_errors=True)  # later steps need neither
     network, digest = load_weights(out, "test_vit")
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
     assert network.pos_embed.shape[1] == 1 + 6 * 6
@@ -111,8 +112,25 @@ def test_a_folder_that_holds_no_usable_model(folder, tmp_path):
         fetch_weights(model, "timm", out)
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"model_args": {"checkpoint_path": "/x.pth"}}, "wants to set checkpoint_path, which no config.json may"),
+        ({"model_args": {"in_chans": 1}}, "another number of channels than 3"),
+        ({"model_args": {"depth": "deep"}}, "timm cannot make the test_vit of"),
+        ({"pretrained_cfg": {"mean": "gray"}}, "has mean 'gray', which timm would not write"),
+        ({"pretrained_cfg": {"input_size": [3, "big", 0]}}, "has input_size .*, which timm would not write"),
+    ],
+)
+def test_a_config_that_timm_would_not_write(changes, sentence, folder, tmp_path):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(UserError, match=sentence):
+        fetch_weights(f"local-dir:{folder}", "timm", tmp_path / "out.safetensors")
+
+
 def test_a_repository_that_cannot_be_reached_gives_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(UserError, match="hf-hub:owner/none could not be fetched .* set model: local-dir:<their folder>"):
+    with pytest.raises(UserError, match=r"hf-hub:owner/none could not be fetched .* set model: local-dir:<"):
         fetch_weights("hf-hub:owner/none", "timm", tmp_path / "out.safetensors")

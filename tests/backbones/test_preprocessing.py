@@ -55,7 +55,8 @@ def test_the_config_overrides_each():
 def test_the_size_is_explained():
     why = seen_by("resnet50.tv2_in1k")[0]["input_size_is"]
     assert why == (
-        "that of its evaluation; it was pretrained on random crops at 176; input_size: 176 needs 1.6 times less arithmetic"
+        "that of its evaluation; it was pretrained on random crops at 176; "
+        "input_size: 176 needs 1.6 times less arithmetic"
     )
     assert seen_by("vit_base_patch16_224.dino")[0]["input_size_is"] == "that of its pretraining"
     why = seen_by("resnet50.tv2_in1k", input_size=96)[0]["input_size_is"]
@@ -63,7 +64,9 @@ def test_the_size_is_explained():
 
 
 def test_a_filter_that_is_not_offered():
-    with pytest.raises(UserError, match="interpolation: the model was pretrained with 'lanczos'; set one of nearest, bi"):
+    with pytest.raises(
+        UserError, match="interpolation: the model was pretrained with 'lanczos'; set one of nearest, bi"
+    ):
         preprocessing({"input_size": (3, 8, 8), "interpolation": "lanczos"}, Backbone(model="test_vit"))
 
 
@@ -93,4 +96,6 @@ def test_what_is_seen_is_in_the_identity_of_runs():
     layers = describe(Backbone(model="test_resnet", input_size=32))
     seen = Seen.of(layers | {"weights_sha256": "0"})
     assert (seen.interpolation, seen.crop, seen.input_size) == ("bilinear", 0.95, 32)
-    assert Seen.of({k: v for k, v in layers.items() if k != "crop"} | {"weights_sha256": "0"}).crop == 1, "an older file"
+    assert Seen.of({k: v for k, v in layers.items() if k != "crop"} | {"weights_sha256": "0"}).crop == 1, (
+        "an older file"
+    )
