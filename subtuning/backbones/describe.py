@@ -10,7 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from subtuning.backbones.graph import STEM, TAIL, Segment, split_model
 from subtuning.backbones.groups import block_of_parameters
-from subtuning.backbones.weights import load_weights, new_model
+from subtuning.backbones.models import find_architecture
+from subtuning.backbones.preprocessing import input_size, preprocessing
+from subtuning.backbones.weights import architecture_of, load_weights, new_model, note_of
 from subtuning.config import Backbone
 from subtuning.errors import UserError
 
@@ -26,7 +28,7 @@ def resize_input(network: nn.Module, spec: Backbone) -> nn.Module:
     Raises:
         UserError: the model is tied to one size.
     """
-    native, size = network.pretrained_cfg["input_size"][1], input_size(network, spec)
+    native, size = network.pretrained_cfg["input_size"][1], input_size(network.pretrained_cfg, spec)
     if size == native:
         return network
     if hasattr(network, "set_input_size"):
@@ -43,11 +45,6 @@ def resize_input(network: nn.Module, spec: Backbone) -> nn.Module:
     return network
 
 
-def input_size(network: nn.Module, spec: Backbone) -> int:
-    """Pixels a side: the spec's, else the model's own."""
-    return spec.input_size or network.pretrained_cfg["input_size"][1]
-
-
 def describe(spec: Backbone, name: str = "", weights: Path | None = None) -> dict[str, Any]:
     """Everything about a backbone that later steps need, as plain values; written to `layers.json`.
 
@@ -56,12 +53,14 @@ def describe(spec: Backbone, name: str = "", weights: Path | None = None) -> dic
     Raises:
         UserError: unknown model, no layers, weights that do not fit, an input size that does not work.
     """
-    network = new_model(spec.model)
-    digest = load_weights(network, weights, spec.model) if weights else None
-    network = resize_input(network, spec)
-    size, config = input_size(network, spec), network.pretrained_cfg
+    if weights:
+        network, digest = load_weights(weights, spec.model, lambda network: resize_input(network, spec))
+        known = architecture_of(weights) or find_architecture(spec.model)
+    else:
+        network, digest, known = build_network(spec), None, find_architecture(spec.model)
+    seen = preprocessing(network.pretrained_cfg, spec)
     segments = split_model(network, spec.granularity)
-    flops, features = _measure(segments, size, spec.model)
+    flops, features = _measure(segments, seen["input_size"], spec.model)
     stages = _stages(network, segments, spec.granularity)
     parameters = dict(network.named_parameters())
     rows = [
@@ -78,12 +77,10 @@ def describe(spec: Backbone, name: str = "", weights: Path | None = None) -> dic
     _check_cover(network, segments)
     return {
         "backbone": name,
-        "model": spec.model,
+        "model": known.name,
         "weights_sha256": digest,
-        "input_size": size,
-        "interpolation": spec.interpolation,
-        "mean": list(spec.mean or config["mean"]),
-        "std": list(spec.std or config["std"]),
+        "weights_note": note_of(weights) if weights else "",
+        **seen,
         "granularity": spec.granularity,
         "features": features,
         "total_parameters": sum(row["parameters"] for row in rows),

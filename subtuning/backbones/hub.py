@@ -4,10 +4,14 @@ import contextlib
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import timm
 from huggingface_hub import constants
+from torch import Tensor
+
+from subtuning.errors import UserError
 
 SECONDS = 10
 """For one answer to a question of a few bytes. What takes longer is left to the client, which waits and tries again."""
@@ -56,3 +60,30 @@ def address_of(model: str) -> str | None:
     if source is None or not source.hf_hub_id:
         return source.url if source else None
     return f"{constants.ENDPOINT}/{source.hf_hub_id}/resolve/main/{source.hf_hub_filename or 'model.safetensors'}"
+
+
+def config_of(repository: str) -> dict[str, Any]:
+    """The content of a repository's `config.json` as timm reads it: `architecture`, `model_args`, `pretrained_cfg`.
+
+    Raises:
+        UserError: no network, no such repository, or not one of timm's.
+    """
+    cfg, name, args = _asked(repository, lambda: timm.models.load_model_config_from_hf(repository))
+    return {"architecture": name, "model_args": args, "pretrained_cfg": cfg}
+
+
+def weights_of(repository: str) -> dict[str, Tensor]:
+    """The tensors of a repository. Raises `UserError` as `config_of` does."""
+    return _asked(repository, lambda: timm.models.load_state_dict_from_hf(repository, weights_only=True))
+
+
+def _asked(repository: str, ask: Callable[[], Any]) -> Any:
+    try:
+        with offline_if_unreachable() as unreachable:
+            return ask()
+    except Exception as error:  # whatever the hub's client raises: no route, not found, refused, disk full
+        why = "the network is not reachable" if unreachable else type(error).__name__
+        raise UserError(
+            f"the model hf-hub:{repository} could not be fetched ({why}); run this step once where the network is "
+            f"reachable, or download its files and set model: local-dir:<their folder>"
+        ) from None

@@ -5,72 +5,119 @@ without its classifier, so that training jobs need neither network nor pickle.
 """
 
 import hashlib
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import load_file, save_file
-from timm.models import load_state_dict
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
-from subtuning.backbones.hub import address_of, offline_if_unreachable
+from subtuning.backbones.checkpoints import read_checkpoint
+from subtuning.backbones.fit import fit
+from subtuning.backbones.flax import is_flax, load_flax
+from subtuning.backbones.hub import address_of, offline_if_unreachable, weights_of
+from subtuning.backbones.models import FOLDER, Architecture, find_architecture
 from subtuning.backbones.packages import package_state_dict
-from subtuning.errors import UserError, did_you_mean, listed
+from subtuning.config import WEIGHT_FILES
+from subtuning.errors import UserError, listed
 
 
-def check_model_name(model: str) -> None:
-    """Raise `UserError`, with a suggestion, unless timm knows this model."""
-    name, _, tag = model.partition(".")
-    if not timm.is_model(name):
-        raise UserError(f"timm has no model {model!r}{did_you_mean(name, timm.list_models())}; see timm.list_models()")
-    tags = [full.partition(".")[2] for full in timm.list_pretrained(f"{name}.*")]
-    if tag and tag not in tags:
-        known = f"; known: {listed(tags)}" if tags else ""
-        raise UserError(f"timm's model {name!r} has no pretrained tag {tag!r}{did_you_mean(tag, tags)}{known}")
-
-
-def new_model(model: str) -> torch.nn.Module:
+def new_model(model: str | Architecture) -> nn.Module:
     """An untrained timm model without classifier (it gives features N x D), in eval mode, initialised from seed 0."""
-    check_model_name(model)
+    known = model if isinstance(model, Architecture) else find_architecture(model)
+    kwargs = {**known.args, "pretrained_cfg": known.cfg} if known.cfg else known.args
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return timm.create_model(model, pretrained=False, num_classes=0).eval()
+        try:
+            return timm.create_model(known.name, pretrained=False, num_classes=0, **kwargs).eval()
+        except Exception as error:
+            if not known.place:
+                raise
+            why = str(error).partition("\n")[0] or type(error).__name__
+            raise UserError(f"model: timm cannot make the {known.name} of {known.place} ({why})") from None
 
 
-def fetch_weights(model: str, weights: str, out: Path) -> None:
+def fetch_weights(model: str, weights: str, out: Path, key: str = "auto") -> str:
     """Write the weights of `model` to the file `out`, in one step.
 
     Args:
-        weights: `timm`, `package:<import name>`, `random`, or the path of a `.safetensors`, `.pth`, `.pt`, `.bin` file.
+        weights: `timm`, `package:<import name>`, `random`, or the path of a file.
+        key: which part of a file to take, `auto` for the one that fits best.
+
+    Returns:
+        what of a file was taken and what left out, where that is not plain, else "".
 
     Raises:
-        UserError: unknown model, no network, a missing or unsafe file, or keys that do not fit (they are listed).
+        UserError: unknown model, no network, a missing or unsafe file, values that are not finite, or keys that do not
+            fit (they are listed).
     """
-    network = new_model(model)
-    if weights == "timm":
-        network = _from_hub(model)
-    elif weights.startswith("package:"):
-        _load(network, package_state_dict(weights.removeprefix("package:"), model), model, weights)
-    elif weights != "random":
-        _load(network, _read_file(Path(weights)), model, weights)
-    state = {name: value.contiguous().clone() for name, value in network.state_dict().items()}
+    known, note = find_architecture(model), ""
+    network = new_model(known)
+    source = f"model {model}" if weights == "timm" else weights
+    if weights == "random":
+        state = network.state_dict()
+    elif weights == "timm" and not known.place:
+        state = _from_hub(known.name).state_dict()
+    elif is_flax(tensors := _tensors(known, weights)):
+        state = load_flax(network, Path(weights), known.name)
+    else:
+        state, note = fit(network, tensors, known.name, source, key, own_size=True)
+    _check_finite(state, source)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_suffix(".partial")
-    save_file(state, partial)
+    save_file(
+        {name: value.contiguous().clone() for name, value in state.items()},
+        partial,
+        {"model": known.to_text(), "note": note},
+    )
     partial.replace(out)
+    return note
 
 
-def load_weights(network: torch.nn.Module, path: Path, model: str) -> str:
-    """Load a file that `fetch_weights` wrote and return the sha256 of its content (names, types, shapes, values)."""
+def load_weights(
+    path: Path, model: str, prepare: Callable[[nn.Module], nn.Module] | None = None
+) -> tuple[nn.Module, str]:
+    """Make the network that a file of `fetch_weights` is for, with the weights in it.
+
+    Args:
+        prepare: what is done with the network besides, such as telling it another input size. A position table of
+            another size than the model's own is resampled once, straight to that size.
+
+    Returns:
+        the network, and the sha256 of the weights (names, types, shapes, values).
+    """
     if not path.is_file():
         raise UserError(f"weights file {path} is missing; make it with: subtuning fetch")
-    state = _read_file(path)
-    _load(network, state, model, str(path))
-    return content_hash(state)
+    state, known = read_checkpoint(path), architecture_of(path) or find_architecture(model)
+    network, prepare = new_model(known), prepare or (lambda network: network)
+    fits = all(state[name].shape == value.shape for name, value in network.state_dict().items() if name in state)
+    network = network if fits else prepare(network)
+    network.load_state_dict(fit(network, state, known.name, str(path))[0])
+    return (prepare(network) if fits else network), content_hash(state, known.made_of())
 
 
-def content_hash(state: dict[str, torch.Tensor]) -> str:
-    """The sha256 over a state dict, whatever the order of its entries."""
-    digest = hashlib.sha256()
+def architecture_of(path: Path) -> Architecture | None:
+    """What `fetch_weights` found the model's name to mean, None in files of earlier versions."""
+    metadata = _metadata(path)
+    return Architecture(**json.loads(metadata["model"])) if "model" in metadata else None
+
+
+def note_of(path: Path) -> str:
+    """What of a checkpoint `fetch_weights` took and left out."""
+    return _metadata(path).get("note", "")
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}
+
+
+def content_hash(state: dict[str, Tensor], further: str = "") -> str:
+    """The sha256 over a state dict, whatever the order of its entries, and over what else makes the network."""
+    digest = hashlib.sha256(further.encode())
     for name in sorted(state):
         value = state[name].contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
@@ -78,8 +125,29 @@ def content_hash(state: dict[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _from_hub(model: str) -> torch.nn.Module:
-    if not timm.list_pretrained(f"{model}*"):
+def _tensors(known: Architecture, weights: str) -> dict[str, Tensor]:
+    if weights.startswith("package:"):
+        return package_state_dict(weights.removeprefix("package:"), known.name)
+    if weights != "timm":
+        return read_checkpoint(Path(weights))
+    source, _, place = known.place.partition(":")
+    return read_checkpoint(_file_in(Path(place))) if source == FOLDER else weights_of(place)
+
+
+def _file_in(folder: Path) -> Path:
+    """The weights in a folder: by the names that timm gives them, else the only file that can be weights."""
+    files = [path for path in sorted(folder.iterdir()) if path.name.endswith(WEIGHT_FILES)]
+    for usual in ("model.safetensors", "pytorch_model.bin"):
+        if folder / usual in files:
+            return folder / usual
+    if len(files) != 1:
+        found = f"it has {listed([path.name for path in files])}" if files else "it has none"
+        raise UserError(f"model: local-dir:{folder} must have one file of weights ({found}); set weights: to a file")
+    return files[0]
+
+
+def _from_hub(model: str) -> nn.Module:
+    if not timm.list_pretrained(model if "." in model else f"{model}.*"):
         raise UserError(f"timm offers no pretrained weights for {model}; set weights: to a local file")
     try:
         with offline_if_unreachable() as unreachable:
@@ -92,40 +160,10 @@ def _from_hub(model: str) -> torch.nn.Module:
         ) from None
 
 
-def _read_file(path: Path) -> dict[str, torch.Tensor]:
-    if not path.is_file():
-        found = "is no file" if path.exists() else "does not exist"
-        raise UserError(f"weights file {path} {found}; give a .safetensors or .pth file, 'timm' or 'package:<name>'")
-    safe = path.suffix == ".safetensors"
-    try:
-        return load_file(path) if safe else load_state_dict(str(path), device="cpu", weights_only=True)
-    except Exception as error:  # each format and each kind of damage has exceptions of its own
-        code = "" if safe else ", or holds more than tensors, which is refused since unpickling can run code"
+def _check_finite(state: dict[str, Tensor], source: str) -> None:
+    bad = [name for name, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if bad:
         raise UserError(
-            f"weights file {path} is damaged or of another format{code} ({type(error).__name__}); save the tensors "
-            "anew, best as .safetensors"
-        ) from None
-
-
-def _load(network: torch.nn.Module, state: dict[str, torch.Tensor], model: str, source: str) -> None:
-    """Load strictly; only the classifier's own entries may be left over."""
-    wanted = network.state_dict()
-    classifier = (
-        set(timm.create_model(model, pretrained=False).state_dict()) - set(wanted)
-        if set(state) - set(wanted)
-        else set()
-    )
-    missing = [name for name in wanted if name not in state]
-    unexpected = [name for name in state if name not in wanted and name not in classifier]
-    shapes = [
-        f"{name} is {tuple(state[name].shape)}, not {tuple(wanted[name].shape)}"
-        for name in wanted
-        if name in state and state[name].shape != wanted[name].shape
-    ]
-    problems = [f"missing: {listed(missing)}"] * bool(missing) + [f"unexpected: {listed(unexpected)}"] * bool(
-        unexpected
-    )
-    problems += [f"shapes: {listed(shapes)}"] * bool(shapes)
-    if problems:
-        raise UserError(f"the weights in {source} do not fit {model} ({'; '.join(problems)})")
-    network.load_state_dict({name: state[name] for name in wanted})
+            f"the weights in {source} are not finite: {listed(bad, 3)} {'holds' if len(bad) == 1 else 'hold'} NaN or "
+            "infinity; take a checkpoint from before the training diverged"
+        )

@@ -18,7 +18,9 @@ def fetch(args: argparse.Namespace) -> None:
     from subtuning.backbones.weights import fetch_weights
 
     spec = _spec(args)
-    fetch_weights(spec.model, spec.weights, args.results / "backbones" / args.backbone / "weights.safetensors")
+    out = args.results / "backbones" / args.backbone / "weights.safetensors"
+    if note := fetch_weights(spec.model, spec.weights, out, spec.weights_key):
+        print(f"{spec.weights}: {note}")
 
 
 def describe_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +66,8 @@ def layers(args: argparse.Namespace) -> None:
     ]
     rows.append(("all", "", f"{total:,}", "100.0", f"{found['total_flops'] / 1e6:,.1f}"))
     print(f"{found['model']}, {found['input_size']} x {found['input_size']} pixels, {found['features']} features")
+    print(f"The size is {found['input_size_is']}.")
+    print(f"It sees the middle {100 * found['crop']:g} % of each side of an image, resized {found['interpolation']}.")
     print(
         tabulate(
             rows,

@@ -81,7 +81,8 @@ def _notes(args: argparse.Namespace) -> list[str]:
 
     folders = {name: args.results / "tasks" / name for name in _names(args.pairs)}
     facts = {name: read_facts(folder) for name, folder in folders.items() if (folder / "task.json").exists()}
-    return [f"{name}: {sentence}" for name, found in facts.items() for sentence in copy_sentences(found)]
+    sentences = {name: [*found.get("warnings", []), *copy_sentences(found)] for name, found in facts.items()}
+    return [f"{name}: {sentence}" for name, own in sentences.items() for sentence in own]
 
 
 def _vtab_groups(args: argparse.Namespace) -> dict[str, str]:

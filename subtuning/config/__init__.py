@@ -10,8 +10,10 @@ from subtuning.config.models import (
     Recipe,
     Task,
 )
+from subtuning.config.values import WEIGHT_FILES
 
 __all__ = [
+    "WEIGHT_FILES",
     "Backbone",
     "Config",
     "Evaluate",

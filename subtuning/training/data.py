@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from subtuning.runs.identity import Backbone, Split
 from subtuning.tasks import Task
 from subtuning.training.augment import flip, random_resized_crop
+from subtuning.training.resize import central
 
 
 def batches(count: int, batch_size: int, order: np.ndarray | None = None) -> list[np.ndarray]:
@@ -77,7 +77,7 @@ class Images:
             rng: source of the augmentation's randomness.
 
         Returns:
-            images B x 3 x S x S, resized to the input size and normalised; labels B.
+            images B x 3 x S x S, brought to the input size and normalised; labels B.
         """
         rows = self.rows_of(positions)
         return self.pixels_at(rows, augmentation, rng), self.labels_at(rows)
@@ -89,19 +89,15 @@ class Images:
         else:
             pixels = torch.from_numpy(np.ascontiguousarray(self.pixels[rows])).to(self.device, non_blocking=True)
         images = pixels.permute(0, 3, 1, 2).to(self.dtype).div_(255)
-        size = self.backbone.input_size
-        images = random_resized_crop(images, size, rng) if augmentation == "crop" else self._resize(images, size)
+        seen = self.backbone
+        if augmentation == "crop":
+            images = random_resized_crop(images, seen.input_size, rng)
+        else:
+            images = central(images, seen.input_size, seen.interpolation, seen.crop)
         if augmentation != "none":
             images = flip(images, rng)
         # convolutions run faster on the layout in which the pixels are stored, with channels last
         return self._normalise(images).contiguous(memory_format=torch.channels_last)
-
-    def _resize(self, images: Tensor, size: int) -> Tensor:
-        if images.shape[-2:] == (size, size):
-            return images
-        return F.interpolate(
-            images, (size, size), mode=self.backbone.interpolation, antialias=True, align_corners=False
-        )
 
     def _normalise(self, images: Tensor) -> Tensor:
         mean = torch.tensor(self.backbone.mean, device=self.device, dtype=self.dtype)[:, None, None]

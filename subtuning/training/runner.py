@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from subtuning.backbones.describe import resize_input
 from subtuning.backbones.graph import split_model
-from subtuning.backbones.weights import load_weights, new_model
+from subtuning.backbones.weights import load_weights
 from subtuning.config import Backbone as BackboneSpec
 from subtuning.errors import UserError
 from subtuning.runs.claims import Claims
@@ -267,11 +267,10 @@ def _save(group: LaneGroup, place: Workplace) -> None:
 def load_trunk(place: Workplace) -> Trunk:
     """The pretrained network on the device, cut into segments."""
     spec = spec_of(place.layers)
-    network = new_model(spec.model)
-    digest = load_weights(network, place.weights, spec.model)
+    network, digest = load_weights(place.weights, spec.model, lambda network: resize_input(network, spec))
     if digest != place.layers["weights_sha256"]:
         raise UserError(f"{place.weights} has changed since it was described; run subtuning describe again")
-    segments = split_model(resize_input(network, spec), spec.granularity)
+    segments = split_model(network, spec.granularity)
     return Trunk(segments, place.fold_batchnorm).to(place.device, place.dtype)
 
 

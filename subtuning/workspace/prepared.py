@@ -5,18 +5,16 @@ from the same files: a task's images and labels, a backbone's weights file. File
 not read (`subtuning.tasks.fingerprint`). Files that are gone say nothing: what was made from them remains.
 """
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from subtuning.config import Backbone, Config, Task
+from subtuning.config import WEIGHT_FILES, Backbone, Config, Task
 from subtuning.errors import UserError
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.task import read_facts
 from subtuning.workspace.files import read_json, write_json
-
-WEIGHT_FILES = (".safetensors", ".pth", ".pt", ".bin")
-"""How the name of a weights file ends (see `Backbone.weights`)."""
 
 
 def task_entry(task: Task) -> dict[str, Any]:
@@ -30,12 +28,15 @@ def backbone_entry(backbone: Backbone) -> dict[str, Any]:
 
 
 def weights_entry(backbone: Backbone) -> dict[str, Any]:
-    """What of that decides the weights alone."""
-    return {key: backbone_entry(backbone)[key] for key in ("model", "weights")}
+    """What of that decides the weights alone; without a `weights_key` that says nothing, as in earlier versions."""
+    entry = {key: backbone_entry(backbone)[key] for key in ("model", "weights", "weights_key")}
+    return {key: value for key, value in entry.items() if (key, value) != ("weights_key", "auto")}
 
 
 def weights_file(backbone: Backbone) -> Path | None:
-    """The user's file of a backbone's weights; None for those of the hub, of a package, or random ones."""
+    """The user's file or folder of a backbone's weights; None for those of the hub, of a package, or random ones."""
+    if backbone.weights == "timm" and backbone.model.startswith("local-dir:"):
+        return Path(backbone.model.removeprefix("local-dir:"))
     local = backbone.weights.endswith(WEIGHT_FILES) and not backbone.weights.startswith("package:")
     return Path(backbone.weights) if local else None
 
@@ -88,12 +89,15 @@ def prepare_backbone(config: Config, name: str, results: Path) -> None:
     weights, before = folder / "weights.safetensors", _layers(folder)
     if prepared_backbone(config, name, results) and weights.is_file():
         return
-    of_weights = {key: (before.get("spec") or {}).get(key) for key in weights_entry(backbone)}
-    same = of_weights == weights_entry(backbone) and _unchanged([weights_file(backbone)], before)
+    of_weights = {key: (before.get("spec") or {}).get(key, "auto") for key in ("model", "weights", "weights_key")}
+    same = of_weights == {"weights_key": "auto"} | weights_entry(backbone) and _unchanged(
+        [weights_file(backbone)], before
+    )
     if not (same and weights.is_file()):
         from subtuning.backbones.weights import fetch_weights
 
-        fetch_weights(backbone.model, backbone.weights, weights)
+        if note := fetch_weights(backbone.model, backbone.weights, weights, backbone.weights_key):
+            print(f"{backbone.weights}: {note}", file=sys.stderr)
     write_layers(backbone, name, folder)
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from timm import create_model
 
 from subtuning.backbones.hub import address_of, is_reachable
-from subtuning.backbones.weights import fetch_weights, load_weights, new_model
+from subtuning.backbones.weights import fetch_weights, load_weights
 from subtuning.errors import UserError
 
 HUB_MODEL = "test_resnet.r160_in1k"
@@ -98,8 +98,7 @@ def test_without_network_what_was_fetched_before_is_found(no_network, tmp_path):
     state = create_model(HUB_MODEL, pretrained=False).state_dict()
     save_file(state, repository / "snapshots" / commit / "model.safetensors")
     fetch_weights(HUB_MODEL, "timm", tmp_path / "weights.safetensors")
-    network = new_model(HUB_MODEL)
-    load_weights(network, tmp_path / "weights.safetensors", HUB_MODEL)
+    network, _ = load_weights(tmp_path / "weights.safetensors", HUB_MODEL)
     assert all((value == state[name]).all() for name, value in network.state_dict().items())
 
 

@@ -118,8 +118,7 @@ def test_what_was_fetched_loads_and_is_known_by_its_content(tmp_path, state):
     torch.save(state, tmp_path / "mine.pth")
     out = tmp_path / "weights.safetensors"
     written = fetched(tmp_path / "mine.pth", out)
-    network = new_model(MODEL)
-    digest = load_weights(network, out, MODEL)
+    network, digest = load_weights(out, MODEL)
     assert all(torch.equal(value, written[name]) for name, value in network.state_dict().items())
     assert digest == content_hash(written) == content_hash(dict(reversed(written.items())))
     name = "conv_stem.weight"
@@ -167,7 +166,7 @@ class Harmful:
 @pytest.mark.parametrize("how", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value, protocol=2))])
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, state, how):
     how(state | {"conv_stem.weight": Harmful(tmp_path / "harm")}, tmp_path / "mine.pth")
-    with pytest.raises(UserError, match="or holds more than tensors, which is refused"):
+    with pytest.raises(UserError, match=r"holds more than tensors \(.*\), which is refused"):
         fetched(tmp_path / "mine.pth", tmp_path / "weights.safetensors")
     assert not (tmp_path / "harm").exists()
 
@@ -189,15 +188,15 @@ def test_damaged_files_are_called_damaged(tmp_path, state, suffix, damage):
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     torch.save([torch.zeros(3)], tmp_path / "mine.pth")
-    with pytest.raises(UserError, match="is damaged or of another format"):
+    with pytest.raises(UserError, match=r"holds a value of type list, not tensors by name; save what model.state_dict"):
         fetched(tmp_path / "mine.pth", tmp_path / "weights.safetensors")
 
 
 def test_a_missing_file_says_what_could_be_given(tmp_path):
-    with pytest.raises(UserError, match=r"does not exist; give a \.safetensors or \.pth file, 'timm' or 'package:"):
+    with pytest.raises(UserError, match=r"does not exist; give a \.safetensors, \.pth, .* 'timm' or 'package:"):
         fetched(tmp_path / "none.pth", tmp_path / "weights.safetensors")
     with pytest.raises(UserError, match="make it with: subtuning fetch"):
-        load_weights(new_model(MODEL), tmp_path / "none.safetensors", MODEL)
+        load_weights(tmp_path / "none.safetensors", MODEL)
 
 
 def test_without_network_the_hub_gives_one_sentence_at_once(tmp_path, monkeypatch):

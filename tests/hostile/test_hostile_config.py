@@ -208,7 +208,7 @@ def test_weights(case, tmp_path):
     assert not list(tmp_path.glob("results/backbones/b/*"))
 
 
-MODELS = ["../x", "hf-hub:evil/model", "hf_hub:evil/model", "local-dir:/x", "test_vit.*", "*", "test_vit\n", ""]
+MODELS = ["../x", "evil/model", "https://evil/model", "test_vit.*", "*", "test_vit\n", ""]
 MODELS += ["$(touch x)", "x" * 9999, "test_vit.", "test_vit.nothing", "\x1b[2J"]
 
 
@@ -219,3 +219,10 @@ def test_models_that_timm_does_not_have_are_not_looked_for_elsewhere(model, tmp_
     else:
         assert re.search("timm has no model|timm's model|model is", refused(tmp_path, "layers", model))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("model", ["hf-hub:evil/model", "hf_hub:../../x", "hf-hub:", "local-dir:/x", "local-dir:"])
+def test_places_that_hold_no_model(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    right = r"model: local-dir:\S* must be a folder with|model hf-hub:\S+ could not be fetched|timm has no model"
+    assert re.search(right, refused(tmp_path, "layers", model))

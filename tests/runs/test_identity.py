@@ -35,6 +35,7 @@ OTHER_BACKBONE = {
     "mean": (0.5, 0.5, 0.5),
     "std": (0.5, 0.5, 0.5),
     "granularity": "stage",
+    "crop": 0.875,
 }
 OTHER_RUN = {
     "task": "1" * 64,
