@@ -162,6 +162,7 @@ OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
     r"python -m [\w.]+.*": is_module,
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
     "python3 -m pip --python .venv install [a-z-]+": lambda words: True,  # the pip that README.md asks for
+    "pip install pillow-heif": lambda words: "pillow-heif" in (ROOT / "pyproject.toml").read_text(),
     "pip install( --no-deps -e .)?": lambda words: (ROOT / "pyproject.toml").is_file(),
     "conda env create -f environment.yml": names_a_file,
     "vi [^ ]+": names_a_file,

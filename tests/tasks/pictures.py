@@ -18,11 +18,13 @@ def save(path: Path, image: np.ndarray) -> Path:
     return path
 
 
-def class_folders(root: Path, classes: int = 3, each: int = 6, height: int = 9, width: int = 12) -> Path:
-    """`root/c0/0.png` ...: picture number 100 * class + i."""
+def class_folders(
+    root: Path, classes: int = 3, each: int = 6, height: int = 9, width: int = 12, first: int = 0
+) -> Path:
+    """`root/c0/0.png` ...: picture number first + 100 * class + i."""
     for label in range(classes):
         for i in range(each):
-            save(root / f"c{label}" / f"{i}.png", picture(100 * label + i, height, width))
+            save(root / f"c{label}" / f"{i}.png", picture(first + 100 * label + i, height, width))
     return root
 
 

@@ -21,7 +21,7 @@ def converted(root, **more):
 def split_folders(root, *names):
     """`root/<name>/{c0,c1}/`, in each folder as many images a class as its place in `names` says, from 4."""
     for place, name in enumerate(names):
-        class_folders(root / name, classes=2, each=4 + place)
+        class_folders(root / name, classes=2, each=4 + place, first=10_000 * place)
     return root
 
 
