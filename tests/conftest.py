@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 # The tests' networks are so small that threads only wait for each other; tests of lane threads ask for them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest_plugins = ["tests.workflow.fixtures"]
-"""One warm process and one finished run for all tests of commands."""
+pytest_plugins = ["tests.workflow.fixtures", "tests.left_out"]
+"""One warm process and one finished run for all tests of commands; the names of tests that did not run."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
