@@ -10,7 +10,6 @@ from tests.slurm import cluster
 from tests.slurm.conftest import REQUIRED
 from tests.workflow.snake import ROOT
 
-
 WITHOUT_PROGRAMS = """\
 import sys, pytest
 from tests.slurm import cluster
