@@ -161,6 +161,7 @@ except Interrupted as stop:
 """
 
 
+@pytest.mark.slow
 def test_sigterm_to_a_real_process_loses_nothing(inputs, layers, base, tmp_path, undisturbed, each_step):
     (tmp_path / "layers.json").write_text(json.dumps(layers))
     root = Path(__file__).resolve().parents[2]
