@@ -111,6 +111,7 @@ def test_a_race_on_finished_records():
     assert found["full_score"] == 0.91
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "classes"), [(racing.bar, 8), (racing.blobs, 6), (racing.texture, 6)])
 def test_synthetic_tasks_can_be_learnt(kind, classes):
     from sklearn.ensemble import RandomForestClassifier

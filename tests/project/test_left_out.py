@@ -8,6 +8,8 @@ import pytest
 
 from tests.workflow.snake import ROOT
 
+pytestmark = pytest.mark.slow
+
 CONFTEST = """\
 from tests.left_out import leave_out
 

@@ -25,6 +25,7 @@ def run_pytest(tmp_path, *words, **environment):
     return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_without_slurm_its_tests_are_left_out_and_pytest_names_them(tmp_path):
     done = run_pytest(tmp_path, "tests/slurm", "--collect-only")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -37,6 +38,7 @@ def test_without_slurm_its_tests_are_left_out_and_pytest_names_them(tmp_path):
     assert named.count("    tests/slurm/") > 10
 
 
+@pytest.mark.slow
 def test_where_slurm_is_required_its_absence_is_a_failure_of_one_sentence(tmp_path):
     test = "tests/slurm/test_slurm_workflow.py::test_the_same_command_again_does_nothing"
     done = run_pytest(tmp_path, test, **{REQUIRED: "1"})

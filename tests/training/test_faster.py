@@ -27,6 +27,8 @@ from tests.tiny import (
 )
 from tests.training.conftest import new_place
 
+pytestmark = pytest.mark.slow
+
 SUBSETS = [(), ("layer2.0",), ("layer1.0", "layer4.0"), FULL]
 
 
@@ -45,7 +47,6 @@ SLOW = {
 """Switch -> its value without the faster way, and the rounding that is allowed."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("switch", SLOW)
 def test_each_switch_changes_nothing_but_rounding(inputs, layers, tmp_path, runs, threads, switch):
     torch.set_num_threads(2)
@@ -181,7 +182,6 @@ def test_hits_are_the_right_answers_in_the_order_of_the_images():
     assert 0 < sum(right) < 131
 
 
-@pytest.mark.slow
 def test_an_error_in_one_group_stops_the_others_with_their_state_saved(place, runs, monkeypatch, threads):
     torch.set_num_threads(2)
     advance = LaneGroup.advance

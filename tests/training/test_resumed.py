@@ -16,6 +16,8 @@ from subtuning.training.interrupt import Interrupt, Interrupted
 from subtuning.training.runner import train_missing
 from tests.training.conftest import new_place, numbers, recipe_of, several
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 6])
 @pytest.mark.parametrize("settings", [{"augmentation": "crop"}, {"optimizer": "sgd"}], ids=["adamw, crop", "sgd"])
@@ -161,7 +163,6 @@ except Interrupted as stop:
 """
 
 
-@pytest.mark.slow
 def test_sigterm_to_a_real_process_loses_nothing(inputs, layers, base, tmp_path, undisturbed, each_step):
     (tmp_path / "layers.json").write_text(json.dumps(layers))
     root = Path(__file__).resolve().parents[2]
