@@ -35,6 +35,7 @@ def network_and_layers(request):
     return request.param, network, describe(Backbone(model=request.param, **small))
 
 
+@pytest.mark.slow
 def test_names_and_order(network_and_layers):
     model, _, description = network_and_layers
     rows = description["layers"]

@@ -58,6 +58,7 @@ def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():
     assert flops(lambda: [single.step() for single in singles]) > flops(together.advance) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lanes", "overhead", "scaling", "memory", "precision"])
 def test_every_kind_writes_a_table_with_numbers(kind, tmp_path, capsys):
     out = tmp_path / "speed.csv"
@@ -71,6 +72,7 @@ def test_every_kind_writes_a_table_with_numbers(kind, tmp_path, capsys):
     assert "test_resnet" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_conventional_way_trains_in_processes_of_its_own(tmp_path):
     out = tmp_path / "speed.csv"
     assert main(["benchmark", "conventional", *TINY, "--epochs", "1", "--singles", "2", "--out", str(out)]) == 0
@@ -109,6 +111,7 @@ def test_a_race_on_finished_records():
     assert found["full_score"] == 0.91
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "classes"), [(racing.bar, 8), (racing.blobs, 6), (racing.texture, 6)])
 def test_synthetic_tasks_can_be_learnt(kind, classes):
     from sklearn.ensemble import RandomForestClassifier

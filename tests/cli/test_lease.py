@@ -203,6 +203,7 @@ def test_no_place_for_locks_is_one_sentence(folder, tmp_path):
         locks_folder()
 
 
+@pytest.mark.root
 def test_two_users_have_folders_of_their_own(monkeypatch):
     """Where the test may become another user; elsewhere both processes are the same user's, and share the folder."""
     other = 65534 if os.getuid() == 0 else os.getuid()

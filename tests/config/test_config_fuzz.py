@@ -3,12 +3,15 @@
 import copy
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from subtuning.config import Config, parse_config
 from subtuning.config.load import MAX_CONFIG_BYTES, load_config
 from subtuning.errors import UserError
+
+pytestmark = pytest.mark.slow
 
 COMPLETE = Config(
     tasks={

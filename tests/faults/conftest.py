@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.compare import TARGET
-from tests.workflow.snake import ROOT, Result, call, new_folder, not_trained_yet
+from tests.workflow.snake import ROOT, Result, call, copy, new_folder, not_trained_yet
 
 TRAINER = ["subtuning", "profile", "--task", "cells", "--backbone", "tiny", "--folds", "2", "--threads", "1"]
 TRAINER += ["--out", "results/cells/tiny/profile/shard0.json"]
@@ -35,12 +35,14 @@ def snakemake(warm_environment):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory, snakemake):
+def undisturbed(made_once, snakemake):
     """A folder in which everything was made and nothing happened; not to be changed."""
-    folder = new_folder(tmp_path_factory.mktemp("undisturbed") / "project")
-    result = snakemake(folder)
-    assert result.code == 0, result.output
-    return folder
+
+    def make(folder: Path) -> None:
+        result = snakemake(new_folder(folder / "project"))
+        assert result.code == 0, result.output
+
+    return made_once("undisturbed", make) / "project"
 
 
 @pytest.fixture
@@ -73,6 +75,23 @@ def finish(trainer, subtuning):
         return result
 
     return run
+
+
+@pytest.fixture(scope="session")
+def after_profile(made_once, undisturbed, finish):
+    """A folder in which the profile and nothing else was made; not to be changed."""
+
+    def make(folder: Path) -> None:
+        shutil.rmtree(not_trained_yet(undisturbed, folder / "project") / "results/tables")
+        finish(folder / "project")
+
+    return made_once("after_profile", make) / "project"
+
+
+@pytest.fixture
+def profiled(after_profile, tmp_path):
+    """A copy of it."""
+    return copy(after_profile, tmp_path / "project")
 
 
 @pytest.fixture

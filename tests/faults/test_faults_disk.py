@@ -9,6 +9,8 @@ import pytest
 from tests.faults.compare import RUNS, assert_finished_like, assert_profile_like
 from tests.workflow.snake import records
 
+pytestmark = pytest.mark.root
+
 GOES_ON = "run the same command again, which goes on with what is missing"
 
 

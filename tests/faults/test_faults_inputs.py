@@ -11,13 +11,6 @@ from tests.faults.compare import RUNS, assert_profile_like, trainings
 from tests.workflow.snake import records
 
 
-@pytest.fixture
-def profiled(folder, trainer):
-    """A folder with the profile's records."""
-    assert trainer(folder).code == 0
-    return folder
-
-
 def rewrite(folder, change):
     """Change a record of the store as another version would have written it, and return its id."""
     file = sorted((folder / "results/runs").glob("*/*.json"))[5]

@@ -13,9 +13,9 @@ MANY = 1000
 
 
 @pytest.fixture
-def large(undisturbed, folder, finish):
+def large(profiled):
     """The store of a finished profile and a thousand records of other code."""
-    finish(folder)
+    folder = profiled
     one = json.loads(next((folder / "results/runs").glob("*/*.json")).read_text())
     for number in range(MANY):
         name = hashlib.sha256(str(number).encode()).hexdigest()[:32]

@@ -108,18 +108,17 @@ def test_two_snakemakes_on_one_store(undisturbed, tmp_path, start, snakemake):
     assert_profile_like(folder, undisturbed)
 
 
-def test_a_task_that_was_renamed_keeps_its_runs(folder, finish, subtuning):
+def test_a_task_that_was_renamed_keeps_its_runs(profiled, subtuning):
     """Records that were made under the old and under the new name are one table."""
-    finish(folder)
-    write_config(folder, changed("tasks", {"renamed": {"source": "arrays", "path": "cells.npz"}}))
-    (folder / "results/tasks/cells").rename(folder / "results/tasks/renamed")
-    for record in list((folder / "results/runs").glob("*/*.json"))[::2]:
+    write_config(profiled, changed("tasks", {"renamed": {"source": "arrays", "path": "cells.npz"}}))
+    (profiled / "results/tasks/cells").rename(profiled / "results/tasks/renamed")
+    for record in list((profiled / "results/runs").glob("*/*.json"))[::2]:
         record.unlink()
     words = ["--task", "renamed", "--backbone", "tiny", "--folds", "2", "--out"]
-    result = subtuning(folder, "profile", *words, "results/renamed.json", "--threads", "1")
+    result = subtuning(profiled, "profile", *words, "results/renamed.json", "--threads", "1")
     assert result.code == 0, result.output
     assert f"{RUNS} runs, {RUNS // 2} finished before" in result.output
-    result = subtuning(folder, "profile-table", *words, "results/renamed.csv")
+    result = subtuning(profiled, "profile-table", *words, "results/renamed.csv")
     assert result.code == 0, result.output
 
 

@@ -26,6 +26,8 @@ from tests.config.test_config_fuzz import COMPLETE
 from tests.hostile.conftest import call, convert_words, tree
 from tests.tasks.pictures import class_folders, list_folder, npz, picture
 
+pytestmark = pytest.mark.slow
+
 COUNT = itertools.count()
 
 

@@ -15,6 +15,9 @@ from pathlib import Path
 import psutil
 
 PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel", "sinfo")
+SYSTEM = "/usr/sbin:/sbin"
+"""Where the daemons are, which is not on every user's PATH."""
+
 INSTALL = "apt-get install --no-install-recommends slurmctld slurmd slurm-client munge"
 NODES = {"n1": 2, "n2": 1}
 """Name -> GPUs."""
@@ -181,7 +184,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _path() -> str:
-    return f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    return f"{os.environ['PATH']}:{SYSTEM}"
 
 
 def _user() -> str:

@@ -6,28 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.left_out import leave_out
 from tests.slurm.cluster import running, what_is_missing
 
 REQUIRED = "SUBTUNING_REQUIRE_SLURM"
 """Set this variable where SLURM must be installed: its tests then fail where it is not."""
 
-_deselected: list[pytest.Item] = []
-
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without SLURM, leave out the tests that need it; `pytest_report_collectionfinish` says so."""
-    if os.environ.get(REQUIRED) or not what_is_missing():
-        return
-    _deselected[:] = [item for item in items if item.get_closest_marker("slurm")]
-    config.hook.pytest_deselected(items=_deselected)
-    items[:] = [item for item in items if item not in _deselected]
-
-
-def pytest_report_collectionfinish() -> str | list[str]:
-    """The line about tests that were left out."""
-    if not _deselected:
-        return []
-    return f"{len(_deselected)} tests deselected: {what_is_missing()} ({REQUIRED}=1 makes them fail instead)"
+    """Without SLURM, leave out the tests that need it; the end of pytest's output names them."""
+    missing = what_is_missing()
+    if missing and not os.environ.get(REQUIRED):
+        leave_out(config, items, "slurm", f"{missing} ({REQUIRED}=1 makes it fail instead)")
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ from tests.tiny import (
 )
 from tests.training.conftest import new_place
 
+pytestmark = pytest.mark.slow
+
 SUBSETS = [(), ("layer2.0",), ("layer1.0", "layer4.0"), FULL]
 
 

@@ -24,6 +24,8 @@ from tests.tiny import (
     train,
 )
 
+pytestmark = pytest.mark.slow
+
 MODELS = ["test_resnet", "test_efficientnet", "test_vit", "test_convnext"]
 BATCHNORM = ["test_resnet", "test_efficientnet"]
 CROP = {"optimizer": "adam", "augmentation": "crop", "label_smoothing": 0.1, "warmup": 0.3}

@@ -16,6 +16,8 @@ from subtuning.training.interrupt import Interrupt, Interrupted
 from subtuning.training.runner import train_missing
 from tests.training.conftest import new_place, numbers, recipe_of, several
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 6])
 @pytest.mark.parametrize("settings", [{"augmentation": "crop"}, {"optimizer": "sgd"}], ids=["adamw, crop", "sgd"])

@@ -19,6 +19,8 @@ from subtuning.training.runner import lane_groups, train_missing
 from subtuning.tuning.subsets import FULL
 from tests.training.conftest import new_place, numbers, recipe_of, several
 
+pytestmark = pytest.mark.slow
+
 
 def test_records_hold_what_tables_need(place, base):
     runs, seen = several(base), []

@@ -3,13 +3,15 @@
 Tests start hundreds of commands. A forked one does what a fresh process does, less the imports, and may not use the
 network. The tests that kill and interrupt, and those about the imports themselves, start real commands.
 
-    python -m tests.workflow.warm SOCKET           serves until it is killed
+    python -m tests.workflow.warm SOCKET PID       serves as long as that process (pytest) lives
     SOCKET's folder/bin/{subtuning,warm-snakemake}  are the commands that ask it
 """
 
+import contextlib
 import importlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -55,19 +57,22 @@ def write_commands(address: Path) -> Path:
     return folder
 
 
-def serve(address: str) -> None:
+def serve(address: str, owner: int) -> None:
     for module in SLOW_IMPORTS:
         importlib.import_module(module)
     server = socket.socket(socket.AF_UNIX)
     server.bind(address)
     server.listen(64)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
-    while True:
-        connection, _ = server.accept()
-        if os.fork() == 0:
-            server.close()
-            _answer(connection)
-        connection.close()
+    server.settimeout(1)
+    while Path(f"/proc/{owner}").exists():
+        with contextlib.suppress(TimeoutError):
+            connection, _ = server.accept()
+            if os.fork() == 0:
+                server.close()
+                _answer(connection)
+            connection.close()
+    shutil.rmtree(Path(address).parent)
 
 
 def _answer(connection: socket.socket) -> None:
@@ -133,4 +138,4 @@ def _run(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))
