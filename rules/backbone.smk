@@ -41,7 +41,7 @@ rule describe_backbone:
     params:
         spec=settings.backbone_spec,
         version=settings.version_of("layers"),
-        numbers=settings.numbers,
+        numbers=f"numbers {settings.numbers}",
     shell:
         r"""
         subtuning describe \

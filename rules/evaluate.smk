@@ -29,18 +29,18 @@ rule train_evaluation:
         runtime=minutes,
     params:
         recipe=settings.recipe,
-        seeds=settings.evaluate.seeds,
-        folds=settings.profile.folds,
+        seeds=f"--seeds {settings.evaluate.seeds}",
+        folds=f"--folds {settings.profile.folds}",
         subsets=settings.subsets,
-        numbers=settings.numbers,
+        numbers=f"numbers {settings.numbers}",
     shell:
         r"""
         subtuning evaluate \
             --task {wildcards.task} \
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
-            --seeds {params.seeds} \
-            --folds {params.folds} \
+            {params.seeds} \
+            {params.folds} \
             --selected {input.selected:q} \
             --subsets {params.subsets:q} \
             --threads {threads} \
@@ -67,8 +67,8 @@ rule evaluation_table:
         "../environment.yml"
     params:
         recipe=settings.recipe,
-        seeds=settings.evaluate.seeds,
-        folds=settings.profile.folds,
+        seeds=f"--seeds {settings.evaluate.seeds}",
+        folds=f"--folds {settings.profile.folds}",
         subsets=settings.subsets,
         version=settings.version_of("tables"),
     shell:
@@ -77,8 +77,8 @@ rule evaluation_table:
             --task {wildcards.task} \
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
-            --seeds {params.seeds} \
-            --folds {params.folds} \
+            {params.seeds} \
+            {params.folds} \
             --selected {input.selected:q} \
             --subsets {params.subsets:q} \
             --out {output:q} \

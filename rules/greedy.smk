@@ -31,11 +31,11 @@ rule train_greedy:
         runtime=minutes,
     params:
         recipe=settings.recipe,
-        split=settings.greedy.split,
-        folds=settings.greedy.folds,
-        shards=settings.greedy.shards,
+        split=f"--split {settings.greedy.split}",
+        folds=f"--folds {settings.greedy.folds}",
+        shards=f"--shards {settings.greedy.shards}",
         racing="--racing" if settings.search.racing else "",
-        numbers=settings.numbers,
+        numbers=f"numbers {settings.numbers}",
         previous=lambda wildcards, input: f"--previous {input.previous}" if input.previous else "",
     shell:
         r"""
@@ -44,11 +44,11 @@ rule train_greedy:
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
             --direction {wildcards.direction} \
-            --split {params.split} \
-            --folds {params.folds} \
+            {params.split} \
+            {params.folds} \
             {params.previous} \
             --shard {wildcards.shard} \
-            --shards {params.shards} \
+            {params.shards} \
             {params.racing} \
             --threads {threads} \
             --out {output:q} \
@@ -72,8 +72,8 @@ rule select_greedy:
         "../environment.yml"
     params:
         recipe=settings.recipe,
-        split=settings.greedy.split,
-        folds=settings.greedy.folds,
+        split=f"--split {settings.greedy.split}",
+        folds=f"--folds {settings.greedy.folds}",
         previous=lambda wildcards, input: f"--previous {input.previous}" if input.previous else "",
         trained=lambda wildcards, input: f"--trained {input.shards}" if settings.raced(wildcards) else "",
         version=settings.version_of("tables"),
@@ -84,8 +84,8 @@ rule select_greedy:
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
             --direction {wildcards.direction} \
-            --split {params.split} \
-            --folds {params.folds} \
+            {params.split} \
+            {params.folds} \
             {params.previous} \
             {params.trained} \
             --out {output:q} \
@@ -109,13 +109,13 @@ rule greedy_path:
     conda:
         "../environment.yml"
     params:
-        epsilon=settings.greedy.epsilon,
+        epsilon=f"--epsilon {settings.greedy.epsilon}",
         version=settings.version_of("tables"),
     shell:
         r"""
         subtuning greedy-path \
             --rounds {input.rounds:q} \
-            --epsilon {params.epsilon} \
+            {params.epsilon} \
             --table {output.table:q} \
             --selected {output.selected:q} \
             2>&1 | tee -i {log:q}

@@ -28,18 +28,18 @@ rule train_profile:
         runtime=minutes,
     params:
         recipe=settings.recipe,
-        folds=settings.profile.folds,
-        shards=settings.profile.shards,
-        numbers=settings.numbers,
+        folds=f"--folds {settings.profile.folds}",
+        shards=f"--shards {settings.profile.shards}",
+        numbers=f"numbers {settings.numbers}",
     shell:
         r"""
         subtuning profile \
             --task {wildcards.task} \
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
-            --folds {params.folds} \
+            {params.folds} \
             --shard {wildcards.shard} \
-            --shards {params.shards} \
+            {params.shards} \
             --threads {threads} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
@@ -61,7 +61,7 @@ rule profile_table:
         "../environment.yml"
     params:
         recipe=settings.recipe,
-        folds=settings.profile.folds,
+        folds=f"--folds {settings.profile.folds}",
         version=settings.version_of("tables"),
     shell:
         r"""
@@ -69,7 +69,7 @@ rule profile_table:
             --task {wildcards.task} \
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
-            --folds {params.folds} \
+            {params.folds} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
         """
@@ -94,18 +94,18 @@ rule train_profile_test:
         runtime=minutes,
     params:
         recipe=settings.recipe,
-        seeds=settings.profile.test_seeds,
-        shards=settings.profile.shards,
-        numbers=settings.numbers,
+        seeds=f"--test-seeds {settings.profile.test_seeds}",
+        shards=f"--shards {settings.profile.shards}",
+        numbers=f"numbers {settings.numbers}",
     shell:
         r"""
         subtuning profile \
             --task {wildcards.task} \
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
-            --test-seeds {params.seeds} \
+            {params.seeds} \
             --shard {wildcards.shard} \
-            --shards {params.shards} \
+            {params.shards} \
             --threads {threads} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
@@ -127,7 +127,7 @@ rule profile_test_table:
         "../environment.yml"
     params:
         recipe=settings.recipe,
-        seeds=settings.profile.test_seeds,
+        seeds=f"--test-seeds {settings.profile.test_seeds}",
         version=settings.version_of("tables"),
     shell:
         r"""
@@ -135,7 +135,7 @@ rule profile_test_table:
             --task {wildcards.task} \
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
-            --test-seeds {params.seeds} \
+            {params.seeds} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
         """

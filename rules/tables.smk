@@ -41,7 +41,7 @@ rule draw_figures:
     conda:
         "../environment.yml"
     params:
-        split=settings.greedy.split,
+        split=f"--greedy-split {settings.greedy.split}",
         version=settings.version_of("figures"),
     shell:
         r"""
@@ -51,7 +51,7 @@ rule draw_figures:
             --layers {input.layers:q} \
             --profile {input.profile:q} \
             --greedy {input.greedy:q} \
-            --greedy-split {params.split} \
+            {params.split} \
             --evaluation {input.evaluation:q} \
             --out results/figures/{wildcards.task}/{wildcards.backbone} \
             2>&1 | tee -i {log:q}

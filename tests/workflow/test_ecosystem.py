@@ -147,7 +147,7 @@ def test_sdm_conda_plans_one_environment_for_all_rules(tmp_path, snakemake, warm
     assert result.code == 0, result.output
     planned = re.findall(r"^Conda environment (\S+) will be created\.$", result.output, re.MULTILINE)
     assert [(folder / path).resolve() for path in planned] == [ROOT / "environment.yml"]
-    assert len(jobs(result.output)) == 14
+    assert len(jobs(result.output)) == 15
     assert not (conda.parent / "calls").exists()
 
 

@@ -55,6 +55,8 @@ case $verb in
 esac
 """
 
+NEW_NUMBERS = "\nCHANGES += (Change(1000, 'other numbers', lambda identity: True),)\n"
+
 TWO_BY_TWO = changed(
     *("tasks/more", {"source": "arrays", "path": "more.npz"}),
     *("backbones/other", {"model": "test_resnet", "weights": "other.safetensors", "input_size": 32}),
@@ -214,16 +216,25 @@ def test_a_comment_or_docstring_in_numerical_code_changes(snakemake, folder, che
     assert planned(snakemake, folder, root=checkout) == []
 
 
-def test_numerical_code_changes(snakemake, folder, checkout):
-    edit(checkout / "subtuning/training/loop.py", "\nSOMETHING = 1\n")
+def test_the_numbers_change(snakemake, folder, checkout):
+    edit(checkout / "subtuning/runs/numbers.py", NEW_NUMBERS)
     found = planned(snakemake, folder, root=checkout)
     assert Counter(job.rule for job in found) == {"describe_backbone": 2, **TRAINED}
     assert all("Params have changed" in job.reason for job in found if job.rule == "describe_backbone")
 
 
-def test_other_code_changes(snakemake, folder, checkout):
-    edit(checkout / "subtuning/cli/profile.py", "\nSOMETHING = 1\n")
+@pytest.mark.parametrize("file", ["cli/profile.py", "training/loop.py"])
+def test_code_that_changes_no_number_changes(file, snakemake, folder, checkout):
+    edit(checkout / "subtuning" / file, "\nSOMETHING = 1\n")
     assert planned(snakemake, folder, root=checkout) == []
+
+
+def test_a_formula_of_the_tables_changes(snakemake, folder, checkout):
+    """Tables and figures are made anew, and nothing is trained."""
+    edit(checkout / "subtuning/analysis/statistics.py", "\nSOMETHING = 1\n")
+    found = {job.rule for job in planned(snakemake, folder, root=checkout)}
+    assert {"profile_table", "select_greedy", "greedy_path", "evaluation_table", "summary"} <= found
+    assert "train_profile" not in found
 
 
 def test_the_style_of_figures_changes(snakemake, folder, checkout):
@@ -276,7 +287,7 @@ def test_epsilon_trains_nothing(snakemake, trained):
     found, output = rerun(snakemake, trained, "greedy.epsilon", 1.0)
     assert selected(trained) == []
     assert found == set()
-    assert "train_" not in "".join(rules(output))
+    assert "train_greedy" not in rules(output)
     table = read_csv(trained / EVALUATION).set_index("method")
     assert table.loc["greedy", "layers"] == "linear"
     assert table.loc["greedy", "mean"] == table.loc["linear", "mean"]
@@ -370,12 +381,12 @@ def test_a_subset_of_the_users_is_compared(snakemake, trained):
     assert table.loc["mine", "layers"] == "stem,blocks.4"
 
 
-def test_numerical_code_that_changed_trains_anew_and_says_so(snakemake, trained, checkout):
-    edit(checkout / "subtuning/training/loop.py", "\nSOMETHING = 1\n")
+def test_numbers_that_changed_are_trained_anew_and_that_is_said(snakemake, trained, checkout):
+    edit(checkout / "subtuning/runs/numbers.py", NEW_NUMBERS)
     target = ["results/cells/tiny/profile.csv"]
     found, output = rerun(snakemake, trained, target=target, root=checkout)
     assert found == {(name, "cv", fold, 0) for name in [*LAYERS, "linear", "full"] for fold in (0, 1)}
-    assert "18 of them were finished by another version of the numerical code; training anew" in output
+    assert "18 of them were finished with numbers of another version; training anew" in output
     again, _ = rerun(snakemake, trained, target=target)
     assert again == set(), "the runs of the code before the edit are still there"
 
