@@ -1,0 +1,62 @@
+"""Blocks by the module tree, where timm's `group_matcher` is missing, stops at stages or leaves a backbone in the stem.
+
+timm keeps blocks in lists (`nn.Sequential`, `nn.ModuleList`) of numbered children, and those of a stage under the name
+`blocks`. A numbered child with at least two weight matrices or kernels is a block; one with fewer is a plain layer.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from torch import nn
+
+_LISTS = (nn.Sequential, nn.ModuleList)
+_NUMBERED = re.compile(r"\d$")
+
+
+def is_matrix(parameter: nn.Parameter) -> bool:
+    """Whether it is a weight matrix or a kernel: a norm's or a scale's entries lie along one dimension."""
+    return sum(size > 1 for size in parameter.shape) > 1
+
+
+def blocks_inside(module: nn.Module, path: str) -> list[str]:
+    """Paths of the blocks of a stage at `path`, in order; none if it is no list and has no list called `blocks`."""
+    if not isinstance(module, _LISTS):
+        inner = getattr(module, "blocks", None)
+        return blocks_inside(inner, f"{path}.blocks") if isinstance(inner, _LISTS) else []
+    found = []
+    for name, child in module.named_children():
+        if _NUMBERED.search(name):
+            here = f"{path}.{name}"
+            is_block = not isinstance(child, _LISTS) and sum(map(is_matrix, child.parameters())) > 1
+            found += blocks_inside(child, here) or [here] * is_block
+    return found
+
+
+def blocks_below(root: nn.Module, path: str = "") -> dict[str, str]:
+    """Map the parameters of every stage in the lists directly below `root`, which is at `path`, to their blocks."""
+    found = {}
+    for name, child in root.named_children():
+        if isinstance(child, _LISTS):
+            for number, stage in child.named_children():
+                here = ".".join(part for part in (path, name, number) if part)
+                # wrapped, so that a stage that is itself one block is found like one that holds several
+                wrapped = nn.Sequential()
+                wrapped.add_module(number, stage)
+                blocks = blocks_inside(wrapped, here.rpartition(".")[0])
+                names = [f"{here}.{parameter}" for parameter, _ in stage.named_parameters()]
+                found |= shared_out(names, blocks) if blocks else {}
+    return found
+
+
+def shared_out(names: Iterable[str], blocks: Sequence[str]) -> dict[str, str]:
+    """Each parameter of a stage and its block: its own, else the block before it, else the first (downsampling)."""
+    owners, last = {}, blocks[0]
+    for name in names:
+        last = next((block for block in blocks if name.startswith(f"{block}.")), last)
+        owners[name] = last
+    return owners
+
+
+def stage_of(block: str) -> str:
+    """The path of the stage of a block: `stages.1` of `stages.1.blocks.0` and of `stages.1.3`."""
+    return re.sub(r"(\.blocks)?\.[^.]*\d$", "", block)
