@@ -36,7 +36,12 @@ def block_of_parameters(model: nn.Module, granularity: str = "layer") -> dict[st
     if stages is not None:
         return stages | {name: stage_of(block) for name, block in _hybrid(model).items()}
     matched = _matched(model, coarse=False)
-    blocks = blocks_below(model) if matched is None else _inside_stages(model, matched)
+    if matched is None:
+        blocks = blocks_below(model)
+    elif _matched(model, coarse=True) in (matched, None):  # the matcher does not tell blocks from stages
+        blocks = _inside_stages(model, matched)
+    else:
+        blocks = matched
     if not blocks:
         raise UserError(f"neither timm nor the module tree shows the blocks of {type(model).__name__}; choose another")
     blocks |= _hybrid(model)

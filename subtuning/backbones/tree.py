@@ -5,12 +5,14 @@ timm keeps blocks in lists (`nn.Sequential`, `nn.ModuleList`) of numbered childr
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from torch import nn
 
 _LISTS = (nn.Sequential, nn.ModuleList)
 _NUMBERED = re.compile(r"\d$")
+_BLOCK = re.compile("Block|Bottleneck")
 
 
 def is_matrix(parameter: nn.Parameter) -> bool:
@@ -60,3 +62,16 @@ def shared_out(names: Iterable[str], blocks: Sequence[str]) -> dict[str, str]:
 def stage_of(block: str) -> str:
     """The path of the stage of a block: `stages.1` of `stages.1.blocks.0` and of `stages.1.3`."""
     return re.sub(r"(\.blocks)?\.[^.]*\d$", "", block)
+
+
+def hold_several(model: nn.Module, layers: Mapping[str, Sequence[str]]) -> list[str]:
+    """The layers, of all with their parameters, that are no block themselves and hold at least two of one kind."""
+    count = Counter()
+    layer_of = {name: layer for layer, names in layers.items() for name in names}
+    for path, module in model.named_modules():
+        owners = {layer_of.get(f"{path}.{name}") for name, _ in module.named_parameters()} - {None}  # None: shared
+        if _NUMBERED.search(path) and _BLOCK.search(type(module).__name__) and len(owners) == 1:
+            count[owners.pop(), type(module)] += 1
+    modules = dict(model.named_modules())
+    several = dict.fromkeys(layer for (layer, _), number in count.items() if number > 1)
+    return [layer for layer in several if not _BLOCK.search(type(modules.get(layer)).__name__)]

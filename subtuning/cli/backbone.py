@@ -1,11 +1,13 @@
 """Verbs about backbones."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from subtuning.cli.common import config_arguments, entry, entry_name, from_json, write_json
 from subtuning.config import Backbone, load_config, parse_entry
+from subtuning.errors import UserError
 
 
 def fetch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +38,8 @@ def write_layers(spec: Backbone, name: str, folder: Path) -> None:
     from subtuning.backbones.describe import describe as description_of
 
     description = description_of(spec, name, folder / "weights.safetensors")
+    if description["undivided"]:
+        print(undivided_sentence(description), file=sys.stderr)
     write_json(folder / "layers.json", {**description, "spec": spec_of(spec)})
 
 
@@ -46,7 +50,8 @@ def spec_of(backbone: Backbone) -> dict[str, Any]:
 
 def layers_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning layers`"""
-    parser.add_argument("model", help="a backbone of the config, or any timm model name; nothing is downloaded")
+    parser.add_argument("model", nargs="?", help="a backbone of the config, or any timm model; nothing is downloaded")
+    parser.add_argument("--all", action="store_true", help="one line for every model that timm has (takes minutes)")
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="count FLOPs at this size")
     parser.add_argument("--granularity", choices=["layer", "stage"], help="blocks, or whole stages")
     config_arguments(parser)
@@ -54,6 +59,10 @@ def layers_arguments(parser: argparse.ArgumentParser) -> None:
 
 def layers(args: argparse.Namespace) -> None:
     """Print what there is to choose from."""
+    if args.all == bool(args.model):
+        raise UserError("subtuning layers: give the name of a model, or --all for every model of timm")
+    if args.all:
+        return _whole_zoo()
     from tabulate import tabulate
 
     from subtuning.backbones.describe import describe as description_of
@@ -86,7 +95,39 @@ def layers(args: argparse.Namespace) -> None:
         )
     )
     print(f"A head for C classes adds {found['features'] + 1:,} x C parameters.")
-    print("The tail is trained only in 'full' or by name.")
+    _print_choice(found)
+
+
+def _print_choice(found: dict[str, Any]) -> None:
+    """What of the layers is tried, in words."""
+    if any(row["name"] == "tail" and not row["candidate"] for row in found["layers"]):
+        print("The tail holds norms alone: it is trained only in 'full' or by name.")
+    print(
+        "'full' trains every layer, stem and embeddings too, and 'stem' trains these; the paper's own code never does."
+    )
+    if found["undivided"]:
+        print(undivided_sentence(found))
+
+
+def undivided_sentence(found: dict[str, Any]) -> str:
+    """Names the layers that hold several blocks although `granularity: layer` asks for blocks."""
+    return (
+        f"{', '.join(found['undivided'])} of {found['model']} hold several blocks each, which share parameters or run "
+        "side by side, so that they are trained as one layer."
+    )
+
+
+def _whole_zoo() -> None:
+    from subtuning.backbones.zoo import zoo
+
+    cut = total = 0
+    for row in zoo():
+        total, cut = total + 1, cut + (not row["refused"])
+        tail = "tail offered" if "tail" in row.get("candidates", ()) else ""
+        several = f"{len(row['undivided'])} hold several blocks" if row.get("undivided") else ""
+        said = row["refused"] or ", ".join(filter(None, [f"{len(row['layers'])} layers", tail, several]))
+        print(f"{row['model']}: {said}", flush=True)
+    print(f"{cut} of {total} models are cut into layers")
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
