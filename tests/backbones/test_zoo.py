@@ -117,7 +117,7 @@ SMALLEST = {
 SHORT = {"depth": 2}
 OPTIONS = {
     "beit_base_patch16_224": SHORT,
-    "deepseek_vit_412m": SHORT | {"embed_dim": 96, "num_heads": 2, "intermediate_size": 96},
+    "deepseek_vit_412m": SHORT,
     "gemma4_vit_167m": SHORT | {"position_embedding_size": 64},
     "qwen3_vit_88m": SHORT,
     "samvit_base_patch16_224": SHORT | {"global_attn_indexes": (1,)},
@@ -136,7 +136,7 @@ def test_every_file_of_timm_has_a_member_here():
 def test_the_layers_of_every_file_are_the_network(model):
     network = shake(timm.create_model(model, num_classes=0, **OPTIONS.get(model, {})))
     chain = split_model(copy.deepcopy(network))
-    assert len(chain) > 3
+    assert len(chain) > 2
     plain, x = without_chance(network), images_for(network)
     for segment in chain:
         segment.module.eval()
