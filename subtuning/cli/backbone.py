@@ -112,8 +112,8 @@ def _print_choice(found: dict[str, Any]) -> None:
 def undivided_sentence(found: dict[str, Any]) -> str:
     """Names the layers that hold several blocks although `granularity: layer` asks for blocks."""
     return (
-        f"{', '.join(found['undivided'])} of {found['model']} hold several blocks each, which share parameters or run "
-        "side by side, so that they are trained as one layer."
+        f"{', '.join(found['undivided'])} of {found['model']} hold several blocks each, which share parameters, run "
+        "side by side or are nested, so that each is trained as one layer."
     )
 
 
