@@ -13,6 +13,7 @@ import pandas as pd
 from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import Interval, interval, paired_interval, sign_flip_p
 from subtuning.errors import UserError, listed
+from subtuning.search.profile import candidates
 
 SCORE = ["mean", "std", "n", "ci_low", "ci_high"]
 PROFILE_COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "parameters", "flops", "seconds"]
@@ -44,7 +45,7 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
     split, folds = rec.common_split(records)
     if (split == "test") != test_set:
         raise ValueError(f"a profile with test_set={test_set} cannot hold records of split {split!r}")
-    rows = [layer for layer in layers["layers"] if layer["kind"] != "tail"]
+    rows = [layer for layer in layers["layers"] if layer["name"] in candidates(layers)]
     names = [layer["name"] for layer in rows] + ["linear", "full"]
     groups = _by_subset(records, names)
     expected = rec.expected_pairs(records, folds)

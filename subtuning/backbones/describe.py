@@ -12,6 +12,7 @@ from subtuning.backbones.graph import STEM, TAIL, Segment, split_model
 from subtuning.backbones.groups import block_of_parameters
 from subtuning.backbones.models import find_architecture
 from subtuning.backbones.preprocessing import input_size, preprocessing
+from subtuning.backbones.tree import hold_several, is_matrix
 from subtuning.backbones.weights import architecture_of, load_weights, new_model, note_of
 from subtuning.config import Backbone
 from subtuning.errors import UserError
@@ -71,6 +72,7 @@ def describe(spec: Backbone, name: str = "", weights: Path | None = None) -> dic
             "order": order,
             "parameters": sum(parameters[p].numel() for p in segment.parameters),
             "flops": flops[segment.name],
+            "candidate": _is_candidate(segment),
         }
         for order, segment in enumerate(segments)
     ]
@@ -85,8 +87,20 @@ def describe(spec: Backbone, name: str = "", weights: Path | None = None) -> dic
         "features": features,
         "total_parameters": sum(row["parameters"] for row in rows),
         "total_flops": sum(row["flops"] for row in rows),
+        "undivided": _undivided(network, segments) if spec.granularity == "layer" else [],
         "layers": rows,
     }
+
+
+def _undivided(network: nn.Module, segments: list[Segment]) -> list[str]:
+    """The layers that hold several blocks: whole stages, where blocks share parameters or run side by side."""
+    return hold_several(network, {s.name: s.parameters for s in segments if s.name not in (STEM, TAIL)})
+
+
+def _is_candidate(segment: Segment) -> bool:
+    """Whether the profile and the search try this layer: any with parameters; the tail if it holds more than norms."""
+    used = list(segment.module.parameters())
+    return any(map(is_matrix, used)) if segment.name == TAIL else bool(used)
 
 
 def _measure(segments: list[Segment], size: int, model: str) -> tuple[dict[str, int], int]:
@@ -95,6 +109,7 @@ def _measure(segments: list[Segment], size: int, model: str) -> tuple[dict[str, 
     try:
         with torch.no_grad():
             for segment in segments:
+                segment.module.requires_grad_(False)  # else the counter looks for gradients of a token that is expanded
                 with FlopCounterMode(display=False) as counter:
                     results = segment.module(*(values[name] for name in segment.inputs))
                 values.update(zip(segment.outputs, results, strict=True))

@@ -4,15 +4,15 @@ The traced graph (`torch.fx`) is split where a layer begins; values that a later
 skip connections across segments (DenseNet's lists, a shared position bias) are no special case.
 """
 
-import inspect
-import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from timm.layers import get_notrace_functions, get_notrace_modules
 from torch import fx, nn
 
 from subtuning.backbones.groups import block_of_parameters
+from subtuning.backbones.tracing import trace
+from subtuning.backbones.tree import stage_of
 from subtuning.errors import UserError
 
 STEM, TAIL = "stem", "tail"
@@ -52,8 +52,8 @@ def split_model(model: nn.Module, granularity: str = "layer") -> list[Segment]:
     Raises:
         UserError: the model cannot be traced, or its layers do not form a chain.
     """
-    blocks = block_of_parameters(model, granularity)
-    graph = _trace(model)
+    blocks, graph = block_of_parameters(model, granularity), trace(model)
+    blocks |= _joined(graph, _Owners(model, blocks), blocks)
     owner = _Owners(model, blocks)
     order = _order_of_blocks(graph, owner)
     ranks = {STEM: 0, **{name: rank for rank, name in enumerate(order, start=1)}, TAIL: len(order) + 1}
@@ -71,84 +71,30 @@ def split_model(model: nn.Module, granularity: str = "layer") -> list[Segment]:
             segments[-1] = replace(segments[-1], parameters=segments[-1].parameters + belonging)
         elif belonging:
             raise UserError(f"layer {name!r} of {type(model).__name__} takes no part in the model's forward pass")
-    _check_apart(model, segments)
     return segments
 
 
-def _check_apart(model: nn.Module, segments: Iterable[Segment]) -> None:
-    """A parameter that two layers use (CoaT's position encodings) would be trained as two copies that drift apart."""
-    for segment in segments:
-        if foreign := {name for name, _ in segment.module.named_parameters()} - set(segment.parameters):
-            raise UserError(
-                f"layer {segment.name!r} of {type(model).__name__} shares {min(foreign)} with another layer, so they "
-                "cannot be trained apart; try granularity: stage, or choose another model"
-            )
+def _joined(graph: fx.Graph, owner: "_Owners", blocks: dict[str, str]) -> dict[str, str]:
+    """Blocks that use one parameter (CoaT's position encodings), and all between them, as one: the first's list.
 
-
-def _trace(model: nn.Module) -> fx.Graph:
-    """The graph of a forward pass that holds in train and eval mode alike and writes nothing in place.
-
-    BatchNorm stays one node, since its mode is switched later. Without in-place operations no lane can change an
-    activation that other lanes share (tracing itself turns `x += y` into `x = x + y`).
+    They cannot be trained apart: each would have a copy of the parameter, and these drift apart.
     """
-    _make_deterministic(model)
-    graph, in_training = _traced(model.eval()), _traced(model.train())
-    model.eval()
-    if _shape_of(graph) != _shape_of(in_training):
-        raise UserError(
-            f"model {type(model).__name__} takes another path in training than in evaluation; choose another model"
-        )
-    for node in graph.nodes:
-        if node.kwargs.get("inplace"):
-            node.update_kwarg("inplace", False)
-    return graph
-
-
-def _make_deterministic(model: nn.Module) -> None:
-    """No dropout, no stochastic depth (some timm models have it by default; the paper does not), nothing in place."""
-    for module in model.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False
-        if isinstance(module, nn.modules.dropout._DropoutNd):
-            module.p = 0.0
-        for rate in ("drop_prob", "drop_rate"):
-            if isinstance(getattr(module, rate, None), float):
-                setattr(module, rate, 0.0)
-
-
-def _shape_of(graph: fx.Graph) -> list[str]:
-    return [re.sub(r"_tensor_constant\d+", "constant", node.format_node() or "") for node in graph.nodes]
-
-
-def _traced(model: nn.Module) -> fx.Graph:
-    untraceable = (*get_notrace_modules(), nn.modules.batchnorm._BatchNorm)
-
-    class Tracer(fx.Tracer):
-        def is_leaf_module(self, module: nn.Module, path: str) -> bool:
-            return isinstance(module, untraceable) or super().is_leaf_module(module, path)
-
-    tracer = Tracer(autowrap_functions=tuple(get_notrace_functions()))
-    options = list(inspect.signature(model.forward).parameters.values())[
-        1:
-    ]  # e.g. attn_mask=None: fixed at its default
-    try:
-        graph = tracer.trace(model, {option.name: option.default for option in options})
-    except Exception as error:  # fx raises whatever the model's own code raises on a proxy
-        raise UserError(
-            f"model {type(model).__name__} cannot be cut into layers, since torch.fx cannot trace it ({error}); choose "
-            "another model"
-        ) from None
-    graph = fx.GraphModule(model, graph).graph
-    graph.eliminate_dead_code()
-    for node in [node for node in graph.nodes if node.op == "placeholder"][1:]:
-        _erase(graph, node)  # its users are only fx's own checks that the option still has its default
-    return graph
-
-
-def _erase(graph: fx.Graph, node: fx.Node) -> None:
-    for user in list(node.users):
-        _erase(graph, user)
-    graph.erase_node(node)
+    uses = defaultdict(list)
+    for index, node in enumerate(graph.nodes):
+        for name in owner.parameters(node):
+            uses[name].append(index)
+    at = [owner.block(node) for node in graph.nodes]
+    title: dict[str, str] = {}
+    shared = {}
+    for name, indices in sorted(uses.items(), key=lambda item: item[1][0]):
+        inside = _unique(block for block in at[indices[0] : indices[-1] + 1] if block)
+        if len(indices) > 1 and inside and {blocks.get(name)} != set(inside):
+            merged = {title.get(block, block) for block in inside}
+            first = title.get(inside[0], stage_of(inside[0]))
+            title |= {block: first for block in _unique(blocks.values()) if title.get(block, block) in merged}
+            shared[name] = first
+    owners = blocks | shared
+    return {name: title.get(block, block) for name, block in owners.items()}
 
 
 class _Owners:

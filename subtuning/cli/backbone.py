@@ -2,9 +2,11 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from subtuning.cli.common import config_arguments, entry, entry_name, from_json
 from subtuning.config import Backbone, load_config, parse_entry
+from subtuning.errors import UserError
 from subtuning.workspace.prepared import write_layers
 
 
@@ -35,7 +37,8 @@ def describe(args: argparse.Namespace) -> None:
 
 def layers_arguments(parser: argparse.ArgumentParser) -> None:
     """`subtuning layers`"""
-    parser.add_argument("model", help="a backbone of the config, or any timm model name; nothing is downloaded")
+    parser.add_argument("model", nargs="?", help="a backbone of the config, or any timm model; nothing is downloaded")
+    parser.add_argument("--all", action="store_true", help="one line for every model that timm has (takes minutes)")
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="count FLOPs at this size")
     parser.add_argument("--granularity", choices=["layer", "stage"], help="blocks, or whole stages")
     config_arguments(parser)
@@ -43,6 +46,10 @@ def layers_arguments(parser: argparse.ArgumentParser) -> None:
 
 def layers(args: argparse.Namespace) -> None:
     """Print what there is to choose from."""
+    if args.all == bool(args.model):
+        raise UserError("subtuning layers: give the name of a model, or --all for every model of timm")
+    if args.all:
+        return _whole_zoo()
     from tabulate import tabulate
 
     from subtuning.backbones.describe import describe as description_of
@@ -77,7 +84,33 @@ def layers(args: argparse.Namespace) -> None:
         )
     )
     print(f"A head for C classes adds {found['features'] + 1:,} x C parameters.")
-    print("The tail is trained only in 'full' or by name.")
+    _print_choice(found)
+
+
+def _print_choice(found: dict[str, Any]) -> None:
+    """What of the layers is tried, in words."""
+    if any(row["name"] == "tail" and not row["candidate"] for row in found["layers"]):
+        print("The tail is hardly more than a norm: it is trained only in 'full' or by name.")
+    print(
+        "'full' trains every layer, stem and embeddings too, and 'stem' trains these; the paper's own code never does."
+    )
+    if found["undivided"]:
+        from subtuning.backbones.tree import undivided_sentence
+
+        print(undivided_sentence(found))
+
+
+def _whole_zoo() -> None:
+    from subtuning.backbones.zoo import zoo
+
+    cut = total = 0
+    for row in zoo():
+        total, cut = total + 1, cut + (not row["refused"])
+        tail = "tail offered" if "tail" in row.get("candidates", ()) else ""
+        several = f"{len(row['undivided'])} hold several blocks" if row.get("undivided") else ""
+        said = row["refused"] or ", ".join(filter(None, [f"{len(row['layers'])} layers", tail, several]))
+        print(f"{row['model']}: {said}", flush=True)
+    print(f"{cut} of {total} models are cut into layers")
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -102,7 +102,8 @@ class Backbone(Strict):
     granularity: Literal["layer", "stage"] = Field(
         "layer",
         description="What counts as one layer: a block, or a whole stage. Stages make the search coarser and much "
-        "cheaper.",
+        "cheaper. `stem` (the embedding) is a layer too, and so is a `tail` of more than norms; `full` trains all "
+        "of it, the embedding included, unlike the paper's code.",
     )
     recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this backbone only.")
     subsets: Subsets = Field(

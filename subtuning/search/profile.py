@@ -9,11 +9,13 @@ from subtuning.tuning.subsets import FULL, Subset
 
 
 def candidates(layers: dict[str, Any]) -> list[str]:
-    """The layers one may choose from, in network order: the stem and all blocks, from the content of `layers.json`.
+    """The layers one may choose from, in network order, from the content of `layers.json`, which says it of each.
 
-    The tail (a final norm or convolution) is not among them: as in the paper, a layer is a block.
+    They are the stem, all blocks, and a tail that holds more than norms, as EfficientNet's last convolution. A
+    description older than that choice has none; there the tail stays out.
     """
-    return [row["name"] for row in layers["layers"] if row["kind"] != "tail" and row["parameters"]]
+    chosen = (row for row in layers["layers"] if row.get("candidate", row["kind"] != "tail" and row["parameters"]))
+    return [row["name"] for row in chosen]
 
 
 def subsets(layers: dict[str, Any]) -> list[Subset]:

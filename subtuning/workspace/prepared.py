@@ -104,9 +104,12 @@ def prepare_backbone(config: Config, name: str, results: Path) -> None:
 def write_layers(backbone: Backbone, name: str, folder: Path) -> None:
     """Describe a backbone whose weights are in `folder`, and note the entry and the file of which that is true."""
     from subtuning.backbones.describe import describe
+    from subtuning.backbones.tree import undivided_sentence
 
     files = state(weights_file(backbone))
     description = describe(backbone, name, folder / "weights.safetensors")
+    if description["undivided"]:
+        print(undivided_sentence(description), file=sys.stderr)
     write_json(folder / "layers.json", {**description, "spec": backbone_entry(backbone), "files": files})
 
 

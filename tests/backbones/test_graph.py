@@ -31,6 +31,9 @@ MODELS = {
     "test_vit_relpos": {"img_size": 32},
     "eva02_tiny_patch14_224": SMALL | {"patch_size": 8},
     "beit_base_patch16_224": SMALL,
+    "coat_lite_tiny": {"img_size": 64, "serial_depths": (2, 1, 1, 1)},
+    "levit_128s": {"img_size": 224},
+    "pit_ti_224": {"img_size": 64, "depth": (1, 2, 1)},
 }
 """One small member of each family: its options."""
 

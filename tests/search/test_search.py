@@ -67,6 +67,12 @@ def test_candidates_are_the_stem_and_the_blocks_that_have_parameters():
     assert subsets(LAYERS) == [(), ("stem",), ("a",), ("b",), ("c",), FULL]
 
 
+def test_candidates_are_those_that_the_description_says():
+    said = {"layers": [row | {"candidate": row["name"] in ("b", "tail")} for row in LAYERS["layers"]]}
+    assert candidates(said) == ["b", "tail"]
+    assert subsets(said) == [(), ("b",), ("tail",), FULL]
+
+
 def test_forward_adds_the_best_layer_until_nothing_improves():
     first, second, third, fourth = play_all(FORWARD, "forward", 4)
     assert (first["round"], first["base"], first["choice"], first["subset"]) == (1, [], "b", ["b"])
@@ -112,7 +118,7 @@ BACKWARD = {
 }
 
 
-def test_backward_removes_layers_from_full_but_never_the_tail():
+def test_backward_removes_layers_from_full_but_not_a_tail_that_is_no_candidate():
     assert start("backward") == FULL
     first, second = play_all(BACKWARD, "backward", 2)
     assert (first["base"], first["choice"]) == ("full", "stem")
