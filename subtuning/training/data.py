@@ -89,8 +89,8 @@ class Images:
         else:
             pixels = torch.from_numpy(np.ascontiguousarray(self.pixels[rows])).to(self.device, non_blocking=True)
         images = pixels.permute(0, 3, 1, 2).to(self.dtype).div_(255)
-        size = self.backbone.input_size
-        images = random_resized_crop(images, size, rng) if augmentation == "crop" else self._resize(images, size)
+        size, how = self.backbone.input_size, self.backbone.interpolation
+        images = random_resized_crop(images, size, rng, how) if augmentation == "crop" else self._resize(images, size)
         if augmentation != "none":
             images = flip(images, rng)
         # convolutions run faster on the layout in which the pixels are stored, with channels last
