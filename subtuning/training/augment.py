@@ -57,23 +57,31 @@ def crop_and_resize(images: Tensor, boxes: Boxes, size: int, interpolation: str)
     Returns:
         N x C x size x size.
     """
-    down = _weights(boxes.top, boxes.tall, images.shape[2], size, interpolation).to(images.device, images.dtype)
-    right = _weights(boxes.left, boxes.wide, images.shape[3], size, interpolation).to(images.device, images.dtype)
-    return down[:, None] @ images @ right[:, None].mT
+    count, channels, height, width = images.shape
+    down, right = (
+        _weights(torch.from_numpy(edges).to(images), whole, size, interpolation)
+        for edges, whole in ((np.stack(boxes[::2]), height), (np.stack(boxes[1::2]), width))
+    )
+    rows = down @ images.permute(0, 2, 3, 1).reshape(count, height, width * channels)  # stored so: nothing is copied
+    rows = rows.view(count, size, width, channels).permute(0, 3, 1, 2).reshape(count, channels * size, width)
+    return (rows @ right.mT).view(count, channels, size, size)
 
 
-def _weights(begin: np.ndarray, length: np.ndarray, whole: int, size: int, interpolation: str) -> Tensor:
-    """What each pixel of one axis adds to each pixel of the result: N x size x whole, in float64.
+def _weights(edges: Tensor, whole: int, size: int, interpolation: str) -> Tensor:
+    """What each pixel of one axis adds to each pixel of the result: N x size x whole.
 
     The filter is as wide as a pixel of the result where that is larger than the image's own, and ends at the box.
+
+    Args:
+        edges: 2 x N, where each box begins and how long it is, in pixels.
     """
-    begin, length = (torch.from_numpy(values)[:, None, None] for values in (begin, length))
-    scale = length.double() / size
-    pixel = torch.arange(whole) - begin
-    centre = scale * (torch.arange(size, dtype=torch.float64)[:, None] + 0.5)
-    weights = FILTERS[interpolation](((pixel + 0.5 - centre) / scale.clamp(min=1)).abs())
+    begin, length = edges[:, :, None, None]
+    scale = length / size
+    pixel = torch.arange(whole).to(edges) - begin
+    centre = scale * (torch.arange(size).to(edges)[:, None] + 0.5)
+    weights = FILTERS[interpolation]((pixel + 0.5 - centre).div_(scale.clamp(min=1)).abs_())
     weights *= (pixel >= 0) & (pixel < length)
-    return weights / weights.sum(2, keepdim=True)
+    return weights.div_(weights.sum(2, keepdim=True))
 
 
 def _triangle(distance: Tensor) -> Tensor:

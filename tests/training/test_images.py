@@ -113,7 +113,7 @@ def test_crops_are_those_of_torchvision(interpolation, dtype):
     assert crops.dtype == dtype
     for image, crop, *box in zip(batch, crops, *boxes, strict=True):
         expected = resized_crop(image, *map(int, box), [20, 20], InterpolationMode(interpolation), antialias=True)
-        assert (crop - expected).abs().max() < (1e-12 if dtype == torch.float64 else 2e-6), box
+        assert (crop - expected).abs().max() < (1e-12 if dtype == torch.float64 else 1e-5), box
 
 
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
@@ -167,7 +167,8 @@ def test_gray_becomes_three_channels(augmentation):
     rows = np.arange(6)
     batch = gray.batch(rows, augmentation, np.random.default_rng(1))[0]
     assert batch.shape == (6, 3, 32, 32)
-    assert torch.equal(batch, colour.batch(rows, augmentation, np.random.default_rng(1))[0])
+    other = colour.batch(rows, augmentation, np.random.default_rng(1))[0]
+    assert (batch - other).abs().max() < 1e-12  # sums of another matrix product may be rounded in another order
 
 
 @pytest.mark.filterwarnings("error")
