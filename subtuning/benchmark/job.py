@@ -135,4 +135,4 @@ class Job:
         """The trunk's values for all training images."""
         names = [segment.name for segment in self.trunk.original]
         sizes = value_sizes(self.trunk, self.train, sorted({cut_of(subset, names) for subset in subsets}))
-        return compute_features(self.trunk, self.train, sizes, LaneThreads(len(subsets), self.device), self.device)
+        return compute_features(self.trunk, self.train, sizes, LaneThreads(self.device), self.device)

@@ -4,6 +4,8 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -66,6 +68,30 @@ def wait(device: torch.device) -> None:
 
 def flops(function: Callable[[], object]) -> int:
     """Floating point operations of matrix products, convolutions and attention (a multiply-add is two)."""
-    with FlopCounterMode(display=False) as counter:
+    backward = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
+    with FlopCounterMode(display=False, custom_mapping=backward) as counter:
         function()
     return counter.get_total_flops()
+
+
+def _convolution_backward_flops(
+    grad: Sequence[int],
+    x: Sequence[int],
+    weight: Sequence[int],
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+    wanted: Sequence[bool],
+    **_: Any,
+) -> int:
+    """From the shapes of aten's `convolution_backward`: each wanted gradient takes what the forward pass takes.
+
+    Every weight meets a value in each place of each image, in all three alike. torch's own formula forgets the groups
+    in the weights' gradient, and counts that of a depthwise convolution as many times as it has channels.
+    """
+    places = x if transposed else grad
+    return 2 * prod(weight) * places[0] * prod(places[2:]) * (wanted[0] + wanted[1])

@@ -1,6 +1,7 @@
 """The command `subtuning`: one verb a rule, nothing but argument parsing and calls."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -41,6 +42,7 @@ VERBS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns 0, or 2 after a user's error or one of the disk's (it is full, or must not be written), or
     128 + the signal's number after an interruption."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded, which some verb's module may do
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(prog="subtuning", description="Which layers of a pretrained model to fine-tune.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)

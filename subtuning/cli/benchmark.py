@@ -1,7 +1,6 @@
 """The verb that measures speed."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +36,6 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
 
 def benchmark(args: argparse.Namespace) -> None:
     """Measure, print a table, and write it."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import pandas as pd
 
     if args.kind == "start":

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -123,7 +122,6 @@ class Pair:
     def _train_missing(self, runs: list[Run], args: argparse.Namespace) -> list[Run]:
         """The runs, in the precision of the device, when all of them are finished."""
         check_content(self.task.path)
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads must not keep a busy machine from working
         import torch
 
         from subtuning.training.checkpoints import Checkpoints

@@ -91,7 +91,7 @@ class Images:
         images = pixels.permute(0, 3, 1, 2).to(self.dtype).div_(255)
         seen = self.backbone
         if augmentation == "crop":
-            images = random_resized_crop(images, seen.input_size, rng)
+            images = random_resized_crop(images, seen.input_size, rng, seen.interpolation)
         else:
             images = central(images, seen.input_size, seen.interpolation, seen.crop)
         if augmentation != "none":

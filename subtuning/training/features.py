@@ -93,7 +93,7 @@ def compute_features(
 
     watch = Stopwatch(images.device)
     with watch:
-        chunk(chunks[0])
+        threads.submit(chunk, chunks[0]).result()
         threads.each(chunk, chunks[1:])
     if images.device.type == "cuda":
         torch.cuda.synchronize(images.device)

@@ -1,8 +1,11 @@
 """The training loop: lanes that see the same images in the same order, one step at a time."""
 
-from collections.abc import Callable, Sequence
+import operator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,9 @@ from subtuning.tuning.lane import Lane, Trunk
 
 SCORING_BATCH = {"cpu": 64, "cuda": 256}
 """Images a batch when scoring: on a CPU few, which stay in its cache and spread evenly over the cores."""
+
+MOST_AHEAD = 8
+"""Batches that are scored at once at most, to bound the memory that few lanes take on many cores."""
 
 
 @dataclass
@@ -105,7 +111,7 @@ class LaneGroup:
         self.steps = self.recipe.epochs * self.steps_per_epoch
         self.step = 0
         self.lanes = [self._new_lane(run, classes, features) for run in runs]
-        self._threads = threads or LaneThreads(len(runs), self.device)
+        self._threads = threads or LaneThreads(self.device)
         self._upcoming: tuple[int, Future[Batch]] = (-1, Future())
 
     def _new_lane(self, run: Run, classes: int, features: int) -> LaneState:
@@ -209,40 +215,50 @@ class LaneGroup:
             accuracy (0-1), mean cross-entropy `loss`, `n` images, and `hits`: for each image in its order a bit, 1
             where the answer is right, padded to whole bytes, as hex digits.
         """
-        active = self.active
-        loss = torch.zeros(len(active), dtype=torch.float64, device=self.device)
-        correct: list[list[Tensor]] = [[] for _ in active]
-        for state in active:
+        for state in self.active:
             state.lane.eval()
-        parts = batches(len(images), SCORING_BATCH[self.device.type]) if active else []
-        upcoming = [self._threads.submit(self._batch, images, part, cache) for part in parts[:1]]
-        for following in [*parts[1:], None]:
+        found: dict[int, list[tuple[Tensor, Tensor]]] = {id(state): [] for state in self.lanes}
+        for scored in self._scored(images, cache, between):
+            for state, result in scored:
+                found[id(state)].append(result)
+        return [_metrics(state, found[id(state)]) for state in self.lanes]
+
+    def _scored(
+        self, images: Images, cache: Features | None, between: Callable[[], None]
+    ) -> Iterator[list[tuple[LaneState, tuple[Tensor, Tensor]]]]:
+        """What every active lane says of each batch; so many batches are on their way that all cores have work."""
+        lanes = sorted(self.active, key=lambda state: state.lane.cut)
+        parts = batches(len(images), SCORING_BATCH[self.device.type]) if lanes else []
+        ahead = min(MOST_AHEAD, -(-self._threads.workers // max(1, len(lanes))))
+        begun = deque(self._threads.submit(self._batch, images, part, cache) for part in parts[:ahead])
+        waiting: deque[list[tuple[LaneState, Future]]] = deque()
+        for following in [*parts[ahead:], *[None] * len(begun)]:
             between()
-            batch = upcoming.pop().result() if upcoming else None
+            batch = begun.popleft().result()
             if following is not None:
-                upcoming.append(self._threads.submit(self._batch, images, following, cache))
-            if batch:
-                self._score_batch(batch, loss, correct)
-        for index, state in enumerate(active):
-            state.diverged = not torch.isfinite(loss[index]).item()
-        scored = {id(state): index for index, state in enumerate(active) if not state.diverged}
-        return [
-            _metrics(loss[i], torch.cat(correct[i])) if (i := scored.get(id(state))) is not None else None
-            for state in self.lanes
-        ]
-
-    def _score_batch(self, batch: Batch, loss: Tensor, correct: list[list[Tensor]]) -> None:
-        def score(item: tuple[int, LaneState]) -> None:
-            index, state = item
-            with torch.no_grad():
-                logits = state.lane(batch.at(state.lane.cut))
-            loss[index] += F.cross_entropy(logits, batch.labels, reduction="sum")
-            correct[index].append(logits.argmax(1) == batch.labels)
-
-        self._threads.each(score, sorted(enumerate(self.active), key=lambda item: item[1].lane.cut))
+                begun.append(self._threads.submit(self._batch, images, following, cache))
+            waiting.append([(state, self._threads.submit(_score, state.lane, batch)) for state in lanes])
+            if len(waiting) >= ahead:
+                yield [(state, call.result()) for state, call in waiting.popleft()]
+        for calls in waiting:
+            yield [(state, call.result()) for state, call in calls]
 
 
-def _metrics(loss: Tensor, correct: Tensor) -> dict[str, Any]:
-    right, count = correct.cpu().numpy(), len(correct)
+@torch.no_grad()
+def _score(lane: Lane, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The sum of a batch's cross-entropies, and for each image whether the answer is right."""
+    logits = lane(batch.at(lane.cut))
+    return F.cross_entropy(logits, batch.labels, reduction="sum"), logits.argmax(1) == batch.labels
+
+
+def _metrics(state: LaneState, found: list[tuple[Tensor, Tensor]]) -> dict[str, Any] | None:
+    """Of all batches, in their order; None for a lane that diverged, which is noted."""
+    if state.diverged:
+        return None
+    loss = reduce(operator.add, torch.stack([loss for loss, _ in found]).tolist(), 0.0)
+    if not np.isfinite(loss):
+        state.diverged = True
+        return None
+    right = torch.cat([right for _, right in found]).cpu().numpy()
     hits = np.packbits(right).tobytes().hex()
-    return {"accuracy": int(right.sum()) / count, "loss": loss.item() / count, "n": count, "hits": hits}
+    return {"accuracy": int(right.sum()) / len(right), "loss": loss / len(right), "n": len(right), "hits": hits}

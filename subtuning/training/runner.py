@@ -80,7 +80,7 @@ def train_missing(runs: Sequence[Run], place: Workplace) -> int:
     if not missing:
         return 0
     make_repeatable()
-    trunk = load_trunk(place)
+    trunk = LaneThreads(place.device).submit(load_trunk, place).result()
     total, trained = sum(run.recipe.epochs for run in missing), 0
     with Interrupt() as interrupt, _progress_bar(total) as bar, Claims(place.store) as claims:
         for alike in _alike(missing):
@@ -121,8 +121,7 @@ class _Training:
     def __init__(self, runs: list[Run], trunk: Trunk, place: Workplace, interrupt: Interrupt, bar: tqdm):
         recipe, backbone = runs[0].recipe, runs[0].backbone
         self.runs, self.place, self.interrupt, self.bar = runs, place, interrupt, bar
-        self.lock = threading.Lock()
-        self.threads = LaneThreads(len(runs), place.device)
+        self.lock, self.threads = threading.Lock(), LaneThreads(place.device)
         self.images = load_source(source_of(runs[0].split), place.task, backbone, place.device, place.dtype).on_device()
         self.trunk = trunk.in_precision(low_type(recipe.precision))
         self.need = self._estimated()

@@ -1,8 +1,12 @@
 """Lanes side by side on a CPU.
 
-A lane's operations are small: splitting each of them over all cores costs more in waiting than it gains, and on a busy
-machine the waiting threads bring everything to a crawl. So a lane computes on a thread of its own, and the lanes share
-the cores. With at least as many lanes as cores, numbers do not depend on how many cores there are.
+A lane computes on one thread, always, and the lanes, the trunk and the batches to come share the cores. Two reasons:
+
+* Many operations give other numbers on other numbers of threads (measured with torch 2.15: the weight gradients of
+  convolutions, BatchNorm, LayerNorm, sums and, where the values do not divide evenly, even SiLU and softmax), and how
+  many threads there are is no part of a run's identity.
+* A lane's operations are small: splitting each of them over all cores costs more in waiting than it gains, and on a
+  busy machine the waiting threads bring everything to a crawl.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,15 +17,14 @@ import torch
 
 
 class LaneThreads:
-    """Runs functions one after another on a GPU, and on a few threads at once on a CPU."""
+    """Runs functions one after another on a GPU, and on a CPU as many at once as torch has threads, each on one.
 
-    def __init__(self, lanes: int, device: torch.device):
-        cores = torch.get_num_threads()
-        self.workers = min(lanes, cores) if device.type == "cpu" else 1
-        self._pool = None
-        if self.workers > 1:
-            # torch keeps the number of threads of an operation per calling thread; the main thread's is left alone
-            self._pool = ThreadPoolExecutor(self.workers, "lane", torch.set_num_threads, (cores // self.workers,))
+    To be made in the thread that `--threads` was set for: torch keeps the number of threads for each calling thread.
+    """
+
+    def __init__(self, device: torch.device):
+        self.workers = torch.get_num_threads() if device.type == "cpu" else 1
+        self._pool = ThreadPoolExecutor(self.workers, "lane", torch.set_num_threads, (1,)) if self.workers > 1 else None
 
     @property
     def parallel(self) -> bool:

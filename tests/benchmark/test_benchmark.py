@@ -39,6 +39,22 @@ def test_operations_are_counted():
     assert flops(lambda: left @ right) == 2 * 4 * 8 * 2
 
 
+@pytest.mark.parametrize("groups", [1, 2, 8])
+@pytest.mark.parametrize(
+    ("kind", "stride"), [(torch.nn.Conv2d, 1), (torch.nn.Conv2d, 2), (torch.nn.ConvTranspose2d, 2)]
+)
+def test_each_gradient_of_a_convolution_takes_what_its_forward_pass_takes(kind, stride, groups):
+    layer = kind(8, 8, 3, stride, padding=1, groups=groups)
+    images = torch.ones(4, 8, 6, 6)
+    places = images.shape[-1] ** 2 if kind is torch.nn.ConvTranspose2d else layer(images).shape[-1] ** 2
+    forward = 2 * 4 * places * 8 * (8 // groups) * 9
+    assert flops(lambda: layer(images)) == forward
+    assert flops(lambda: layer(images).sum().backward()) == 2 * forward, "weights alone"
+    assert flops(lambda: layer(images.requires_grad_()).sum().backward()) == 3 * forward
+    layer.weight.requires_grad_(False)
+    assert flops(lambda: layer(images).sum().backward()) == 2 * forward, "images alone"
+
+
 def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():
     this = job(precision="fp32")
     batch = this.train.batch(np.arange(8))
