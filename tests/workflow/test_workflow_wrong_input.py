@@ -177,7 +177,10 @@ def odd_size(folder):
 
 BAD_BACKBONES = {
     "unknown_model": (unknown_model, "error: timm has no model 'test_vitt' (did you mean 'test_vit'?)"),
-    "misfit": (weights_that_do_not_fit, "error: the weights in other.pth do not fit test_vit (missing: cls_token, "),
+    "misfit": (
+        weights_that_do_not_fit,
+        "error: the weights in other.pth do not fit test_vit (none of its 1 entries (strange) has a name of ",
+    ),
     "corrupt_weights": (corrupt_weights, "error: weights file corrupt.pth is damaged or of another format"),
     "other_package": (
         weights_for_another_model,
