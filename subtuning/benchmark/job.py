@@ -127,7 +127,7 @@ class Job:
 
     def group(self, subsets: list[Subset], epochs: int = 1000, cached: bool = False, seed: int = 0) -> LaneGroup:
         """Lanes of this project's trainer; so many epochs that it does not end while it is measured."""
-        runs = [Run("", Split("test"), self.backbone, s, self.recipe(epochs), seed, code="") for s in subsets]
+        runs = [Run("", Split("test"), self.backbone, s, self.recipe(epochs), seed) for s in subsets]
         cache = self.cache(subsets) if cached else None
         return LaneGroup(self.trunk, runs, self.train, self.classes, self.features, cache)
 

@@ -78,7 +78,7 @@ def memory_against_plan(job: Job) -> list[dict[str, Any]]:
 def _peak(job: Job, cached: bool) -> tuple[int, int]:
     """Bytes planned, and bytes by which memory rose while three steps were trained."""
     job.group([job.profile[0]]).advance()  # what torch allocates once, whatever is trained
-    runs = [Run("", Split("test"), job.backbone, s, job.recipe(), code="") for s in job.profile]
+    runs = [Run("", Split("test"), job.backbone, s, job.recipe()) for s in job.profile]
     need = memory.estimate(job.trunk, runs, job.train, job.classes, job.features)
     workers = min(len(runs), torch.get_num_threads()) if job.device.type == "cpu" else 1
     kept = (need.cache or 0) if cached else 0
