@@ -46,7 +46,7 @@ def layers_arguments(parser: argparse.ArgumentParser) -> None:
 
 def layers(args: argparse.Namespace) -> None:
     """Print what there is to choose from."""
-    if args.all == bool(args.model):
+    if args.all == (args.model is not None):
         raise UserError("subtuning layers: give the name of a model, or --all for every model of timm")
     if args.all:
         return _whole_zoo()

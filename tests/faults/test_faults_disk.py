@@ -101,7 +101,6 @@ def test_results_that_must_not_be_written(folder, undisturbed, trainer, finish, 
         remount(store, "ro")
         words = "the file system is read-only; make it writable"
     else:
-        store.mkdir()
         store.chmod(0o555)
         words = "permission denied; let this user read and write there"
     result = trainer(folder)

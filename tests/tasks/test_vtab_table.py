@@ -35,7 +35,8 @@ def test_nineteen_tasks_become_one_table(tmp_path, monkeypatch, capsys):
         paths = ("--table", folder / "greedy.csv", "--selected", folder / "selected.json")
         _run("greedy-path", "--rounds", folder / "round1.json", "--epsilon", 0, *paths)
         selected = ("--selected", folder / "selected.json")
-        _run("evaluate", *common, "--seeds", 2, *selected, "--out", folder / "evaluation.csv")
+        _run("evaluate", *common, "--seeds", 2, *selected, "--out", folder / "evaluation" / "runs.json")
+        _run("evaluation-table", *common, "--seeds", 2, *selected, "--out", folder / "evaluation.csv")
     _run("tables", "--pairs", *(f"{name}/tiny" for name in TASKS), "--vtab", "--out", "results/tables")
 
     table = pd.read_csv("results/tables/vtab.csv", index_col="method")
