@@ -48,7 +48,7 @@ def test_only_preparing_and_training_are_jobs_of_the_cluster(flow):
         ["convert", "describe", "profile", "profile", "greedy-train", "greedy-train", "evaluate"]
     )
     here = {diary.verb for diary in flow.diaries() if not diary.job}
-    assert here == {"fetch", "profile-table", "greedy-select", "greedy-path", "figures", "tables"}
+    assert here == {"fetch", "profile-table", "greedy-select", "greedy-path", "evaluation-table", "figures", "tables"}
 
 
 def test_each_training_sees_the_one_gpu_that_slurm_gave_it(flow):
