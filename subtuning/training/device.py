@@ -32,10 +32,10 @@ def make_repeatable() -> None:
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU's name, or the processor's architecture and the number of threads."""
+    """The GPU's name, or the processor's architecture; the number of threads changes no number."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"cpu ({platform.machine()}, {torch.get_num_threads()} threads)"
+    return f"cpu ({platform.machine()})"
 
 
 def peak_memory(device: torch.device) -> int:

@@ -189,6 +189,7 @@ INSIDE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", INSIDE)
 def test_blocks_inside_stages_and_hybrids(model):
     found = outcome(model)

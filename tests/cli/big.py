@@ -62,7 +62,7 @@ def result(run: Run, **changes: Any) -> dict[str, Any]:
         "lane_memory_bytes": 1513009152,
         "lanes": 19,
         "precision": "float32",
-        "device": "cpu (x86_64, 2 threads)",
+        "device": "cpu (x86_64)",
     }
     return values | {"versions": {}, "started": "2026-01-02T03:04:05+00:00"} | changes
 

@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 
 from tests.tiny import pictures, shaken_network
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 tasks: {tiny: {source: arrays, path: tiny.npz}}
 backbones: {net: {model: test_resnet, weights: net.safetensors, input_size: 32}}

@@ -129,6 +129,7 @@ def test_every_import_of_the_tests_is_declared_or_comes_with_what_is():
     assert not found - declared - comes_with.keys()
 
 
+@pytest.mark.slow
 def test_every_declared_dependency_is_imported_or_has_another_reason():
     imported = imports("subtuning").keys() | imports("tests").keys()
     unused = {r.name for r in DIRECT if import_name(r) not in imported}

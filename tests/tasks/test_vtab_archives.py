@@ -20,6 +20,8 @@ from subtuning.tasks.vtab.files import Archive, find, sha256
 from tests.tasks import synthetic
 from tests.tasks.tfrecord import example, record
 
+pytestmark = pytest.mark.slow
+
 
 def cut(path, share=0.6):
     data = path.read_bytes()

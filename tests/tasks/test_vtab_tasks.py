@@ -17,6 +17,8 @@ from subtuning.tasks.vtab import labels
 from subtuning.tasks.vtab.registry import TASKS
 from subtuning.tasks.vtab.scenes import kitti_split
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def raw(vtab_raw):

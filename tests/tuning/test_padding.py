@@ -42,6 +42,7 @@ def test_only_depthwise_convolutions_with_same_padding_change():
     assert (PaddedKernel, False) not in kinds
 
 
+@pytest.mark.slow
 def test_training_gives_the_same_numbers(monkeypatch):
     """One lane that trains such a layer, one with such layers above it."""
     runs = [make_run(("blocks.3.0",)), make_run(("blocks.1.1",))]
