@@ -12,6 +12,7 @@ from subtuning.runs import Backbone, Run, Split
 from subtuning.training.data import Images
 from subtuning.training.loop import LaneGroup
 from subtuning.tuning.lane import Trunk
+from subtuning.tuning.tuning import Tuning
 
 CPU = torch.device("cpu")
 SIZE = 32
@@ -65,9 +66,10 @@ def recipe(**changes) -> Recipe:
     return Recipe(**values | changes)
 
 
-def make_run(subset=(), seed: int = 0, split: Split | None = None, **changes) -> Run:
+def make_run(layers=(), seed: int = 0, split: Split | None = None, **changes) -> Run:
     """A run of the tiny task; `changes` go to the recipe."""
-    return Run("0" * 64, split or Split("val"), backbone(), subset, recipe(**changes), seed, names=("task", "net"))
+    tuning = layers if isinstance(layers, Tuning) else Tuning(layers)
+    return Run("0" * 64, split or Split("val"), backbone(), tuning, recipe(**changes), seed, names=("task", "net"))
 
 
 def pictures(count: int, seed: int = 0, size: int = SIZE, channels: int = 3) -> tuple[np.ndarray, np.ndarray]:

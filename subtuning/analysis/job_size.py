@@ -14,8 +14,8 @@ from typing import Any
 
 from subtuning.config import Config
 from subtuning.search import greedy
-from subtuning.search.profile import shard, subsets
-from subtuning.tuning.subsets import Subset
+from subtuning.search.profile import shard, tunings
+from subtuning.tuning.tuning import Tuning
 
 Layers = Mapping[str, Any]
 """The content of a backbone's `layers.json`."""
@@ -52,7 +52,7 @@ def training_jobs(config: Config, layers: Mapping[str, Layers]) -> list[Job]:
 
 def _pair_jobs(config: Config, pair: tuple[str, str], layers: Layers) -> Iterator[Job]:
     profile, search, backbone = config.profile, config.greedy, pair[1]
-    wanted = subsets(dict(layers))
+    wanted = tunings(dict(layers))
     parts = [len(shard(wanted, index, profile.shards)) for index in range(profile.shards)]
     last = (*pair, "profile")
     yield from (Job(last, "train_profile", backbone, part * profile.folds) for part in parts)
@@ -65,10 +65,10 @@ def _pair_jobs(config: Config, pair: tuple[str, str], layers: Layers) -> Iterato
     for direction in directions(config):
         after = last
         rounds = _rounds(layers, direction, search.max_rounds)
-        for number, subsets_of_round in enumerate(rounds, 1):
+        for number, tunings_of_round in enumerate(rounds, 1):
             stage = (*pair, direction, number)
             for index in range(search.shards):
-                mine = [s for s in shard(subsets_of_round, index, search.shards) if not (shared and s in wanted)]
+                mine = [s for s in shard(tunings_of_round, index, search.shards) if not (shared and s in wanted)]
                 yield Job(stage, "train_greedy", backbone, len(mine) * splits, (after,))
             after = stage
         ends.append(after)
@@ -81,14 +81,14 @@ def directions(config: Config) -> list[str]:
     return {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}[config.greedy.start]
 
 
-def _rounds(layers: Layers, direction: str, count: int) -> Iterator[list[Subset]]:
+def _rounds(layers: Layers, direction: str, count: int) -> Iterator[list[Tuning]]:
     """What each round trains if the search never stops: a round's size does not depend on what was chosen before."""
     previous: dict[str, Any] | None = None
     for _ in range(count):
         base, moves = greedy.before(dict(layers), direction, previous)
-        yield ([base] if previous is None else []) + [subset for _, subset in moves]
+        yield ([base] if previous is None else []) + [tuning for _, tuning in moves]
         chosen = moves[0][1] if moves else base
-        previous = {"subset": chosen if isinstance(chosen, str) else list(chosen), "stopped": not moves}
+        previous = {"tuning": str(chosen), "stopped": not moves}
 
 
 def rule_counts(config: Config, jobs: Sequence[Job]) -> dict[str, int]:

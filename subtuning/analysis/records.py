@@ -14,15 +14,8 @@ PairKey = tuple[int, int | None]
 """(seed, fold); the fold is None outside cross-validation."""
 
 
-def subset_name(subset: str | Sequence[str]) -> str:
-    """How tables call a subset: ``linear`` for none, ``full`` for every parameter, else the layers with commas."""
-    if isinstance(subset, str):
-        return subset
-    return ",".join(subset) or "linear"
-
-
 def pair_key(record: Record) -> PairKey:
-    """The (seed, fold) that pairs this record with those of other subsets."""
+    """The (seed, fold) that pairs this record with those of other tunings."""
     return record["identity"]["seed"], record["identity"]["fold"]
 
 
@@ -67,7 +60,7 @@ def devices_of(records: Iterable[Record]) -> str:
 
 
 def by_pair(records: Iterable[Record]) -> dict[PairKey, Record]:
-    """The records of one subset by (seed, fold). Raises `ValueError` if two records claim the same place."""
+    """The records of one tuning by (seed, fold). Raises `ValueError` if two records claim the same place."""
     found: dict[PairKey, Record] = {}
     for record in records:
         key = pair_key(record)
@@ -93,7 +86,7 @@ def require_complete(groups: Mapping[str, Mapping[PairKey, Record]], expected: S
 def accuracies(found: Mapping[PairKey, Record], expected: Sequence[PairKey]) -> tuple[list[float] | None, int]:
     """Accuracies (0-1) in the order of `expected`, shape (n,), and how many runs finished.
 
-    The list is None as soon as one run diverged: a mean of the survivors would flatter the subset.
+    The list is None as soon as one run diverged: a mean of the survivors would flatter the tuning.
     """
     finished = [found[key]["metrics"]["accuracy"] for key in expected if found[key]["status"] == "done"]
     return (finished if len(finished) == len(expected) else None), len(finished)

@@ -4,7 +4,7 @@ Accuracies are fractions (0-1). A row whose runs did not all finish says so by i
 Intervals and p values are those of `subtuning.analysis.statistics`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import Interval, interval, paired_interval, sign_flip_p
 from subtuning.errors import UserError, listed
 from subtuning.search.profile import candidates
+from subtuning.tuning.tuning import FULL, Tuning
 
 SCORE = ["mean", "std", "n", "ci_low", "ci_high"]
 PROFILE_COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "parameters", "flops", "seconds"]
@@ -47,7 +48,7 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
         raise ValueError(f"a profile with test_set={test_set} cannot hold records of split {split!r}")
     rows = [layer for layer in layers["layers"] if layer["name"] in candidates(layers)]
     names = [layer["name"] for layer in rows] + ["linear", "full"]
-    groups = _by_subset(records, names)
+    groups = _by_tuning(records, names)
     expected = rec.expected_pairs(records, folds)
     rec.require_complete(groups, expected, f"the profile of {rec.setting(records)}")
 
@@ -71,12 +72,12 @@ def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = No
     """Every candidate of every round of Greedy-SubTuning (arXiv 2302.06354), one row each.
 
     A round is ``{"round", "direction": "forward" | "backward", "base", "base_scores", "candidates", "choice",
-    "subset", "stopped"}``; a candidate ``{"layer", "subset", "scores"}`` with one score a fold, in the order of
+    "tuning", "stopped"}``; a candidate ``{"layer", "tuning", "scores"}`` with one score a fold, in the order of
     `base_scores`, or null where a run diverged; one that was ``"dropped"`` from a race has fewer scores and, as it
     has no mean over all folds, none in the table. Rounds that only copy a stopped search have neither candidates nor
     rows.
 
-    `diff_previous` is the paired difference to the subset before the round. `chosen` marks the round's best candidate;
+    `diff_previous` is the paired difference to the tuning before the round. `chosen` marks the round's best candidate;
     `kept` tells whether the round belongs to the final path: it and all rounds before it improved by more than epsilon
     (`stopped` is false), and its direction is `direction`, the one that won, if that is given.
 
@@ -137,19 +138,19 @@ def evaluation_table(records_by_method: Mapping[str, Sequence[rec.Record]], laye
     table = []
     for method, found in groups.items():
         values, n = rec.accuracies(found, expected)
-        row = {"method": method, "layers": _one_subset(method, found.values(), order), **_score(values, n, None)}
+        row = {"method": method, "layers": _one_tuning(method, found.values(), order), **_score(values, n, None)}
         for name, reference in references.items():
             row |= _comparison(name, values, None if name == method else reference)
         table.append(row | _cost(list(found.values()), values))
     return pd.DataFrame(table, columns=EVALUATION_COLUMNS)
 
 
-def _by_subset(records: Sequence[rec.Record], names: Sequence[str]) -> dict[str, dict[rec.PairKey, rec.Record]]:
+def _by_tuning(records: Sequence[rec.Record], names: Sequence[str]) -> dict[str, dict[rec.PairKey, rec.Record]]:
     grouped: dict[str, list[rec.Record]] = {name: [] for name in names}
     for record in records:
-        name = rec.subset_name(record["identity"]["subset"])
+        name = str(Tuning.of_identity(record["identity"]))
         if name not in grouped:
-            raise ValueError(f"the subset {name!r} (run {record['id']}) is not part of a profile of these layers")
+            raise ValueError(f"the tuning {name!r} (run {record['id']}) is not part of a profile of these layers")
         grouped[name].append(record)
     return {name: rec.by_pair(found) for name, found in grouped.items()}
 
@@ -201,13 +202,13 @@ def _mean(found, key: str, values: list[float] | None) -> float:
     return NAN if values is None or None in numbers else float(np.mean(numbers))
 
 
-def _one_subset(method: str, found, order: Sequence[str]) -> str:
-    subsets = {rec.subset_name(record["identity"]["subset"]) for record in found}
-    if len(subsets) != 1:
-        raise ValueError(f"the method {method!r} has runs of several subsets: {listed(sorted(subsets))}")
-    (name,) = subsets
-    if name in {"linear", "full"}:
-        return name
-    if unknown := set(name.split(",")) - set(order):
+def _one_tuning(method: str, found: Iterable[rec.Record], order: Sequence[str]) -> str:
+    tunings = {Tuning.of_identity(record["identity"]) for record in found}
+    if len(tunings) != 1:
+        raise ValueError(f"the method {method!r} has runs of several tunings: {listed(sorted(map(str, tunings)))}")
+    (tuning,) = tunings
+    if tuning.layers == FULL:
+        return str(tuning)
+    if unknown := set(tuning.layers) - set(order):
         raise ValueError(f"the method {method!r} trains {listed(sorted(unknown))}, which the backbone does not have")
-    return ",".join(sorted(name.split(","), key=order.index))
+    return str(tuning.with_layers(tuning.layers, order))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from subtuning.runs.identity import Run, Split
-from subtuning.tuning.subsets import FULL, Subset
+from subtuning.tuning.tuning import Tuning
 
 
 class Pace:
@@ -22,8 +22,7 @@ class Pace:
         self._sums: dict[tuple, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for record in records:
             if _on_cpu(record) == _on_cpu(newest):
-                subset = record["identity"]["subset"]
-                for key in _keys(*record["names"].values(), subset if subset == FULL else tuple(subset)):
+                for key in _keys(*record["names"].values(), Tuning.of_identity(record["identity"])):
                     self._sums[key][0] += record["seconds"]
                     self._sums[key][1] += record["seconds"] * record["images_per_second"]
 
@@ -38,7 +37,7 @@ class Pace:
             counts: the numbers of images in the task's parts, `train` and `val`.
         """
         images = run.recipe.epochs * training_images(run.split, counts)
-        for key in _keys(*run.names, run.subset):
+        for key in _keys(*run.names, run.tuning):
             if key in self._sums:
                 seconds, seen = self._sums[key]
                 return images * seconds / seen
@@ -53,8 +52,8 @@ def training_images(split: Split, counts: Mapping[str, int]) -> float:
     return both * (1 - 1 / split.folds) if split.folds else both
 
 
-def _keys(task: str, backbone: str, subset: Subset) -> list[tuple]:
-    kind = FULL if subset == FULL else min(len(subset), 2)
+def _keys(task: str, backbone: str, tuning: Tuning) -> list[tuple]:
+    kind = "all" if tuning.size is None else min(tuning.size, 2)
     return [(task, backbone, kind), (task, backbone), (None, backbone, kind), (None, backbone)]
 
 

@@ -21,6 +21,7 @@ from subtuning.analysis.statistics import seed_interval
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.timing import Ratio
+from subtuning.tuning.tuning import Tuning
 
 
 def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, Any]]:
@@ -37,11 +38,11 @@ def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, 
     chosen = [runs[round(i * (len(runs) - 1) / max(1, singles - 1))] for i in range(singles)]
     ours = _run(job, epochs, "ours", runs)
     spent, accuracies = [], []
-    for subset in chosen:
-        found = _run(job, epochs, "conventional", [subset])
+    for tuning in chosen:
+        found = _run(job, epochs, "conventional", [tuning])
         spent.append(found["seconds"])
         accuracies.append(found["accuracies"][0])
-    own = [ours["accuracies"][runs.index(subset)] for subset in chosen]
+    own = [ours["accuracies"][runs.index(tuning)] for tuning in chosen]
     ratio = Ratio.of([ours["seconds"] / len(runs)] * len(spent), spent)
     row = {"benchmark": "B conventional", "lanes": len(runs), "epochs": epochs, "test_images": len(job.test)}
     difference = seed_interval([a - b for a, b in zip(own, accuracies, strict=True)])
@@ -50,16 +51,16 @@ def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, 
     return [row | ratio.row() | {name: round(value, 4) for name, value in accuracy.items()}]
 
 
-def _run(job: Job, epochs: int, way: str, subsets: list) -> dict[str, Any]:
+def _run(job: Job, epochs: int, way: str, tunings: list[Tuning]) -> dict[str, Any]:
     """Train in a process of its own; its seconds count from its start."""
     words = asdict(job) | {"device": str(job.device), "data": str(job.data) if job.data else None}
-    content = json.dumps({"job": words, "epochs": epochs, "way": way, "subsets": subsets})
+    content = json.dumps({"job": words, "epochs": epochs, "way": way, "tunings": [str(tuning) for tuning in tunings]})
     begun = time.perf_counter()
     done = subprocess.run([sys.executable, "-m", __name__, content], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1]) | {"seconds": time.perf_counter() - begun}
 
 
-def conventional(job: Job, epochs: int, subset: tuple) -> list[float]:
+def conventional(job: Job, epochs: int, tuning: Tuning) -> list[float]:
     """The test accuracy (0-1) of one run."""
     from PIL import Image
     from torch.utils.data import DataLoader
@@ -85,7 +86,7 @@ def conventional(job: Job, epochs: int, subset: tuple) -> list[float]:
     torch.manual_seed(0)
     train = DataLoader(Pictures("train", job.images), job.batch_size, shuffle=True, num_workers=2)
     test = DataLoader(Pictures("test", len(job.test)), 256, num_workers=2)
-    run = Plain(job, subset, (torch.empty(0), torch.empty(0)))
+    run = Plain(job, tuning, (torch.empty(0), torch.empty(0)))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(run.optimizer, epochs)
     accuracy = 0.0
     for _ in range(epochs):
@@ -111,9 +112,9 @@ def _accuracy(run: Plain, test: Any) -> float:
     return right / count
 
 
-def ours(job: Job, epochs: int, subsets: list) -> list[float]:
+def ours(job: Job, epochs: int, tunings: list[Tuning]) -> list[float]:
     """The test accuracy (0-1) of each run of one group of lanes."""
-    group = job.group([tuple(subset) for subset in subsets], epochs, cached=job.augmentation == "none")
+    group = job.group(tunings, epochs, cached=job.augmentation == "none")
     while not group.finished:
         group.advance()
     return [found["accuracy"] if found else float("nan") for found in group.score(job.test)]
@@ -124,10 +125,12 @@ def main(content: str) -> None:
     given = json.loads(content)
     words = given["job"] | {"device": torch.device(given["job"]["device"])}
     words["data"] = Path(words["data"]) if words["data"] else None
+    job = Job(**words | ({"precision": "fp32"} if given["way"] == "conventional" else {}))
+    tunings = [Tuning.parse(text, job.layers) for text in given["tunings"]]
     if given["way"] == "conventional":
-        found = conventional(Job(**words | {"precision": "fp32"}), given["epochs"], tuple(given["subsets"][0]))
+        found = conventional(job, given["epochs"], tunings[0])
     else:
-        found = ours(Job(**words), given["epochs"], given["subsets"])
+        found = ours(job, given["epochs"], tunings)
     print(json.dumps({"accuracies": found}))
 
 

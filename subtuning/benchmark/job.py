@@ -20,7 +20,7 @@ from subtuning.training.loop import LaneGroup
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.lane import Trunk, cut_of
 from subtuning.tuning.precision import low_type, resolve_precision
-from subtuning.tuning.subsets import Subset
+from subtuning.tuning.tuning import ONLY_HEAD, Tuning
 
 
 @dataclass
@@ -70,9 +70,9 @@ class Job:
         return [s.name for s in self.trunk.original if s.name not in ("stem", "tail")]
 
     @property
-    def profile(self) -> list[Subset]:
+    def profile(self) -> list[Tuning]:
         """Linear probing and each block alone."""
-        return [(), *((name,) for name in self.layers)]
+        return [ONLY_HEAD, *(Tuning((name,)) for name in self.layers)]
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -125,14 +125,14 @@ class Job:
             epochs=epochs, batch_size=self.batch_size, precision=self.precision, augmentation=self.augmentation
         )
 
-    def group(self, subsets: list[Subset], epochs: int = 1000, cached: bool = False, seed: int = 0) -> LaneGroup:
+    def group(self, tunings: list[Tuning], epochs: int = 1000, cached: bool = False, seed: int = 0) -> LaneGroup:
         """Lanes of this project's trainer; so many epochs that it does not end while it is measured."""
-        runs = [Run("", Split("test"), self.backbone, s, self.recipe(epochs), seed) for s in subsets]
-        cache = self.cache(subsets) if cached else None
+        runs = [Run("", Split("test"), self.backbone, s, self.recipe(epochs), seed) for s in tunings]
+        cache = self.cache(tunings) if cached else None
         return LaneGroup(self.trunk, runs, self.train, self.classes, self.features, cache)
 
-    def cache(self, subsets: list[Subset]) -> Features:
+    def cache(self, tunings: list[Tuning]) -> Features:
         """The trunk's values for all training images."""
         names = [segment.name for segment in self.trunk.original]
-        sizes = value_sizes(self.trunk, self.train, sorted({cut_of(subset, names) for subset in subsets}))
+        sizes = value_sizes(self.trunk, self.train, sorted({cut_of(tuning, names) for tuning in tunings}))
         return compute_features(self.trunk, self.train, sizes, LaneThreads(self.device), self.device)

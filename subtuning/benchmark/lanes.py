@@ -9,18 +9,19 @@ from torch import Tensor, nn
 
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.timing import compare, flops
-from subtuning.tuning.subsets import FULL, Subset
+from subtuning.tuning.tuning import EVERYTHING, Tuning
 
 
 class Plain:
     """A step of plain PyTorch: the whole model, `requires_grad` set by layer, images ready on the device."""
 
-    def __init__(self, job: Job, subset: Subset, batch: tuple[Tensor, Tensor]):
+    def __init__(self, job: Job, tuning: Tuning, batch: tuple[Tensor, Tensor]):
         self.job, self.images, self.labels = job, *batch
         self.network = job.network().to(job.device, memory_format=torch.channels_last).eval().requires_grad_(False)
         self.head = nn.Linear(job.features, job.classes).to(job.device)
+        trained_layers = tuning.of([segment.name for segment in job.trunk.original])
         for segment in job.trunk.original:
-            if subset == FULL or segment.name in subset:
+            if segment.name in trained_layers:
                 for name in segment.parameters:
                     self.network.get_parameter(name).requires_grad_(True)
                     self.network.get_submodule(name.rpartition(".")[0]).train()
@@ -40,7 +41,7 @@ class Plain:
 def lanes_against_single(job: Job, repeats: int) -> list[dict[str, Any]]:
     """A: seconds of one step of all lanes, with and without kept values, against plain steps one after another."""
     batch = job.train.batch(_first(job))
-    singles = [Plain(job, subset, batch) for subset in job.profile]
+    singles = [Plain(job, tuning, batch) for tuning in job.profile]
 
     def one_after_another() -> None:
         for single in singles:
@@ -75,8 +76,8 @@ def overhead(job: Job, repeats: int) -> list[dict[str, Any]]:
     for the layers; above 1 means that the trainer is the faster one."""
     rows = []
     images, labels = job.train.batch(_first(job))
-    for name, subset in {"full": FULL, "middle layer": (job.layers[len(job.layers) // 2],)}.items():
-        group, other = job.group([subset]), job.group([subset])
+    for name, tuning in {"full": EVERYTHING, "middle layer": Tuning((job.layers[len(job.layers) // 2],))}.items():
+        group, other = job.group([tuning]), job.group([tuning])
         state = other.lanes[0]
         state.lane.train()
 

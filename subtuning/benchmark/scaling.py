@@ -15,6 +15,7 @@ from subtuning.benchmark.timing import Ratio, compare, seconds_of
 from subtuning.runs import Run, Split
 from subtuning.training import memory
 from subtuning.training.device import peak_memory
+from subtuning.tuning.tuning import Tuning
 
 LANES = (1, 2, 4, 8, 16, 32, 64)
 IMAGES = (500, 5_000, 50_000)
@@ -22,10 +23,10 @@ IMAGES = (500, 5_000, 50_000)
 
 def by_lanes(job: Job, repeats: int) -> list[dict[str, Any]]:
     """Seconds a step and lane of many equal lanes, against one lane alone."""
-    subset = (job.layers[len(job.layers) // 2],)
-    alone, rows = job.group([subset]), []
+    tuning = Tuning((job.layers[len(job.layers) // 2],))
+    alone, rows = job.group([tuning]), []
     for count in LANES:
-        group = job.group([subset] * count)
+        group = job.group([tuning] * count)
         ratio = compare(group.advance, alone.advance, job.device, repeats)
         row = {"benchmark": "D lanes", "lanes": count} | ratio.row()
         rows.append(row | {"times_alone": round(count * ratio.ratio, 3)})
@@ -34,10 +35,10 @@ def by_lanes(job: Job, repeats: int) -> list[dict[str, Any]]:
 
 def by_images(job: Job, repeats: int) -> list[dict[str, Any]]:
     """Seconds a step with few or many training images in memory: only indexing can differ."""
-    subset = (job.layers[len(job.layers) // 2],)
-    reference, rows = job.group([subset]), []
+    tuning = Tuning((job.layers[len(job.layers) // 2],))
+    reference, rows = job.group([tuning]), []
     for count in IMAGES:
-        group = replace(job, images=count).group([subset])
+        group = replace(job, images=count).group([tuning])
         ratio = compare(group.advance, reference.advance, job.device, repeats)
         rows.append({"benchmark": "D images", "images": count} | ratio.row())
     return rows
@@ -46,9 +47,9 @@ def by_images(job: Job, repeats: int) -> list[dict[str, Any]]:
 def by_layer(job: Job, repeats: int) -> list[dict[str, Any]]:
     """Seconds a step of each layer's lane, against linear probing."""
     linear, rows = job.group([()]), []
-    for subset in job.profile[1:]:
-        ratio = compare(job.group([subset]).advance, linear.advance, job.device, repeats)
-        row = {"benchmark": "D layers", "layer": subset[0]} | ratio.row()
+    for tuning in job.profile[1:]:
+        ratio = compare(job.group([tuning]).advance, linear.advance, job.device, repeats)
+        row = {"benchmark": "D layers", "layer": str(tuning)} | ratio.row()
         rows.append(row | {"times_linear": round(1 / ratio.ratio, 3)})
     return rows
 
@@ -124,7 +125,7 @@ def scoring(job: Job, repeats: int) -> list[dict[str, Any]]:
     """Scoring all lanes in one pass over the test images, against one pass for each."""
     test = job.test.part(np.arange(min(512, len(job.test))))
     together = job.group(job.profile)
-    single = [job.group([subset]) for subset in job.profile]
+    single = [job.group([tuning]) for tuning in job.profile]
     ours = [seconds_of(lambda: together.score(test), job.device) for _ in range(repeats)]
     other = [seconds_of(lambda: [g.score(test) for g in single], job.device) for _ in range(repeats)]
     return [{"benchmark": "scoring", "lanes": len(job.profile)} | Ratio.of(ours, other).row()]

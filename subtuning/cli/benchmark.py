@@ -9,6 +9,7 @@ from typing import Any
 from subtuning.cli.common import Pair, positive, read_json
 from subtuning.config import load_config
 from subtuning.search.profile import cv_splits, runs_of
+from subtuning.tuning.tuning import Tuning
 
 KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start", "racing")
 
@@ -66,8 +67,10 @@ def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
         for file in sorted((args.results / task / backbone / "greedy" / "forward").glob("round?.json")):
             this = read_json(file, "snakemake searches")
             base = pair.base.with_precision(this["precision"])
+            names = [row["name"] for row in pair.layers["layers"]]
+            splits = cv_splits(config.greedy.folds)
             found = {
-                c["layer"]: pair.store.require(runs_of(base, [tuple(c["subset"])], cv_splits(config.greedy.folds)))
+                c["layer"]: pair.store.require(runs_of(base, [Tuning.parse(c["tuning"], names)], splits))
                 for c in this["candidates"]
             }
             finished = {layer: records for layer, records in found.items() if all(r["metrics"] for r in records)}

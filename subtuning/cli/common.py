@@ -14,6 +14,7 @@ from subtuning.errors import UserError, did_you_mean
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.runs.precision import finished_alike, with_precision
 from subtuning.tasks import Task, check_content, load_task
+from subtuning.tuning.tuning import ONLY_HEAD
 from subtuning.workspace.files import read_json, write_json
 from subtuning.workspace.prepared import require_prepared
 
@@ -91,7 +92,7 @@ class Pair:
     def base(self) -> Run:
         """A run to make others from: linear probing, trained on train, scored on val."""
         backbone = Backbone.of(self.layers)
-        return Run(self.task.sha256, Split("val"), backbone, (), self.recipe, names=self.names)
+        return Run(self.task.sha256, Split("val"), backbone, ONLY_HEAD, self.recipe, names=self.names)
 
     def train(self, runs: list[Run], args: argparse.Namespace) -> list[dict[str, Any]]:
         """Train what is missing (torch is imported only then) and return all records."""

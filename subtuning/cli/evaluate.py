@@ -8,8 +8,8 @@ from subtuning.cli.common import Pair, device_arguments, from_json, pair_argumen
 from subtuning.errors import UserError
 from subtuning.runs import Run, Split
 from subtuning.runs.precision import require_alike
-from subtuning.search.profile import best_layer, cv_splits, runs_of, subsets
-from subtuning.tuning.subsets import FULL, canonical
+from subtuning.search.profile import best_layer, cv_splits, runs_of, tunings
+from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 
 
 def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,17 +45,18 @@ def evaluation_table(args: argparse.Namespace) -> None:
 def _methods(pair: Pair, args: argparse.Namespace) -> dict[str, list[Run]]:
     """The methods that are compared, each with its runs over the seeds, in the precision of the profile."""
     names = [row["name"] for row in pair.layers["layers"]]
-    profile = require_alike(pair.store, runs_of(pair.base, subsets(pair.layers), cv_splits(args.folds)))
+    profile = require_alike(pair.store, runs_of(pair.base, tunings(pair.layers), cv_splits(args.folds)))
     best = best_layer(profile, pair.layers)
     if best is None:
         raise UserError(f"every layer of {'/'.join(pair.names)} diverged; lower recipe.lr")
-    selected = read_json(args.selected, "subtuning greedy-path")["layers"]
-    methods = {"linear": (), "best_layer": (best,), "greedy": canonical(selected, names), FULL: FULL}
-    methods |= {name: canonical(layers, names) for name, layers in args.subsets.items()}
+    selected = read_json(args.selected, "subtuning greedy-path")["tuning"]
+    methods = {"linear": ONLY_HEAD, "best_layer": Tuning((best,))}
+    methods |= {"greedy": Tuning.parse(selected, names), "full": EVERYTHING}
+    methods |= {name: Tuning.parse(layers, names) for name, layers in args.subsets.items()}
     base = pair.base.with_precision(profile[0]["identity"]["recipe"]["precision"]).with_split(Split("test"))
     return {
-        name: [base.with_subset(subset).with_seed(seed) for seed in range(args.seeds)]
-        for name, subset in methods.items()
+        name: [base.with_tuning(tuning).with_seed(seed) for seed in range(args.seeds)]
+        for name, tuning in methods.items()
     }
 
 

@@ -8,7 +8,7 @@ from subtuning.runs import Run, Split
 from subtuning.runs.precision import require_alike
 from subtuning.search import greedy, racing
 from subtuning.search.profile import cv_splits, runs_of, shard
-from subtuning.tuning.subsets import Subset
+from subtuning.tuning.tuning import Tuning
 
 
 def greedy_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,10 +33,10 @@ def greedy_train(args: argparse.Namespace) -> None:
     write_json(args.out, {"runs": [record["id"] for record in records]})
 
 
-def _wanted(pair: Pair, direction: str, previous: dict | None) -> list[Subset]:
+def _wanted(pair: Pair, direction: str, previous: dict | None) -> list[Tuning]:
     """What a round needs: its candidates and, in the first one, what they are compared with."""
     start, moves = greedy.before(pair.layers, direction, previous)
-    return ([start] if previous is None else []) + [subset for _, subset in moves]
+    return ([start] if previous is None else []) + [tuning for _, tuning in moves]
 
 
 def _base(pair: Pair, previous: dict | None) -> Run:
@@ -44,7 +44,7 @@ def _base(pair: Pair, previous: dict | None) -> Run:
     return pair.base.with_precision(previous["precision"]) if previous else pair.base
 
 
-def _race(pair: Pair, base: Run, candidates: list[Subset], args: argparse.Namespace) -> list[dict]:
+def _race(pair: Pair, base: Run, candidates: list[Tuning], args: argparse.Namespace) -> list[dict]:
     """Train the candidates fold by fold, each time only those still in the race; the records of all trained runs."""
     splits = _splits(args)
     found, _ = racing.race(
@@ -72,9 +72,9 @@ def greedy_select(args: argparse.Namespace) -> None:
     trained = {run for path in args.trained for run in read_json(path, "subtuning greedy-train")["runs"]}
     runs = runs_of(_base(pair, previous), _wanted(pair, args.direction, previous), _splits(args))
     runs = [run for run in runs if not trained or run.id in trained]
-    records: dict[Subset, list] = {}
+    records: dict[Tuning, list] = {}
     for run, record in zip(runs, require_alike(pair.store, runs), strict=True):
-        records.setdefault(run.subset, []).append(record)
+        records.setdefault(run.tuning, []).append(record)
     write_json(args.out, greedy.play(pair.layers, args.direction, previous, records.__getitem__, args.split))
 
 

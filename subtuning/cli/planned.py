@@ -9,7 +9,8 @@ from subtuning.runs import Backbone, Run, Split
 from subtuning.runs.precision import precisions
 from subtuning.runs.snapshot import Snapshot
 from subtuning.search.plan import Step, plan
-from subtuning.search.profile import cv_splits, runs_of, subsets
+from subtuning.search.profile import cv_splits, runs_of, tunings
+from subtuning.tuning.tuning import ONLY_HEAD
 from subtuning.workspace.prepared import prepared_backbone, prepared_task
 
 
@@ -45,8 +46,8 @@ def planned_pairs(config: Config, results: Path, snapshot: Snapshot) -> Iterator
             recipe = config.recipe_of(task, backbone)
             recipe = recipes.setdefault(recipe, recipe)
             of = Backbone.of(layers)
-            base = Run(facts["sha256"], Split("val"), of, (), recipe, names=(task, backbone))
-            profile = runs_of(base, subsets(layers), cv_splits(config.profile.folds))
+            base = Run(facts["sha256"], Split("val"), of, ONLY_HEAD, recipe, names=(task, backbone))
+            profile = runs_of(base, tunings(layers), cv_splits(config.profile.folds))
             for precision in precisions(profile, snapshot.get):
                 settled = base.with_precision(precision)
                 steps = plan(config, settled, layers, snapshot.get)

@@ -8,8 +8,8 @@ from subtuning.cli.common import Pair, device_arguments, from_json, pair_argumen
 from subtuning.errors import UserError
 from subtuning.runs import Run, Split
 from subtuning.runs.precision import require_alike
-from subtuning.search.profile import cv_splits, runs_of, shard, subsets
-from subtuning.tuning.subsets import canonical
+from subtuning.search.profile import cv_splits, runs_of, shard, tunings
+from subtuning.tuning.tuning import Tuning
 
 
 def profile_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def profile(args: argparse.Namespace) -> None:
     """Train every layer alone, linear probing and full fine-tuning, and list the runs."""
     pair = Pair(args)
     _check_plan(pair, args.plan)
-    wanted = shard(subsets(pair.layers), args.shard, args.shards)
+    wanted = shard(tunings(pair.layers), args.shard, args.shards)
     records = pair.train(profile_runs(pair, args, wanted), args)
     write_json(args.out, {"runs": [record["id"] for record in records]})
 
@@ -47,7 +47,7 @@ def _check_plan(pair: Pair, plan: dict) -> None:
     names = [row["name"] for row in pair.layers["layers"]]
     for name, layers in plan.get("subsets", {}).get(pair.names[1], {}).items():
         try:
-            canonical(layers, names)
+            Tuning.parse(layers, names)
         except UserError as error:
             raise UserError(f"subset {name!r}, backbone {pair.names[1]!r}: {error}") from None
 
@@ -63,7 +63,7 @@ def profile_table(args: argparse.Namespace) -> None:
     from subtuning.analysis.tables import profile_table as table_of
 
     pair = Pair(args)
-    records = require_alike(pair.store, profile_runs(pair, args, subsets(pair.layers)))
+    records = require_alike(pair.store, profile_runs(pair, args, tunings(pair.layers)))
     write_csv(table_of(records, pair.layers, test_set=args.test_seeds is not None), args.out)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from subtuning.cli.common import config_arguments
 from subtuning.runs import Store
-from subtuning.tuning.subsets import FULL, title
+from subtuning.tuning.tuning import Tuning
 
 COLUMNS = [
     *("id", "task", "backbone", "layers", "split", "folds", "fold", "seed", "status", "accuracy", "loss", "seconds"),
@@ -87,8 +87,7 @@ def _layers(words: str) -> frozenset[str]:
 
 
 def _layers_of(record: dict) -> str:
-    subset = record["identity"]["subset"]
-    return title(FULL if subset == FULL else tuple(subset))
+    return str(Tuning.of_identity(record["identity"]))
 
 
 def _columns(record: dict) -> dict[str, Any]:

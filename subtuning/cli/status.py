@@ -11,6 +11,7 @@ from subtuning.runs import Run, Store
 from subtuning.runs.alive import running
 from subtuning.runs.snapshot import Snapshot
 from subtuning.search.plan import Step
+from subtuning.tuning.tuning import Tuning
 
 HEADINGS = ["task", "backbone", "step", "done", "running", "missing", "interrupted", "diverged", "time left"]
 
@@ -88,7 +89,7 @@ class _View:
 
     def seconds(self, pair: PlannedPair, step: Step) -> tuple[float, int]:
         """How long the unfinished runs of a step take, and of how many of them nothing is known."""
-        several = pair.base.with_subset(("?", "?"))
+        several = pair.base.with_tuning(Tuning(("?", "?")))
         left = [(run, 1) for run in step.runs if self.snapshot.get(run) is None]
         left += [(several.with_split(split), number) for split, number in Counter(step.later).items()]
         known = [(self.pace.seconds(run, pair.counts), number) for run, number in left]

@@ -15,7 +15,7 @@ from subtuning.cli.common import (
 from subtuning.config import load_config
 from subtuning.runs import Split
 from subtuning.search.profile import cv_splits, runs_of
-from subtuning.tuning.subsets import canonical, title
+from subtuning.tuning.tuning import Tuning
 from subtuning.workspace.prepared import prepare_backbone, prepare_task
 
 
@@ -54,17 +54,17 @@ def train(args: argparse.Namespace) -> None:
         prepare(config, name, args.results)
     pair = Pair(args)
     names = [row["name"] for row in pair.layers["layers"]]
-    wanted = list(dict.fromkeys(canonical(layers, names) for layers in args.layers))
+    wanted = list(dict.fromkeys(Tuning.parse(layers, names) for layers in args.layers))
     splits = cv_splits(args.folds or config.profile.folds) if args.split == "cv" else [Split(args.split)]
     runs = [run.with_seed(seed) for seed in range(args.seeds) for run in runs_of(pair.base, wanted, splits)]
     records = dict(zip(runs, pair.train(runs, args), strict=True))
     rows = []
-    for subset in wanted:
-        found = [record for run, record in records.items() if run.subset == subset]
+    for tuning in wanted:
+        found = [record for run, record in records.items() if run.tuning == tuning]
         scores = [record["metrics"]["accuracy"] for record in found if record["status"] == "done"]
         score = f"{100 * mean(scores):.2f}" if scores else "diverged"
         spread = f"{100 * min(scores):.2f} to {100 * max(scores):.2f}" if len(scores) > 1 else ""
-        rows.append((title(subset), score, spread, len(scores), f"{found[0]['trainable_parameters']:,}"))
+        rows.append((str(tuning), score, spread, len(scores), f"{found[0]['trainable_parameters']:,}"))
     print(
         tabulate(
             rows, ["layers", f"accuracy % ({args.split})", "range", "n", "trained parameters"], disable_numparse=True

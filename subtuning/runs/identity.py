@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from subtuning.config import Recipe
 from subtuning.runs.numbers import numbers_of
-from subtuning.tuning.subsets import Subset, title
+from subtuning.tuning.tuning import Tuning
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Run:
-    """One training: task x split x backbone x subset x method x recipe x seed (x fold).
+    """One training: task x split x backbone x tuning x recipe x seed (x fold).
 
     Attributes:
         task: the sha256 of the converted task's content.
@@ -62,10 +62,9 @@ class Run:
     task: str
     split: Split
     backbone: Backbone
-    subset: Subset
+    tuning: Tuning
     recipe: Recipe
     seed: int = 0
-    method: str = "weights"
     names: tuple[str, str] = field(default=("", ""), compare=False)
 
     def identity(self) -> dict[str, Any]:
@@ -76,8 +75,7 @@ class Run:
             "folds": self.split.folds,
             "fold": self.split.fold,
             "backbone": _plain(self.backbone),
-            "subset": self.subset if isinstance(self.subset, str) else list(self.subset),
-            "method": self.method,
+            **self.tuning.plain(),
             "recipe": effective(self.recipe),
             "seed": self.seed,
         }
@@ -97,9 +95,9 @@ class Run:
         split = self.split
         text = (
             f'{{"backbone":{_text_of_backbone(self.backbone)},"fold":{_number(split.fold)},'
-            f'"folds":{_number(split.folds)},"method":"{self.method}","numbers":{self.identity()["numbers"]},'
+            f'"folds":{_number(split.folds)},"method":"{self.tuning.how}","numbers":{self.identity()["numbers"]},'
             f'"recipe":{_text_of_recipe(self.recipe)},"seed":{self.seed},"split":"{split.kind}",'
-            f'"subset":{_text_of_subset(self.subset)},"task":"{self.task}"}}'
+            f'"subset":{_text_of_layers(self.tuning.layers)},"task":"{self.task}"}}'
         )
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -108,9 +106,9 @@ class Run:
         """Runs of equal order see the same images in the same order, so they can be lanes of one training."""
         return (self.task, self.split, self.backbone, self.recipe, self.seed)
 
-    def with_subset(self, subset: Subset) -> "Run":
-        """The same run with other layers."""
-        return replace(self, subset=subset)
+    def with_tuning(self, tuning: Tuning) -> "Run":
+        """The same run with other layers, or trained in another way."""
+        return replace(self, tuning=tuning)
 
     def with_split(self, split: Split) -> "Run":
         """The same run on other images."""
@@ -125,7 +123,7 @@ class Run:
         return replace(self, recipe=_resolved(self.recipe, precision)) if self.recipe.precision == "auto" else self
 
     def __str__(self) -> str:
-        return f"{'/'.join(self.names)} {title(self.subset)}, {self.split}, seed {self.seed}"
+        return f"{'/'.join(self.names)} {self.tuning}, {self.split}, seed {self.seed}"
 
 
 @cache
@@ -149,8 +147,8 @@ def _text_of_recipe(recipe: Recipe) -> str:
 
 
 @cache
-def _text_of_subset(subset: Subset) -> str:
-    return canonical_json(subset)
+def _text_of_layers(layers: tuple[str, ...] | str) -> str:
+    return canonical_json(layers)
 
 
 def _number(value: int | None) -> str:

@@ -5,12 +5,12 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
     round, direction    number from 1; "forward" or "backward"
     split               "cv" or "val": what the scores were measured on
     precision           in which all of them were: rounds build upon each other, so they have one
-    base, base_scores   the subset before the round and its score for every fold
-    candidates          [{layer, subset, scores}], one for each layer that could be added (or removed); one that was
+    base, base_scores   the tuning before the round, by its printed name, and its score for every fold
+    candidates          [{layer, tuning, scores}], one for each layer that could be added (or removed); one that was
                         dropped from a race has fewer scores than there are folds, and "dropped": true
     choice              the best candidate's layer (null when all diverged, or after the stop)
-    subset, scores      the subset after the round, and its scores
-    stopped             true when no candidate was better than the base; then `subset` is the base
+    tuning, scores      the tuning after the round, and its scores
+    stopped             true when no candidate was better than the base; then `tuning` is the base
 
 The chain of rounds stops when no candidate improves at all, whatever epsilon is. `path` applies epsilon afterwards, so
 a change of epsilon never needs a training.
@@ -21,46 +21,41 @@ from typing import Any
 
 from subtuning.search.profile import candidates
 from subtuning.search.scores import DIGITS, fold_scores, mean
-from subtuning.tuning.subsets import FULL, Subset, canonical
+from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 
 Round = dict[str, Any]
 
 
-def start(direction: str) -> Subset:
-    """The subset before the first round."""
-    return () if direction == "forward" else FULL
-
-
-def moves(layers: dict[str, Any], direction: str, base: Subset) -> list[tuple[str, Subset]]:
-    """Every layer that can be added to (forward) or removed from (backward) `base`, with the subset that results."""
+def moves(layers: dict[str, Any], direction: str, base: Tuning) -> list[tuple[str, Tuning]]:
+    """Every layer that can be added to (forward) or removed from (backward) `base`, with the tuning that results."""
     names = [row["name"] for row in layers["layers"]]
-    held = set(names) if base == FULL else set(base)
-    if direction == "forward":
-        return [(name, canonical(held | {name}, names)) for name in candidates(layers) if name not in held]
-    return [(name, canonical(held - {name}, names)) for name in candidates(layers) if name in held]
+    held, forward = set(base.of(names)), direction == "forward"
+    return [
+        (name, base.with_layers(held ^ {name}, names)) for name in candidates(layers) if (name in held) is not forward
+    ]
 
 
-def before(layers: dict[str, Any], direction: str, previous: Round | None) -> tuple[Subset, list[tuple[str, Subset]]]:
+def before(layers: dict[str, Any], direction: str, previous: Round | None) -> tuple[Tuning, list[tuple[str, Tuning]]]:
     """The base of a round and its moves (none after a stop), given the round before it."""
     if previous is None:
-        base = start(direction)
-        return base, moves(layers, direction, base)
-    base = previous["subset"] if isinstance(previous["subset"], str) else tuple(previous["subset"])
-    return base, [] if previous["stopped"] else moves(layers, direction, base)
+        base = ONLY_HEAD if direction == "forward" else EVERYTHING
+    else:
+        base = Tuning.parse(previous["tuning"], [row["name"] for row in layers["layers"]])
+    return base, [] if previous and previous["stopped"] else moves(layers, direction, base)
 
 
 def play(
     layers: dict[str, Any],
     direction: str,
     previous: Round | None,
-    records_of: Callable[[Subset], Sequence[dict[str, Any]]],
+    records_of: Callable[[Tuning], Sequence[dict[str, Any]]],
     split: str = "cv",
 ) -> Round:
     """Choose the best candidate of a round from finished records.
 
     Args:
         previous: the round before, None for the first.
-        records_of: the selection records of a subset, one for each fold.
+        records_of: the selection records of a tuning, one for each fold.
 
     Returns:
         The round. Of equal candidates the one with fewer trained parameters wins, one that diverged in a fold or was
@@ -74,8 +69,7 @@ def play(
     else:
         base_scores, precision = previous["scores"], previous["precision"]
     tried = [
-        {"layer": layer, "subset": _plain(subset), "scores": fold_scores(records_of(subset))}
-        for layer, subset in options
+        {"layer": layer, "tuning": str(tuning), "scores": fold_scores(records_of(tuning))} for layer, tuning in options
     ]
     for candidate in tried:
         if len(candidate["scores"]) < len(base_scores):
@@ -90,11 +84,11 @@ def play(
         "direction": direction,
         "split": split,
         "precision": precision,
-        "base": _plain(base),
+        "base": str(base),
         "base_scores": base_scores,
         "candidates": tried,
         "choice": best["layer"] if best else None,
-        "subset": best["subset"] if better else _plain(base),
+        "tuning": best["tuning"] if better else str(base),
         "scores": best["scores"] if better else base_scores,
         "stopped": not better,
     }
@@ -111,29 +105,30 @@ def stop_at(rounds: Sequence[Round], epsilon: float) -> list[Round]:
     return result
 
 
-def path(rounds: Sequence[Round], epsilon: float) -> tuple[list[Round], Subset, list[float | None]]:
-    """The rounds before the stop, the subset after them, and its scores."""
+def path(rounds: Sequence[Round], epsilon: float) -> tuple[list[Round], str, list[float | None]]:
+    """The rounds before the stop, the printed name of the tuning after them, and its scores."""
     rounds = stop_at(rounds, epsilon)
     kept = [this for this in rounds if not this["stopped"]]
-    subset, scores = (kept[-1]["subset"], kept[-1]["scores"]) if kept else (rounds[0]["base"], rounds[0]["base_scores"])
-    return kept, subset if isinstance(subset, str) else tuple(subset), scores
+    if not kept:
+        return kept, rounds[0]["base"], rounds[0]["base_scores"]
+    return kept, kept[-1]["tuning"], kept[-1]["scores"]
 
 
 def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]:
-    """The final subset of one direction, or the better of two (of equals, the one found by adding layers).
+    """The final tuning of one direction, or the better of two (of equals, the one found by adding layers).
 
     Args:
         chains: direction -> its rounds.
 
     Returns:
-        the content of `selected.json`: direction, layers, score (mean), scores, rounds, epsilon.
+        the content of `selected.json`: direction, tuning (its printed name), score (mean), scores, rounds, epsilon.
     """
     results = {direction: path(rounds, epsilon) for direction, rounds in chains.items()}
     direction = max(results, key=lambda d: (_score(results[d][2]), d))  # "forward" comes after "backward"
-    kept, subset, scores = results[direction]
+    kept, tuning, scores = results[direction]
     return {
         "direction": direction,
-        "layers": _plain(subset),
+        "tuning": tuning,
         "score": None if None in scores else mean(scores),
         "scores": scores,
         "rounds": len(kept),
@@ -143,7 +138,3 @@ def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]
 
 def _score(scores: Sequence[float | None]) -> float:
     return float("-inf") if None in scores else mean(scores)
-
-
-def _plain(subset: Subset) -> list[str] | str:
-    return subset if isinstance(subset, str) else list(subset)

@@ -4,16 +4,16 @@ A greedy round is known once the one before it is finished; it is computed from 
 functions of the workflow, so that a changed config is answered at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from subtuning.config import Config
 from subtuning.runs.identity import Run, Split
 from subtuning.search import greedy
-from subtuning.search.profile import best_layer, candidates, cv_splits, runs_of, shard, subsets
+from subtuning.search.profile import best_layer, candidates, cv_splits, runs_of, shard, tunings
 from subtuning.search.racing import race
-from subtuning.tuning.subsets import FULL, Subset, canonical
+from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 
 Get = Callable[[Run], dict[str, Any] | None]
 """Gives the record of a finished run, else None."""
@@ -35,9 +35,9 @@ def plan(config: Config, base: Run, layers: dict[str, Any], get: Get) -> dict[st
         layers: the content of the backbone's `layers.json`.
     """
     folds = cv_splits(config.profile.folds)
-    steps = {"profile": Step(runs_of(base, subsets(layers), folds))}
+    steps = {"profile": Step(runs_of(base, tunings(layers), folds))}
     if config.profile.test_seeds:
-        test = runs_of(base, subsets(layers), [Split("test")])
+        test = runs_of(base, tunings(layers), [Split("test")])
         seeds = range(config.profile.test_seeds)
         steps["profile on test"] = Step([run.with_seed(seed) for seed in seeds for run in test])
     ways = {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}[config.greedy.start]
@@ -46,7 +46,7 @@ def plan(config: Config, base: Run, layers: dict[str, Any], get: Get) -> dict[st
     best = best_layer(profile, layers) if None not in profile else None
     chosen = None
     if None not in chains.values():
-        chosen = greedy.select(chains, config.greedy.epsilon)["layers"]
+        chosen = greedy.select(chains, config.greedy.epsilon)["tuning"]
     steps["evaluation"] = _evaluation(config, base, layers, best, chosen)
     if None in profile:
         steps["evaluation"].later += [Split("test")] * config.evaluate.seeds
@@ -63,17 +63,17 @@ def _rounds(
 ) -> list[greedy.Round] | None:
     """Add the steps of one direction's rounds; return its rounds, or None if they are not all known yet."""
     splits = cv_splits(config.greedy.folds) if config.greedy.split == "cv" else [Split("val")]
-    known = {(run.subset, run.split): run for run in steps["profile"].runs}
+    known = {(run.tuning, run.split): run for run in steps["profile"].runs}
     rounds: list[greedy.Round] = []
     for number in range(1, config.greedy.max_rounds + 1):
         previous = rounds[-1] if rounds else None
         start, moves = greedy.before(layers, direction, previous)
         if previous and previous["stopped"]:
             break
-        wanted = ([] if previous else [start]) + [subset for _, subset in moves]
-        new = [subset for subset in wanted if (subset, splits[0]) not in known]
-        known |= {(run.subset, run.split): run for run in runs_of(base, new, splits)}
-        runs = {subset: [known[subset, split] for split in splits] for subset in wanted}
+        wanted = ([] if previous else [start]) + [tuning for _, tuning in moves]
+        new = [tuning for tuning in wanted if (tuning, splits[0]) not in known]
+        known |= {(run.tuning, run.split): run for run in runs_of(base, new, splits)}
+        runs = {tuning: [known[tuning, split] for split in splits] for tuning in wanted}
         step, records = _round(config, runs, get, raced=config.search.racing and previous is not None)
         steps[f"greedy {direction} {number}"] = step
         if any(None in found for found in records.values()):
@@ -86,32 +86,30 @@ def _rounds(
 
 
 def _round(
-    config: Config, runs: dict[Subset, list[Run]], get: Get, raced: bool
-) -> tuple[Step, dict[Subset, list[dict[str, Any] | None]]]:
+    config: Config, runs: dict[Tuning, list[Run]], get: Get, raced: bool
+) -> tuple[Step, dict[Tuning, list[dict[str, Any] | None]]]:
     """A round's step and its records as far as they are finished; of a race, only those of candidates still in it."""
     if not raced:
         step = Step([run for group in runs.values() for run in group])
-        return step, {subset: list(map(get, group)) for subset, group in runs.items()}
+        return step, {tuning: list(map(get, group)) for tuning, group in runs.items()}
     step, records = Step(), {}
     for index in range(config.greedy.shards):  # each shard is a race of its own
         mine = shard(list(runs), index, config.greedy.shards)
         folds = len(runs[mine[0]]) if mine else 0
-        found, alive = race(mine, folds, lambda subsets, fold: [get(runs[subset][fold]) for subset in subsets])
+        found, alive = race(mine, folds, lambda alive, fold: [get(runs[tuning][fold]) for tuning in alive])
         records |= found
-        step.runs += [run for subset, seen in found.items() for run in runs[subset][: len(seen)]]
+        step.runs += [run for tuning, seen in found.items() for run in runs[tuning][: len(seen)]]
         reached = max(map(len, found.values()), default=0)
-        step.later += [run.split for subset in alive for run in runs[subset][reached:]]
+        step.later += [run.split for tuning in alive for run in runs[tuning][reached:]]
     return step, records
 
 
-def _evaluation(
-    config: Config, base: Run, layers: dict[str, Any], best: str | None, chosen: Sequence[str] | str | None
-) -> Step:
+def _evaluation(config: Config, base: Run, layers: dict[str, Any], best: str | None, chosen: str | None) -> Step:
     names = [row["name"] for row in layers["layers"]]
     named = config.subsets_of(base.names[1]).values()
-    wanted = [(), FULL, *(canonical(subset, names) for subset in named)]
-    wanted += [(best,)] if best else []
-    wanted += [canonical(chosen, names)] if chosen is not None else []
+    wanted = [ONLY_HEAD, EVERYTHING, *(Tuning.parse(layers, names) for layers in named)]
+    wanted += [Tuning((best,))] if best else []
+    wanted += [Tuning.parse(chosen, names)] if chosen is not None else []
     runs = runs_of(base, list(dict.fromkeys(wanted)), [Split("test")])
     seeds = range(config.evaluate.seeds)
     later = [Split("test")] * (config.evaluate.seeds if chosen is None else 0)

@@ -5,7 +5,7 @@ from typing import Any
 
 from subtuning.runs.identity import Run, Split
 from subtuning.search.scores import fold_scores, mean
-from subtuning.tuning.subsets import FULL, Subset
+from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 
 
 def candidates(layers: dict[str, Any]) -> list[str]:
@@ -18,9 +18,9 @@ def candidates(layers: dict[str, Any]) -> list[str]:
     return [row["name"] for row in chosen]
 
 
-def subsets(layers: dict[str, Any]) -> list[Subset]:
+def tunings(layers: dict[str, Any]) -> list[Tuning]:
     """What the profile trains: nothing (linear probing), each layer alone, everything."""
-    return [(), *((name,) for name in candidates(layers)), FULL]
+    return [ONLY_HEAD, *(Tuning((name,)) for name in candidates(layers)), EVERYTHING]
 
 
 def cv_splits(folds: int) -> list[Split]:
@@ -46,12 +46,13 @@ def best_layer(records: Sequence[dict[str, Any]], layers: dict[str, Any]) -> str
     parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
     means = {}
     for name in candidates(layers):
-        scores = fold_scores([r for r in records if r["identity"]["subset"] == [name]])
+        own = Tuning((name,))
+        scores = fold_scores([r for r in records if Tuning.of_identity(r["identity"]) == own])
         if scores and None not in scores:
             means[name] = mean(scores)
     return max(means, key=lambda name: (means[name], -parameters[name]), default=None)
 
 
-def runs_of(base: Run, wanted: Sequence[Subset], splits: Sequence[Split]) -> list[Run]:
-    """One run for each split and subset, made from `base`."""
-    return [of_split.with_subset(subset) for of_split in map(base.with_split, splits) for subset in wanted]
+def runs_of(base: Run, wanted: Sequence[Tuning], splits: Sequence[Split]) -> list[Run]:
+    """One run for each split and tuning, made from `base`."""
+    return [of_split.with_tuning(tuning) for of_split in map(base.with_split, splits) for tuning in wanted]

@@ -116,12 +116,11 @@ class LaneGroup:
 
     def _new_lane(self, run: Run, classes: int, features: int) -> LaneState:
         head = new_head(features, classes, self.recipe, self.seed)
-        lane = Lane(self.trunk, run.subset, head.to(self.device, self.train.dtype))
+        lane = Lane(self.trunk, run.tuning, head.to(self.device, self.train.dtype))
         zero = torch.zeros((), dtype=torch.float64, device=self.device)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.trunk.low == torch.float16)
-        return LaneState(
-            run, lane, new_optimizer(lane, self.recipe), scaler, Stopwatch(self.device), zero.clone(), zero.clone()
-        )
+        optimizer = new_optimizer(lane.trained_parameters, self.recipe)
+        return LaneState(run, lane, optimizer, scaler, Stopwatch(self.device), zero.clone(), zero.clone())
 
     @property
     def active(self) -> list[LaneState]:

@@ -14,7 +14,7 @@ from subtuning.training.data import Images
 from subtuning.training.features import value_sizes, values_of
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane, Trunk
-from subtuning.tuning.subsets import Subset
+from subtuning.tuning.tuning import Tuning
 
 SHARE = 0.8
 """Part of the free memory that may be planned for; the rest is for what no estimate sees."""
@@ -41,7 +41,7 @@ class Need:
         values: the trunk's values of a batch, at all cuts.
         cache: the same for all images; None where it cannot be kept.
         overhead: what each of these bytes but the cache's takes.
-        lanes: what a run of each subset takes by itself: parameters, gradients, moments and a batch's activations,
+        lanes: what a run of each tuning takes by itself: parameters, gradients, moments and a batch's activations,
             overhead included; not the trunk's weights and values, which lanes share.
     """
 
@@ -50,7 +50,7 @@ class Need:
     values: int
     cache: int | None
     overhead: float = 1.0
-    lanes: Mapping[Subset, int] = field(default_factory=dict)
+    lanes: Mapping[Tuning, int] = field(default_factory=dict)
 
     def total(self, groups: int, lanes: int, workers: int, cached: bool) -> int:
         """Of `groups` groups of `lanes` lanes, `workers` of which are in a backward pass at once."""
@@ -73,20 +73,21 @@ def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, fe
     """Count what the distinct lanes of `runs` need, by forward passes of each over a few images."""
     recipe = runs[0].recipe
     batch = min(recipe.batch_size, len(images))
-    subsets = list(dict.fromkeys(run.subset for run in runs))
+    tunings = list(dict.fromkeys(run.tuning for run in runs))
     probes = [images.batch(np.zeros(count, np.int64)) for count in PROBES]
     overhead = OVERHEAD[images.device.type]
     states, activations, cuts, lanes = [], 0, set(), {}
-    for subset in subsets:
-        lane = Lane(trunk, subset, new_head(features, classes, recipe, 0).to(images.device, images.dtype)).train()
+    for tuning in tunings:
+        lane = Lane(trunk, tuning, new_head(features, classes, recipe, 0).to(images.device, images.dtype)).train()
         cuts.add(lane.cut)
-        parameters = sum(p.numel() * p.element_size() for p in lane.parameters())
-        states.append(COPIES[recipe.optimizer] * parameters)
+        bytes_of = {p: p.numel() * p.element_size() for p in lane.parameters()}
+        trained = sum(bytes_of[p] for p in lane.trained_parameters)
+        states.append(sum(bytes_of.values()) + (COPIES[recipe.optimizer] - 1) * trained)
         few, more = (_saved_bytes(lane, values_of(trunk, pixels, [lane.cut])[lane.cut], y) for pixels, y in probes)
         slope = (more - few) / (PROBES[1] - PROBES[0])
         own = round(few + slope * (batch - PROBES[0]))
         activations = max(activations, own)
-        lanes[subset] = round(overhead * (states[-1] + own))
+        lanes[tuning] = round(overhead * (states[-1] + own))
     sizes = value_sizes(trunk, images, sorted(cuts))
     if sizes is None:
         found = values_of(trunk, probes[0][0], sorted(cuts))

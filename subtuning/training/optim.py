@@ -1,15 +1,15 @@
 """Optimisers and learning rate schedules, by the names of the recipe."""
 
 import math
+from collections.abc import Sequence
 
 from torch import nn, optim
 
 from subtuning.config import Recipe
 
 
-def new_optimizer(lane: nn.Module, recipe: Recipe) -> optim.Optimizer:
-    """The recipe's optimiser over a lane's own parameters, one kernel for all of them (`fused`)."""
-    parameters = [parameter for parameter in lane.parameters() if parameter.requires_grad]
+def new_optimizer(parameters: Sequence[nn.Parameter], recipe: Recipe) -> optim.Optimizer:
+    """The recipe's optimiser over a lane's trained parameters, one kernel for all of them (`fused`)."""
     common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
     match recipe.optimizer:
         case "adamw":

@@ -165,7 +165,7 @@ class _Training:
         if self.plan.storage is None:
             return None
         names = [segment.name for segment in self.trunk.original]
-        cuts = sorted({cut_of(run.subset, names) for run in self.runs})
+        cuts = sorted({cut_of(run.tuning, names) for run in self.runs})
         sizes = value_sizes(self.trunk, self.images, cuts)
         try:
             return compute_features(self.trunk, self.images, sizes, self.threads, self.plan.storage)
@@ -231,7 +231,7 @@ class _Training:
         shared = self.cache.watch.seconds() / len(self.runs) if self.cache else 0.0
         for state, found in zip(group.lanes, metrics, strict=True):
             result = _result(state, found, group, self.place, started, shared)
-            result["lane_memory_bytes"] = self.need.lanes[state.run.subset]
+            result["lane_memory_bytes"] = self.need.lanes[state.run.tuning]
             record = self.place.store.add(state.run, result)
             self.place.checkpoints.remove(state.run.id)
             self.place.finished(record, state.run)
@@ -289,7 +289,7 @@ def _result(
         "status": "diverged" if metrics is None else "done",
         "metrics": metrics,
         "curve": state.curve,
-        "trainable_parameters": sum(p.numel() for p in state.lane.parameters()),
+        "trainable_parameters": sum(p.numel() for p in state.lane.trained_parameters),
         "total_parameters": place.layers["total_parameters"] + head,
         "flops": place.layers["total_flops"] + 2 * head,
         "seconds": round(seconds, 4),

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from subtuning.runs.identity import Run
-from subtuning.tuning.subsets import title
 
 
 def scalars_folder(run: Run, folder: Path) -> Path:
     """`<task>/<backbone>/<layers>/<split and seed>-<id>`: readable in TensorBoard's list, and one folder a run."""
-    layers = title(run.subset)
-    layers = layers if len(layers) <= 100 else f"{layers[:90]}...({len(run.subset)} layers)"
+    layers = str(run.tuning)
+    layers = layers if len(layers) <= 100 else f"{layers[:90]}...({run.tuning.size} layers)"
     where = f"fold{run.split.fold + 1}of{run.split.folds}" if run.split.kind == "cv" else run.split.kind
     return folder.joinpath(*run.names, layers, f"{where}-seed{run.seed}-{run.id[:6]}")
 

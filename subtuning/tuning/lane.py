@@ -8,10 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from subtuning.backbones.graph import Segment, run_segments
+from subtuning.tuning.adapters import adapter_of
 from subtuning.tuning.fold import folded
 from subtuning.tuning.padding import pad_kernels
 from subtuning.tuning.precision import lowered, spare_depthwise
-from subtuning.tuning.subsets import FULL, Subset
+from subtuning.tuning.tuning import Tuning
+
+_BATCHNORM = nn.modules.batchnorm._BatchNorm
 
 
 class Trunk:
@@ -85,28 +88,46 @@ class Trunk:
 class Lane(nn.Module):
     """The part of the network that one run computes for itself, from its lowest trained layer on.
 
-    Trained layers are copies, in train mode while training; frozen layers in between are the trunk's own, always in
+    Trained layers are copies, as their adapter makes them; frozen layers in between are the trunk's own, always in
     eval mode, so their BatchNorm uses the pretrained running statistics (as in the published implementation).
     """
 
-    def __init__(self, trunk: Trunk, subset: Subset, head: nn.Module):
+    def __init__(self, trunk: Trunk, tuning: Tuning, head: nn.Module):
         super().__init__()
         names = [segment.name for segment in trunk.original]
-        trained = set(names) if subset == FULL else set(subset)
-        self.cut = cut_of(subset, names)
+        trained, adapter, options = tuning.of(names), adapter_of(tuning.how), dict(tuning.how.options)
+        self.cut = cut_of(tuning, names)
         self.trained = nn.ModuleDict()
         self.head = head
         self.output, self.full, self._autocast = trunk.output, trunk.dtype, trunk.autocast
         self._path: list[Segment] = []
+        self._still: list[nn.Module] = []
         for original, frozen in zip(trunk.original[self.cut :], trunk.frozen[self.cut :], strict=True):
-            if original.name in trained:
-                own = copy.deepcopy(original.module).requires_grad_(True)
-                self.trained[original.name.replace(".", "/")] = own
-                self._path.append(replace(original, module=own))
-                if trunk.low is not None:
-                    spare_depthwise(own, trained=True)
-            else:
+            if original.name not in trained:
                 self._path.append(frozen)
+                continue
+            own, parameters, trains_batchnorm = adapter.adapt(copy.deepcopy(original.module), **options)
+            own.requires_grad_(False)
+            for parameter in parameters:
+                parameter.requires_grad_(True)
+            if not trains_batchnorm:
+                self._still += [module for module in own.modules() if isinstance(module, _BATCHNORM)]
+            self.trained[original.name.replace(".", "/")] = own
+            self._path.append(replace(original, module=own))
+            if trunk.low is not None:
+                spare_depthwise(own, trained=True)
+
+    def train(self, mode: bool = True) -> "Lane":
+        """Train mode for what the adapters train; the other BatchNorms keep their pretrained statistics."""
+        super().train(mode)
+        for module in self._still:
+            module.eval()
+        return self
+
+    @property
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """The parameters that the optimiser changes."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def forward(self, values: dict[str, Tensor]) -> Tensor:
         """From the trunk's values at `cut` to logits, N x classes."""
@@ -115,6 +136,6 @@ class Lane(nn.Module):
         return self.head(features.to(self.full))
 
 
-def cut_of(subset: Subset, names: Sequence[str]) -> int:
+def cut_of(tuning: Tuning, names: Sequence[str]) -> int:
     """Index of the lowest trained segment of all `names`, their number when none is trained."""
-    return 0 if subset == FULL else min(map(names.index, subset), default=len(names))
+    return min(map(names.index, tuning.of(names)), default=len(names))

@@ -105,7 +105,7 @@ def make_rounds(layers, steps=3, folds=5, direction="forward", seed=0, start=0.8
         candidates = [
             {
                 "layer": name,
-                "subset": [*base, name],
+                "tuning": "+".join([*base, name]),
                 "scores": list(np.array(scores) + gain + rng.normal(0, 0.003, folds)),
             }
             for name, gain in zip(left, gains, strict=True)
@@ -118,11 +118,11 @@ def make_rounds(layers, steps=3, folds=5, direction="forward", seed=0, start=0.8
                 "round": number,
                 "direction": direction,
                 "precision": "fp32",
-                "base": base,
+                "base": "+".join(base) or "linear",
                 "base_scores": scores,
                 "candidates": candidates,
             }
-            | {"choice": best["layer"], "subset": base if stopped else grown, "stopped": stopped}
+            | {"choice": best["layer"], "tuning": "+".join(base if stopped else grown) or "linear", "stopped": stopped}
         )
         if stopped:
             break

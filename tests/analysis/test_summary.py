@@ -38,7 +38,7 @@ def test_combined_holds_every_row(items):
     assert list(table.columns[:6]) == ["task", "backbone", "table", "name", "layers", "mean"]
     assert len(table) == 3 * 5 + 3 + 3 + 2
     row = table.query("task == 'digits' and backbone == 'net_a' and name == 'my_own'").iloc[0]
-    assert (row["table"], row["layers"], row["mean"]) == ("evaluation", "a.0,a.1", items[0][2].iloc[2]["mean"])
+    assert (row["table"], row["layers"], row["mean"]) == ("evaluation", "a.0+a.1", items[0][2].iloc[2]["mean"])
     row = table.query("task == 'digits' and backbone == 'net_b' and table == 'profile' and name == 'a.0'").iloc[0]
     assert row["parameters"] == 2000
     assert pd.isna(row["trained_parameters"])

@@ -25,16 +25,16 @@ def records(make, layers):
 @pytest.fixture
 def rounds():
     """Two rounds by hand; the second improves nothing and stops the search."""
-    first = {"layer": "a.0", "subset": ["a.0"], "scores": [0.70, 0.72, 0.74]}
-    other = {"layer": "a.1", "subset": ["a.1"], "scores": None}
-    third = {"layer": "stem", "subset": ["stem"], "scores": [0.50, 0.60, 0.55]}
-    last = {"layer": "stem", "subset": ["stem", "a.0"], "scores": [0.69, 0.70, 0.71]}
+    first = {"layer": "a.0", "tuning": "a.0", "scores": [0.70, 0.72, 0.74]}
+    other = {"layer": "a.1", "tuning": "a.1", "scores": None}
+    third = {"layer": "stem", "tuning": "stem", "scores": [0.50, 0.60, 0.55]}
+    last = {"layer": "stem", "tuning": "stem+a.0", "scores": [0.69, 0.70, 0.71]}
     start = {"round": 1, "direction": "forward", "precision": "fp32", "base": [], "base_scores": SCORES["linear"]}
     end = {"round": 2, "direction": "forward", "precision": "fp32", "base": ["a.0"], "base_scores": first["scores"]}
     return [
-        start | {"candidates": [third, first, other], "choice": "a.0", "subset": ["a.0"], "stopped": False},
-        end | {"candidates": [last], "choice": "stem", "subset": ["a.0"], "stopped": True},
-        end | {"round": 3, "candidates": [], "choice": None, "subset": ["a.0"], "stopped": True},
+        start | {"candidates": [third, first, other], "choice": "a.0", "tuning": "a.0", "stopped": False},
+        end | {"candidates": [last], "choice": "stem", "tuning": "a.0", "stopped": True},
+        end | {"round": 3, "candidates": [], "choice": None, "tuning": "a.0", "stopped": True},
     ]
 
 
@@ -192,7 +192,7 @@ def test_evaluation_columns_and_rows(make, layers):
         "trained_parameters", "trained_percent", "seconds", "lane_memory_mb", "precision", "device",
     ]  # fmt: skip
     assert list(table["method"]) == ["linear", "full", "mine"]
-    assert list(table["layers"]) == ["linear", "full", "a.0,a.1"]
+    assert list(table["layers"]) == ["linear", "full", "a.0+a.1"]
 
 
 def test_evaluation_numbers(make, layers):
@@ -218,7 +218,7 @@ def test_no_method_is_compared_with_itself(make, layers):
 
 def test_layers_stand_in_network_order(make, layers):
     records = make.make_evaluation_records(METHODS | {"mine": (["a.1", "stem"], 0.9, 1000)})
-    assert evaluation_table(records, layers).iloc[2]["layers"] == "stem,a.1"
+    assert evaluation_table(records, layers).iloc[2]["layers"] == "stem+a.1"
 
 
 def test_evaluation_of_one_seed_has_no_spread(make, layers):
@@ -266,7 +266,7 @@ def test_evaluation_refuses_unknown_layers_and_mixed_subsets(make, layers):
         evaluation_table(make.make_evaluation_records(METHODS | {"mine": (["b.7"], 0.9, 900)}), layers)
     records = make.make_evaluation_records(METHODS)
     records["mine"][0] = make.make_record(["a.1"], 0.9, seed=0)
-    with pytest.raises(ValueError, match="several subsets"):
+    with pytest.raises(ValueError, match="several tunings"):
         evaluation_table(records, layers)
 
 

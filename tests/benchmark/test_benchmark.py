@@ -12,6 +12,7 @@ from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
 from subtuning.benchmark.timing import Ratio, compare, flops
 from subtuning.cli import main
+from subtuning.tuning.tuning import Tuning
 from tests.search.test_racing import with_hits
 from tests.tiny import CPU
 
@@ -58,8 +59,8 @@ def test_each_gradient_of_a_convolution_takes_what_its_forward_pass_takes(kind, 
 def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():
     this = job(precision="fp32")
     batch = this.train.batch(np.arange(8))
-    subset = ("layer3.0",)
-    plain, group = Plain(this, subset, batch), this.group([subset])
+    tuning = Tuning(("layer3.0",))
+    plain, group = Plain(this, tuning, batch), this.group([tuning])
     trained = {name for name, p in plain.network.named_parameters() if p.requires_grad}
     ours = {name for module in group.lanes[0].lane.trained.values() for name, _ in module.named_parameters()}
     assert trained == ours
@@ -68,7 +69,7 @@ def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():
     moved = {name for name, p in plain.network.named_parameters() if not torch.equal(p, before[name])}
     assert moved <= trained
     assert len(moved) > len(trained) / 2, "all but biases that began at zero behind dead units"
-    several = [(name,) for name in this.layers]
+    several = [Tuning((name,)) for name in this.layers]
     singles = [Plain(this, one, batch) for one in several]
     together = this.group(several)
     assert flops(lambda: [single.step() for single in singles]) > flops(together.advance) > 0

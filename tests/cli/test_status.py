@@ -16,7 +16,7 @@ from subtuning.analysis.time_left import Pace, training_images
 from subtuning.cli.status import time_words
 from subtuning.config import load_config
 from subtuning.runs import Split, Store
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL
 from tests.cli.big import SMALL, known_runs, prepare, result, train, train_all
 from tests.cli.conftest import use
 from tests.tiny import make_run

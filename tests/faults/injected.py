@@ -142,7 +142,7 @@ def poison(layer: str) -> None:
 
     def poisoned(group, run, *sizes):
         state = new_lane(group, run, *sizes)
-        if run.subset == (layer,):
+        if run.tuning.layers == (layer,):
             with torch.no_grad():
                 next(state.lane.head.parameters())[0, 0] = float("nan")
         return state

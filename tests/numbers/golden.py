@@ -20,7 +20,7 @@ from subtuning.training.checkpoints import Checkpoints
 from subtuning.training.loop import LaneGroup
 from subtuning.training.runner import Workplace, train_missing
 from subtuning.tuning.precision import low_type
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL, ONLY_HEAD, Tuning
 from tests.tiny import CLASSES, CPU, SIZE, images, make_run, pictures, recipe, shaken_network, shaken_trunk
 
 FILE = Path(__file__).with_name("golden.json")
@@ -97,9 +97,7 @@ def _together(model: str, subsets: list, words: str, changes: dict, **of_images:
     while not group.finished:
         group.advance()
     return {
-        f"{model} {'+'.join(state.run.subset) or 'linear'}, {words}"
-        if state.run.subset != FULL
-        else f"{model} full, {words}": [epoch["train_loss"] for epoch in state.curve] + _sums(state.lane)
+        f"{model} {state.run.tuning}, {words}": [epoch["train_loss"] for epoch in state.curve] + _sums(state.lane)
         for state in group.lanes
     }
 
@@ -120,11 +118,12 @@ def _through_the_store() -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         place, base = _new_place(Path(folder))
         splits = [Split("val"), Split("test"), *(Split("cv", 3, fold) for fold in range(3))]
-        runs = [base.with_split(split).with_subset(subset) for split in splits for subset in ((), ("layer4.0",))]
+        tunings = (ONLY_HEAD, Tuning(("layer4.0",)))
+        runs = [base.with_split(split).with_tuning(tuning) for split in splits for tuning in tunings]
         runs += [base.with_seed(1)]
         train_missing(runs, place)
         return {
-            f"{run.split}, {'+'.join(run.subset) or 'linear'}, seed {run.seed}": [
+            f"{run.split}, {run.tuning}, seed {run.seed}": [
                 record["metrics"]["accuracy"],
                 record["metrics"]["loss"],
                 *(epoch["train_loss"] for epoch in record["curve"]),
@@ -153,4 +152,4 @@ def _new_place(folder: Path) -> tuple[Workplace, Run]:
         CPU,
         dtype=torch.float64,
     )
-    return place, Run(place.task.sha256, Split("val"), Backbone.of(layers), (), recipe())
+    return place, Run(place.task.sha256, Split("val"), Backbone.of(layers), ONLY_HEAD, recipe())

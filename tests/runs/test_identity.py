@@ -9,7 +9,7 @@ import pytest
 from subtuning.config import Recipe
 from subtuning.runs import Backbone, Run, Split
 from subtuning.runs.identity import canonical_json
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL, Tuning
 from tests.tiny import backbone, make_run
 
 OTHER_RECIPE = {
@@ -41,10 +41,9 @@ OTHER_RUN = {
     "task": "1" * 64,
     "split": Split("test"),
     "backbone": backbone(input_size=64),
-    "subset": FULL,
+    "tuning": Tuning(FULL),
     "recipe": Recipe(precision="bf16"),
     "seed": 1,
-    "method": "lora",
 }
 
 
@@ -131,7 +130,7 @@ def test_the_id_of_equal_numbers_is_equal_however_they_were_written():
 
 def test_only_runs_of_the_same_images_in_the_same_order_are_lanes():
     base = make_run()
-    assert base.with_subset(("a",)).order == base.order
+    assert base.with_tuning(Tuning(("a",))).order == base.order
     assert base.with_seed(1).order != base.order
     assert base.with_split(Split("cv", 5, 0)).order != base.with_split(Split("cv", 5, 1)).order
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from subtuning.runs import Split
-from subtuning.search.greedy import before, moves, path, play, select, start, stop_at
-from subtuning.search.profile import best_layer, candidates, cv_splits, runs_of, shard, subsets
+from subtuning.search.greedy import before, moves, path, play, select, stop_at
+from subtuning.search.profile import best_layer, candidates, cv_splits, runs_of, shard, tunings
 from subtuning.search.scores import fold_scores, mean
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import EVERYTHING, FULL, ONLY_HEAD, Tuning
 from tests.tiny import make_run
 
 LAYERS = {
@@ -20,9 +20,13 @@ LAYERS = {
 }
 
 
-def record(subset, accuracy, fold=0, split="cv"):
-    identity = {"subset": subset if isinstance(subset, str) else list(subset), "split": split, "fold": fold}
-    identity["recipe"] = {"precision": "fp32"}
+def of(*layers):
+    return Tuning(layers)
+
+
+def record(layers, accuracy, fold=0, split="cv"):
+    tuning = layers if isinstance(layers, Tuning) else Tuning(layers)
+    identity = tuning.plain() | {"split": split, "fold": fold, "recipe": {"precision": "fp32"}}
     if accuracy is None:
         return {"identity": identity, "status": "diverged", "metrics": None}
     return {"identity": identity, "status": "done", "metrics": {"accuracy": accuracy}}
@@ -31,12 +35,11 @@ def record(subset, accuracy, fold=0, split="cv"):
 def table(scores):
     """A `records_of` from {layers joined by +: mean accuracy}: two folds around the mean, last fold first."""
 
-    def records_of(subset):
-        key = subset if isinstance(subset, str) else "+".join(subset) or "linear"
-        value = scores[key]
+    def records_of(tuning):
+        value = scores[str(tuning)]
         if value is None:
-            return [record(subset, 0.9, 1), record(subset, None, 0)]
-        return [record(subset, value + 0.25, 1), record(subset, value - 0.25, 0)]
+            return [record(tuning, 0.9, 1), record(tuning, None, 0)]
+        return [record(tuning, value + 0.25, 1), record(tuning, value - 0.25, 0)]
 
     return records_of
 
@@ -64,31 +67,31 @@ FORWARD = {
 
 def test_candidates_are_the_stem_and_the_blocks_that_have_parameters():
     assert candidates(LAYERS) == ["stem", "a", "b", "c"]
-    assert subsets(LAYERS) == [(), ("stem",), ("a",), ("b",), ("c",), FULL]
+    assert tunings(LAYERS) == [ONLY_HEAD, of("stem"), of("a"), of("b"), of("c"), EVERYTHING]
 
 
 def test_candidates_are_those_that_the_description_says():
     said = {"layers": [row | {"candidate": row["name"] in ("b", "tail")} for row in LAYERS["layers"]]}
     assert candidates(said) == ["b", "tail"]
-    assert subsets(said) == [(), ("b",), ("tail",), FULL]
+    assert tunings(said) == [ONLY_HEAD, of("b"), of("tail"), EVERYTHING]
 
 
 def test_forward_adds_the_best_layer_until_nothing_improves():
     first, second, third, fourth = play_all(FORWARD, "forward", 4)
-    assert (first["round"], first["base"], first["choice"], first["subset"]) == (1, [], "b", ["b"])
+    assert (first["round"], first["base"], first["choice"], first["tuning"]) == (1, "linear", "b", "b")
     assert first["base_scores"] == [0.0, 0.5]
     assert first["scores"] == [0.25, 0.75], "in the order of the folds"
     assert [c["layer"] for c in first["candidates"]] == ["stem", "a", "b", "c"]
-    assert first["candidates"][3] == {"layer": "c", "subset": ["c"], "scores": [0.1875, 0.6875]}
-    assert (second["base"], second["choice"], second["subset"]) == (["b"], "a", ["a", "b"])
+    assert first["candidates"][3] == {"layer": "c", "tuning": "c", "scores": [0.1875, 0.6875]}
+    assert (second["base"], second["choice"], second["tuning"]) == ("b", "a", "a+b")
     assert second["base_scores"] == first["scores"]
-    assert [c["subset"] for c in second["candidates"]] == [["stem", "b"], ["a", "b"], ["b", "c"]]
+    assert [c["tuning"] for c in second["candidates"]] == ["stem+b", "a+b", "b+c"]
     assert not second["stopped"]
     assert third["stopped"], "an equal score is no improvement"
-    assert (third["subset"], third["scores"]) == (["a", "b"], second["scores"])
+    assert (third["tuning"], third["scores"]) == ("a+b", second["scores"])
     assert fourth["stopped"]
     assert (fourth["round"], fourth["candidates"], fourth["choice"]) == (4, [], None)
-    assert (fourth["subset"], fourth["scores"]) == (["a", "b"], second["scores"])
+    assert (fourth["tuning"], fourth["scores"]) == ("a+b", second["scores"])
 
 
 def test_a_round_says_what_it_was_scored_on():
@@ -99,11 +102,11 @@ def test_a_round_says_what_it_was_scored_on():
 def test_forward_ends_when_every_layer_is_in():
     layers = {"layers": LAYERS["layers"][:2]}
     rounds = [play(layers, "forward", None, table({"linear": 0.25, "stem": 0.5, "a": 0.75, "stem+a": 1.0}))]
-    assert rounds[0]["subset"] == ["a"]
+    assert rounds[0]["tuning"] == "a"
     rounds.append(play(layers, "forward", rounds[-1], table({"stem+a": 1.0})))
-    assert (rounds[1]["subset"], rounds[1]["stopped"]) == (["stem", "a"], False)
+    assert (rounds[1]["tuning"], rounds[1]["stopped"]) == ("stem+a", False)
     rounds.append(play(layers, "forward", rounds[-1], table({})))
-    assert (rounds[2]["candidates"], rounds[2]["subset"], rounds[2]["stopped"]) == ([], ["stem", "a"], True)
+    assert (rounds[2]["candidates"], rounds[2]["tuning"], rounds[2]["stopped"]) == ([], "stem+a", True)
 
 
 BACKWARD = {
@@ -119,15 +122,14 @@ BACKWARD = {
 
 
 def test_backward_removes_layers_from_full_but_not_a_tail_that_is_no_candidate():
-    assert start("backward") == FULL
     first, second = play_all(BACKWARD, "backward", 2)
     assert (first["base"], first["choice"]) == ("full", "stem")
-    assert first["subset"] == ["a", "b", "c", "pool", "tail"]
+    assert first["tuning"] == "a+b+c+pool+tail"
     assert [c["layer"] for c in first["candidates"]] == ["stem", "a", "b", "c"]
     assert [c["layer"] for c in second["candidates"]] == ["a", "b", "c"]
     assert second["stopped"]
     assert second["choice"] == "c", "of equal candidates the one that leaves the fewest parameters"
-    assert second["subset"] == first["subset"]
+    assert second["tuning"] == first["tuning"]
 
 
 def test_of_equal_candidates_the_smallest_wins():
@@ -153,25 +155,25 @@ ROWS_OF_C = [record(("c",), value, fold) for fold, value in enumerate([0.3, 0.2,
 
 
 def folds_of(scores, other):
-    return lambda subset: [record(subset, value, fold) for fold, value in enumerate(scores.get(subset, other))]
+    return lambda tuning: [record(tuning, value, fold) for fold, value in enumerate(scores.get(tuning.layers, other))]
 
 
 def test_a_candidate_that_diverged_in_one_fold_never_wins():
     first = play(LAYERS, "forward", None, table(FORWARD | {"b": None}))
     assert first["choice"] == "c"
-    assert first["candidates"][2] == {"layer": "b", "subset": ["b"], "scores": [None, 0.9]}
+    assert first["candidates"][2] == {"layer": "b", "tuning": "b", "scores": [None, 0.9]}
 
 
 def test_when_all_candidates_diverge_the_search_stops():
     first = play(LAYERS, "forward", None, table(dict.fromkeys(FORWARD) | {"linear": 0.25}))
-    assert (first["choice"], first["stopped"], first["subset"], first["scores"]) == (None, True, [], [0.0, 0.5])
+    assert (first["choice"], first["stopped"], first["tuning"], first["scores"]) == (None, True, "linear", [0.0, 0.5])
     assert not path([first], 0.0)[0]
 
 
 def test_any_candidate_is_better_than_a_base_that_diverged():
     first = play(LAYERS, "forward", None, table(FORWARD | {"linear": None}))
     assert (first["choice"], first["stopped"]) == ("b", False)
-    assert path([first], 0.5)[1] == ("b",)
+    assert path([first], 0.5)[1] == "b"
 
 
 def test_when_everything_diverges_nothing_is_selected_as_a_number():
@@ -182,8 +184,8 @@ def test_when_everything_diverges_nothing_is_selected_as_a_number():
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_test_records_are_refused(direction):
-    def records_of(subset):
-        return [record(subset, 0.9, 0, "test" if len(subset) == 1 or len(subset) == 5 else "cv")]
+    def records_of(tuning):
+        return [record(tuning, 0.9, 0, "test" if tuning.size in (1, 5) else "cv")]
 
     with pytest.raises(ValueError, match="scored on the test set"):
         play(LAYERS, direction, None, records_of)
@@ -198,14 +200,14 @@ def test_val_records_have_no_fold():
 
 
 @pytest.mark.parametrize(
-    ("epsilon", "kept", "subset"),
-    [(0.0, 2, ("a", "b")), (0.05, 2, ("a", "b")), (0.0625, 1, ("b",)), (0.2, 1, ("b",)), (0.25, 0, ()), (1.0, 0, ())],
+    ("epsilon", "kept", "tuning"),
+    [(0.0, 2, "a+b"), (0.05, 2, "a+b"), (0.0625, 1, "b"), (0.2, 1, "b"), (0.25, 0, "linear"), (1.0, 0, "linear")],
 )
-def test_epsilon_stops_at_the_first_round_that_gains_no_more(epsilon, kept, subset):
+def test_epsilon_stops_at_the_first_round_that_gains_no_more(epsilon, kept, tuning):
     rounds = play_all(FORWARD, "forward", 4)  # gains: 0.25, 0.0625, none, none
     assert [r["round"] for r in path(rounds, epsilon)[0]] == list(range(1, kept + 1))
     assert path(list(reversed(rounds)), epsilon) == path(rounds, epsilon)
-    assert path(rounds, epsilon)[1] == subset
+    assert path(rounds, epsilon)[1] == tuning
     assert [r["stopped"] for r in stop_at(rounds, epsilon)] == [False] * kept + [True] * (4 - kept)
     assert [r["stopped"] for r in rounds] == [False, False, True, True], "the rounds themselves stay as they are"
 
@@ -213,16 +215,16 @@ def test_epsilon_stops_at_the_first_round_that_gains_no_more(epsilon, kept, subs
 def test_a_gain_of_exactly_epsilon_is_not_enough_whatever_the_rounding():
     for base, better in [(0.7, 0.8), (0.2, 0.3), (0.1, 0.2)]:
         first = play(LAYERS, "forward", None, folds_of({(): [base], ("a",): [better]}, other=[0.0]))
-        assert path([first], 0.1)[1] == ()
-        assert path([first], 0.0999)[1] == ("a",)
+        assert path([first], 0.1)[1] == "linear"
+        assert path([first], 0.0999)[1] == "a"
 
 
 def test_a_small_gain_between_large_ones_is_the_end():
     scores = FORWARD | {"a+b": 0.53125, "stem+a+b": 0.9375}
     rounds = play_all(scores, "forward", 3)
-    assert rounds[-1]["subset"] == ["stem", "a", "b"]
-    assert path(rounds, 0.0)[1] == ("stem", "a", "b")
-    assert path(rounds, 0.0625)[1] == ("b",)
+    assert rounds[-1]["tuning"] == "stem+a+b"
+    assert path(rounds, 0.0)[1] == "stem+a+b"
+    assert path(rounds, 0.0625)[1] == "b"
 
 
 def test_the_search_may_end_at_the_last_allowed_round_without_a_stop():
@@ -230,7 +232,7 @@ def test_the_search_may_end_at_the_last_allowed_round_without_a_stop():
     assert not rounds[0]["stopped"]
     assert select({"forward": rounds}, 0.0) == {
         "direction": "forward",
-        "layers": ["b"],
+        "tuning": "b",
         "score": 0.5,
         "scores": [0.25, 0.75],
         "rounds": 1,
@@ -242,25 +244,25 @@ def test_the_better_direction_is_selected_and_of_equals_the_one_that_adds():
     forward = play_all(FORWARD, "forward", 3)
     backward = play_all(BACKWARD, "backward", 2)
     equal = select({"backward": backward, "forward": forward}, 0.0)
-    assert (equal["direction"], equal["layers"], equal["score"]) == ("forward", ["a", "b"], 0.5625)
+    assert (equal["direction"], equal["tuning"], equal["score"]) == ("forward", "a+b", 0.5625)
     better = play_all(BACKWARD | {"a+b+c+pool+tail": 0.625}, "backward", 2)
     chosen = select({"forward": forward, "backward": better}, 0.0)
-    assert (chosen["direction"], chosen["layers"], chosen["rounds"]) == ("backward", ["a", "b", "c", "pool", "tail"], 1)
+    assert (chosen["direction"], chosen["tuning"], chosen["rounds"]) == ("backward", "a+b+c+pool+tail", 1)
     unmoved = select({"backward": better}, 0.5)
-    assert (unmoved["layers"], unmoved["rounds"], unmoved["score"]) == ("full", 0, 0.5)
+    assert (unmoved["tuning"], unmoved["rounds"], unmoved["score"]) == ("full", 0, 0.5)
     diverged = [play(LAYERS, "forward", None, table(dict.fromkeys(FORWARD)))]
     assert select({"forward": diverged, "backward": backward}, 0.0)["direction"] == "backward"
 
 
 def test_what_a_round_needs_follows_from_the_round_before():
     first, _, third = play_all(FORWARD, "forward", 3)
-    assert before(LAYERS, "forward", None) == ((), moves(LAYERS, "forward", ()))
-    assert before(LAYERS, "forward", first) == (("b",), moves(LAYERS, "forward", ("b",)))
-    assert moves(LAYERS, "forward", ("b",)) == [("stem", ("stem", "b")), ("a", ("a", "b")), ("c", ("b", "c"))]
-    assert before(LAYERS, "forward", third) == (("a", "b"), [])
+    assert before(LAYERS, "forward", None) == (ONLY_HEAD, moves(LAYERS, "forward", ONLY_HEAD))
+    assert before(LAYERS, "forward", first) == (of("b"), moves(LAYERS, "forward", of("b")))
+    assert moves(LAYERS, "forward", of("b")) == [("stem", of("stem", "b")), ("a", of("a", "b")), ("c", of("b", "c"))]
+    assert before(LAYERS, "forward", third) == (of("a", "b"), [])
     base, options = before(LAYERS, "backward", None)
-    assert base == FULL
-    assert options[1] == ("a", ("stem", "b", "c", "pool", "tail"))
+    assert base == EVERYTHING
+    assert options[1] == ("a", of("stem", "b", "c", "pool", "tail"))
 
 
 def test_the_best_layer_has_the_highest_mean_and_of_equals_the_fewest_parameters():
@@ -281,12 +283,12 @@ def test_shards_are_a_partition_of_even_sizes(count):
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
 
-def test_every_subset_is_asked_for_on_every_fold():
+def test_every_tuning_is_asked_for_on_every_fold():
     splits = cv_splits(3)
     assert splits == [Split("cv", 3, 0), Split("cv", 3, 1), Split("cv", 3, 2)]
     base = make_run(seed=4)
-    runs = runs_of(base, [(), ("a",)], splits)
-    assert {(run.split.fold, run.subset) for run in runs} == {(f, s) for f in range(3) for s in [(), ("a",)]}
+    runs = runs_of(base, [ONLY_HEAD, of("a")], splits)
+    assert {(run.split.fold, run.tuning.layers) for run in runs} == {(f, s) for f in range(3) for s in [(), ("a",)]}
     assert len(runs) == len({run.id for run in runs}) == 6
     assert {(run.seed, run.recipe, run.task) for run in runs} == {(4, base.recipe, base.task)}
 

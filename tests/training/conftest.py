@@ -16,7 +16,7 @@ from subtuning.tasks import convert_task, load_task
 from subtuning.training.checkpoints import Checkpoints
 from subtuning.training.loop import LaneGroup
 from subtuning.training.runner import Workplace, train_missing
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL, ONLY_HEAD, Tuning
 from tests.tiny import CPU, SIZE, pictures, recipe, shaken_network
 
 SPEC = BackboneSpec(model="test_resnet", input_size=SIZE)
@@ -69,7 +69,7 @@ def new_place(inputs: Path, layers: dict, results: Path, **changes) -> Workplace
 @pytest.fixture
 def base(place):
     """A run to make others from: linear probing on val, two epochs of three steps."""
-    return Run(place.task.sha256, Split("val"), Backbone.of(place.layers), (), recipe(), names=("tiny", "net"))
+    return Run(place.task.sha256, Split("val"), Backbone.of(place.layers), ONLY_HEAD, recipe(), names=("tiny", "net"))
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ SUBSETS = [(), ("layer2.0",), ("layer1.0", "layer4.0"), FULL]
 
 def several(base):
     """Four runs that are lanes of one training."""
-    return [base.with_subset(subset) for subset in SUBSETS]
+    return [base.with_tuning(Tuning(subset)) for subset in SUBSETS]
 
 
 def recipe_of(base, **changes):
@@ -138,4 +138,4 @@ def runs(base):
     """Four subsets in two folds and with two seeds on the test set: four orders of images."""
     tested = base.with_split(Split("test"))
     splits = [base.with_split(Split("cv", 2, fold)) for fold in (0, 1)] + [tested.with_seed(seed) for seed in (0, 1)]
-    return [run.with_subset(subset) for run in splits for subset in SUBSETS]
+    return [run.with_tuning(Tuning(subset)) for run in splits for subset in SUBSETS]

@@ -17,7 +17,7 @@ def poisoned(monkeypatch):
     def use(*subsets):
         def poisoned_lane(group, run, *sizes):
             state = new_lane(group, run, *sizes)
-            if run.subset in subsets:
+            if run.tuning.layers in subsets:
                 with torch.no_grad():
                     next(state.lane.head.parameters())[0, 0] = float("nan")
             return state

@@ -12,7 +12,7 @@ from subtuning.training.runner import train_missing
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning import precision
 from subtuning.tuning.precision import resolve_precision
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL
 from tests.tiny import (
     CLASSES,
     CPU,

@@ -11,7 +11,7 @@ from subtuning.training.data import Images, batches, epoch_order
 from subtuning.training.loop import LaneGroup
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL, Tuning
 from tests.tiny import (
     CLASSES,
     images,
@@ -93,11 +93,11 @@ def test_frozen_stays_bit_identical_and_trained_moves(model):
         assert not module.training
     old = {segment.name: states(segment.module) for segment in trunk.original}
     for state in group.lanes:
-        wanted = old if state.run.subset == FULL else set(state.run.subset)
+        wanted = old if state.run.tuning.layers == FULL else set(state.run.tuning.layers)
         assert {key.replace("/", ".") for key in state.lane.trained} == set(wanted)
         for key, module in state.lane.trained.items():
             same = [n for n, value in module.state_dict().items() if torch.equal(value, old[key.replace("/", ".")][n])]
-            assert not same, f"{state.run.subset}: {same} of {key} did not move"
+            assert not same, f"{state.run.tuning}: {same} of {key} did not move"
 
 
 @pytest.mark.parametrize("model", BATCHNORM)
@@ -318,5 +318,5 @@ def test_full_trains_every_parameter_and_linear_none():
     count = sum(p.numel() for p in head.parameters())
     assert count == CLASSES * (trunk_features + 1)
     assert sum(p.numel() for p in Lane(trunk, (), head).parameters()) == count
-    full = sum(p.numel() for p in Lane(trunk, FULL, head).parameters() if p.requires_grad)
+    full = sum(p.numel() for p in Lane(trunk, Tuning(FULL), head).parameters() if p.requires_grad)
     assert full == count + sum(p.numel() for p in shaken_network("test_vit").parameters())

@@ -11,7 +11,7 @@ from subtuning.training import stopwatch
 from subtuning.training.scalars import scalars_folder, write_scalars
 from subtuning.training.stopwatch import Stopwatch
 from subtuning.training.threads import LaneThreads
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL
 from tests.tiny import CPU, make_run
 
 

@@ -13,7 +13,7 @@ from subtuning.training.memory import Need, plan
 from subtuning.training.runner import train_missing
 from subtuning.tuning.lane import Lane, cut_of
 from subtuning.tuning.precision import low_type
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL, ONLY_HEAD, Tuning
 from tests.tiny import (
     CLASSES,
     CPU,
@@ -51,22 +51,22 @@ def test_an_estimate_counts_states_activations_and_values():
     features = shaken_network("test_resnet").num_features
     runs = [make_run(()), make_run(("layer4.0",)), make_run(FULL)]
     need = memory.estimate(trunk, runs, images(40), CLASSES, features)
-    alone = {run.subset: memory.estimate(trunk, [run], images(40), CLASSES, features).lanes for run in runs}
-    assert need.lanes == {subset: lanes[subset] for subset, lanes in alone.items()}, "a method's memory is its own"
-    assert need.lanes[()] == min(need.lanes.values())
+    alone = {run.tuning: memory.estimate(trunk, [run], images(40), CLASSES, features).lanes for run in runs}
+    assert need.lanes == {tuning: lanes[tuning] for tuning, lanes in alone.items()}, "a method's memory is its own"
+    assert need.lanes[ONLY_HEAD] == min(need.lanes.values())
     head = 8 * (features * CLASSES + CLASSES)
     last, everything = (
         8 * sum(p.numel() for s in trunk.original if name in (s.name, FULL) for p in s.module.parameters())
         for name in ("layer4.0", FULL)
     )
     assert need.states == (4 * head, 4 * (head + last), 4 * (head + everything))
-    twice = memory.estimate(trunk, [make_run(r.subset, batch_size=16) for r in runs], images(40), CLASSES, features)
+    twice = memory.estimate(trunk, [make_run(r.tuning, batch_size=16) for r in runs], images(40), CLASSES, features)
     assert 1.9 < twice.activations / need.activations < 2, "BatchNorm keeps a little that does not grow with the batch"
     assert twice.values == 2 * need.values
     assert need.cache == 40 * need.values // 8
     names = [segment.name for segment in trunk.original]
     with torch.no_grad():
-        at = trunk.values_at(images(40).batch(np.arange(1))[0], [cut_of(run.subset, names) for run in runs])
+        at = trunk.values_at(images(40).batch(np.arange(1))[0], [cut_of(run.tuning, names) for run in runs])
     distinct = {name: value.numel() * 8 for values in at.values() for name, value in values.items()}
     assert need.values == 8 * sum(distinct.values())
     sgd = memory.estimate(trunk, [make_run((), optimizer="sgd")], images(40), CLASSES, features)
@@ -82,7 +82,7 @@ def test_an_estimate_from_few_images_is_what_a_whole_batch_needs(precision):
     for subset in (("layer4.0",), FULL):
         need = memory.estimate(trunk, [make_run(subset, precision=precision)], some, CLASSES, features)
         pixels, labels = some.batch(np.arange(8))
-        lane = Lane(trunk, subset, torch.nn.Linear(features, CLASSES)).train()
+        lane = Lane(trunk, Tuning(subset), torch.nn.Linear(features, CLASSES)).train()
         with torch.no_grad():
             values = trunk.values_at(pixels, [lane.cut])[lane.cut]
         assert need.activations == memory._saved_bytes(lane, values, labels)

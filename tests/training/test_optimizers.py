@@ -48,7 +48,7 @@ def test_short_trainings_have_a_rate_for_every_step():
 )
 def test_an_optimizer_has_the_recipes_values_and_only_trained_parameters(name, kind):
     lane = nn.Sequential(nn.Linear(2, 2).requires_grad_(False), nn.Linear(2, 3))
-    optimizer = new_optimizer(lane, recipe(optimizer=name, lr=0.3, weight_decay=0.2))
+    optimizer = new_optimizer(list(lane[1].parameters()), recipe(optimizer=name, lr=0.3, weight_decay=0.2))
     (group,) = optimizer.param_groups
     assert type(optimizer) is kind
     assert (group["lr"], group["weight_decay"]) == (0.3, 0.2)

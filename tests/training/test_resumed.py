@@ -14,6 +14,7 @@ import torch
 from subtuning.training import runner
 from subtuning.training.interrupt import Interrupt, Interrupted
 from subtuning.training.runner import train_missing
+from subtuning.tuning.tuning import Tuning
 from tests.training.conftest import new_place, numbers, recipe_of, several
 
 pytestmark = pytest.mark.slow
@@ -140,6 +141,7 @@ from subtuning.runs import Backbone, Run, Split
 from subtuning.training.interrupt import Interrupted
 from subtuning.training.loop import LaneGroup
 from subtuning.training.runner import train_missing
+from subtuning.tuning.tuning import Tuning
 from tests.tiny import recipe
 from tests.training.conftest import new_place
 
@@ -155,7 +157,7 @@ def watched(group):
 LaneGroup.advance = watched
 place = new_place(inputs, json.loads((results / "layers.json").read_text()), results)
 backbone = Backbone.of(place.layers)
-runs = [Run(place.task.sha256, Split("val"), backbone, s, recipe()) for s in [(), ("layer3.0",)]]
+runs = [Run(place.task.sha256, Split("val"), backbone, Tuning(s), recipe()) for s in [(), ("layer3.0",)]]
 try:
     train_missing(runs, place)
 except Interrupted as stop:
@@ -174,7 +176,7 @@ def test_sigterm_to_a_real_process_loses_nothing(inputs, layers, base, tmp_path,
         process.send_signal(signal.SIGTERM)
         assert process.communicate("go on\n", timeout=120)[0] == "", "goes on after the step"
         assert process.returncode == 128 + signal.SIGTERM
-    runs = [base.with_subset(()), base.with_subset(("layer3.0",))]
+    runs = [base.with_tuning(Tuning(())), base.with_tuning(Tuning(("layer3.0",)))]
     expected, steps = undisturbed(runs), []
     place = new_place(inputs, layers, tmp_path)
     assert place.store.missing(runs) == runs

@@ -16,7 +16,7 @@ from subtuning.training import device
 from subtuning.training.data import images_of, load_source, source_of
 from subtuning.training.interrupt import Interrupted
 from subtuning.training.runner import lane_groups, train_missing
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL, Tuning
 from tests.training.conftest import new_place, numbers, recipe_of, several
 
 pytestmark = pytest.mark.slow
@@ -102,7 +102,7 @@ def labels_of(images):
 
 def test_lanes_are_runs_of_one_split_seed_and_recipe(place, base):
     runs = [
-        base.with_seed(seed).with_split(Split("cv", 2, fold)).with_subset(subset)
+        base.with_seed(seed).with_split(Split("cv", 2, fold)).with_tuning(Tuning(subset))
         for seed in (0, 1)
         for subset in [(), FULL, ("stem",)]
         for fold in (0, 1)
@@ -157,7 +157,7 @@ def test_the_number_of_lanes_does_not_change_results(place, base, undisturbed):
 
 
 def test_seeds_make_runs_and_the_same_seed_makes_the_same_run(place, base, undisturbed):
-    runs = [base.with_seed(seed).with_subset(("layer3.0",)) for seed in (0, 1)]
+    runs = [base.with_seed(seed).with_tuning(Tuning(("layer3.0",))) for seed in (0, 1)]
     train_missing(runs, place)
     first, second = numbers(place, runs)
     assert first["metrics"]["loss"] != second["metrics"]["loss"]

@@ -8,6 +8,7 @@ from subtuning.training import runner
 from subtuning.training.interrupt import Interrupted
 from subtuning.training.loop import LaneGroup
 from subtuning.training.runner import train_missing
+from subtuning.tuning.tuning import Tuning
 from tests.training.conftest import new_place
 
 
@@ -30,7 +31,7 @@ def stop_before(step):
 def test_checkpoints_that_changed_since_runs_were_grouped(place, base, inputs, layers, tmp_path, monkeypatch, lost):
     """Without file locks another trainer may finish a run, or save it again, at that moment. No lane may begin in the
     middle of the training with fresh weights, or go on from another step."""
-    runs = [base, base.with_subset(("layer2.0",))]
+    runs = [base, base.with_tuning(Tuning(("layer2.0",)))]
     undisturbed = new_place(inputs, layers, tmp_path / "undisturbed")
     train_missing(runs, undisturbed)
     for step, wanted in [(2, runs), (4, runs[:1])]:

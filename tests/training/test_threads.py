@@ -11,7 +11,7 @@ import torch
 from subtuning.training.features import compute_features, value_sizes
 from subtuning.training.loop import LaneGroup
 from subtuning.training.threads import LaneThreads
-from subtuning.tuning.subsets import FULL
+from subtuning.tuning.tuning import FULL
 from tests.tiny import CLASSES, CPU, images, make_run, shaken_network, shaken_trunk, states
 
 WAYS = {"together on one": (1, 2), "together on three": (3, 2), "alone on two": (2, 1), "alone on three": (3, 1)}

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from subtuning.tuning.tuning import Tuning
+
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
 
@@ -147,8 +149,7 @@ def records(folder: Path) -> dict[str, dict[str, Any]]:
 def what(record: dict[str, Any]) -> tuple[str, str, int | None, int]:
     """What a record is of: (layers, split, fold, seed)."""
     identity = record["identity"]
-    subset = identity["subset"]
-    name = subset if isinstance(subset, str) else "+".join(subset) or "linear"
+    name = str(Tuning.of_identity(identity))
     return name, identity["split"], identity["fold"], identity["seed"]
 
 

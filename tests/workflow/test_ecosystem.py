@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
+from subtuning.tuning.tuning import Tuning
 from tests.workflow.snake import CONFIG, LAYERS, ROOT, copy, jobs, new_folder, records, rules, write_arrays
 
 PARENT = """\
@@ -164,8 +165,7 @@ def test_tensorboard_shows_each_training_once_under_a_readable_name(events, fini
     wanted = set()
     for record in records(finished[0]).values():
         identity = record["identity"]
-        subset = identity["subset"]
-        layers = subset if isinstance(subset, str) else "+".join(subset) or "linear"
+        layers = Tuning.of_identity(identity)
         split = f"fold{identity['fold'] + 1}of2" if identity["split"] == "cv" else identity["split"]
         wanted.add(f"cells/tiny/{layers}/{split}-seed{identity['seed']}-{record['id'][:6]}")
     assert set(events.Runs()) == wanted

@@ -78,8 +78,8 @@ def test_exactly_the_distinct_runs_were_trained(folder, store):
     assert len(store) == len(everything), "two records of the same run"
     first, second = rounds(folder)
     profile = {(name, "cv", fold, 0) for name in [*LAYERS, "linear", "full"] for fold in FOLDS}
-    pairs = {("+".join(c["subset"]), "cv", fold, 0) for c in second["candidates"] for fold in FOLDS}
-    methods = {"linear", "full", *read_csv(folder / PAIR / "evaluation.csv")["layers"].str.replace(",", "+")}
+    pairs = {(c["tuning"], "cv", fold, 0) for c in second["candidates"] for fold in FOLDS}
+    methods = {"linear", "full", *read_csv(folder / PAIR / "evaluation.csv")["layers"]}
     evaluation = {(name, "test", None, seed) for name in methods for seed in SEEDS}
     assert not first["stopped"], "one layer beats linear probing on this task"
     assert len(pairs) == (len(LAYERS) - 1) * len(FOLDS)
@@ -131,17 +131,17 @@ def test_the_selected_subset_is_that_of_the_last_round_that_improved(folder, sto
     first, second = rounds(folder)
     selected = json.loads((folder / PAIR / "selected.json").read_text())
     last = first if second["stopped"] else second
-    assert selected["layers"] == last["subset"]
+    assert selected["tuning"] == last["tuning"]
     assert selected["rounds"] == (1 if second["stopped"] else 2)
-    assert selected["score"] == pytest.approx(mean(cv(store, "+".join(selected["layers"]))))
+    assert selected["score"] == pytest.approx(mean(cv(store, selected["tuning"])))
 
 
 def test_evaluation_agrees_with_the_store(folder, store):
     table = read_csv(folder / PAIR / "evaluation.csv").set_index("method")
     assert list(table.index) == ["linear", "best_layer", "greedy", "full"]
     assert ",".join(table.columns) == EVALUATION
-    selected = json.loads((folder / PAIR / "selected.json").read_text())["layers"]
-    assert table.loc["greedy", "layers"] == ",".join(selected)
+    selected = json.loads((folder / PAIR / "selected.json").read_text())["tuning"]
+    assert table.loc["greedy", "layers"] == selected
     assert table.loc["best_layer", "layers"] == rounds(folder)[0]["choice"]
     for row in table.itertuples():
         found = [store[row.layers.replace(",", "+"), "test", None, seed] for seed in SEEDS]
@@ -154,7 +154,7 @@ def test_evaluation_agrees_with_the_store(folder, store):
 
 def test_only_the_evaluation_saw_the_test_images(folder, store):
     on_test = {layers for layers, split, *_ in store if split == "test"}
-    methods = read_csv(folder / PAIR / "evaluation.csv")["layers"].str.replace(",", "+")
+    methods = read_csv(folder / PAIR / "evaluation.csv")["layers"]
     assert on_test == set(methods)
     assert {split for _, split, *_ in store} == {"cv", "test"}
 
@@ -163,8 +163,8 @@ def test_selection_files_hold_scores_of_cross_validation_only(folder, store):
     for this in rounds(folder):
         assert this["split"] == "cv"
         for candidate in this["candidates"]:
-            assert candidate["scores"] == cv(store, "+".join(candidate["subset"]))
-        assert this["base_scores"] == cv(store, "+".join(this["base"]) or "linear")
+            assert candidate["scores"] == cv(store, candidate["tuning"])
+        assert this["base_scores"] == cv(store, this["base"])
     ids = {record["id"] for (_, split, *_), record in store.items() if split == "test"}
     shards = [folder / PAIR / "profile/shard0.json", *(folder / PAIR / "greedy/forward").glob("*.shard0.json")]
     assert len(shards) == 3

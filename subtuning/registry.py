@@ -1,0 +1,48 @@
+"""What others can add from outside: one file each in a folder of this package, or an entry point of theirs.
+
+An entry point is a line in the metadata of any installed package, or of a folder on PYTHONPATH (CONTRIBUTING.md).
+"""
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from subtuning.errors import UserError, did_you_mean, listed
+
+FOLDERS = {
+    "adapters": "tuning/adapters",
+    "selectors": "search/selectors",
+    "experiments": "search/experiments",
+    "tables": "analysis/tables",
+    "figures": "analysis/figures",
+}
+"""Kind -> the folder of this package that holds its files. The group of entry points is `subtuning.<kind>`."""
+
+
+def names_of(kind: str) -> list[str]:
+    """All names of a kind, those of this package first."""
+    folder = Path(__file__).parent / FOLDERS[kind]
+    own = sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
+    return [*own, *(point.name for point in entry_points(group=f"subtuning.{kind}"))]
+
+
+def find(kind: str, name: str, key: str = "") -> Any:
+    """The module of this name; only this one is imported.
+
+    Args:
+        key: where the name was written, for the sentence about one that is not there.
+
+    Raises:
+        UserError: there is no such name.
+    """
+    folder = FOLDERS[kind]
+    if name.isidentifier() and not name.startswith("_") and (Path(__file__).parent / folder / f"{name}.py").exists():
+        return import_module(f"subtuning.{folder.replace('/', '.')}.{name}")
+    for point in entry_points(group=f"subtuning.{kind}", name=name):
+        return point.load()
+    known = names_of(kind)
+    where = f"{key}: " if key else ""
+    raise UserError(
+        f"{where}there is no {name!r} among the {kind}{did_you_mean(name, known) or '; there are ' + listed(known)}"
+    )

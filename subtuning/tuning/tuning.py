@@ -1,0 +1,116 @@
+"""What of a network is trained, as a value: which layers, and how. No torch here."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from subtuning.errors import UserError, did_you_mean, listed
+
+FULL: Literal["full"] = "full"
+"""Every layer is trained, stem and tail included."""
+
+LINEAR = "linear"
+"""No layer is trained, only the head: linear probing."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How a layer is trained: an adapter (`subtuning.tuning.adapters`) and its options.
+
+    Attributes:
+        name: `weights` (all weights of the layer), or another adapter's name.
+        options: name and value of each option, sorted by name.
+    """
+
+    name: str = "weights"
+    options: tuple[tuple[str, float], ...] = ()
+
+    def __str__(self) -> str:
+        options = ", ".join(f"{key}={value:g}" for key, value in self.options)
+        return f"{self.name}({options})" if options else self.name
+
+    @classmethod
+    def parse(cls, text: str) -> "How":
+        """From the printed form, such as `weights` or `lora(rank=4)`. Raises `UserError`."""
+        found = re.fullmatch(r"\s*([a-z_][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*", text)
+        options = dict(re.findall(r"\s*(\w+)\s*=\s*([-+.\de]+)\s*(?:,|$)", found[2] or "")) if found else {}
+        try:
+            values = {key: float(value) for key, value in options.items()}
+        except ValueError:
+            values = {}
+        if not found or len(values) != len([part for part in (found[2] or "").split(",") if part.strip()]):
+            raise UserError(f"{text!r} does not say how layers are trained; write it as weights or as lora(rank=4)")
+        plain = {key: int(value) if value.is_integer() else value for key, value in values.items()}
+        return cls(found[1], tuple(sorted(plain.items())))
+
+
+WEIGHTS = How()
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What of a network is trained, besides the head, which always is.
+
+    Attributes:
+        layers: names in network order, none for linear probing, or `FULL`.
+        how: what is trained of these layers.
+    """
+
+    layers: tuple[str, ...] | Literal["full"] = ()
+    how: How = field(default=WEIGHTS)
+
+    def __str__(self) -> str:
+        """The one printed name, which `parse` reads: `linear`, `full`, `a+b`, `a+b with lora(rank=4)`."""
+        layers = self.layers if isinstance(self.layers, str) else "+".join(self.layers) or LINEAR
+        return layers if self.how == WEIGHTS else f"{layers} with {self.how}"
+
+    @property
+    def size(self) -> int | None:
+        """How many layers are trained, None for all."""
+        return None if self.layers == FULL else len(self.layers)
+
+    def of(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Those of all layers' `names`, in network order, that are trained."""
+        return tuple(names) if self.layers == FULL else tuple(name for name in names if name in self.layers)
+
+    def with_layers(self, layers: Iterable[str], names: Sequence[str]) -> "Tuning":
+        """The same way of training for other layers, brought into the order of all layers' `names`."""
+        return Tuning(tuple(name for name in names if name in set(layers)), self.how)
+
+    def plain(self) -> dict[str, Any]:
+        """What a record's identity holds; the keys are those of the first version, so that its runs stay valid."""
+        subset = self.layers if isinstance(self.layers, str) else list(self.layers)
+        return {"subset": subset, "method": str(self.how)}
+
+    @classmethod
+    def of_identity(cls, identity: Mapping[str, Any]) -> "Tuning":
+        """From a record's identity."""
+        subset = identity["subset"]
+        return cls(FULL if subset == FULL else tuple(subset), How.parse(identity["method"]))
+
+    @classmethod
+    def parse(cls, written: str | Iterable[str], names: Sequence[str]) -> "Tuning":
+        """From what a user writes: the printed form, commas in place of + too, or a list of layers.
+
+        Args:
+            names: all layers of the backbone in network order, `stem` and `tail` included.
+
+        Raises:
+            UserError: a name that is no layer of this backbone, or a way of training that cannot be read.
+        """
+        text, _, how = written.partition(" with ") if isinstance(written, str) else ("", "", "")
+        words = [word.strip() for word in re.split("[,+]", text)] if isinstance(written, str) else list(written)
+        means = How.parse(how) if how else WEIGHTS
+        if words == [FULL]:
+            return cls(FULL, means)
+        wanted = [] if words == [LINEAR] else words
+        unknown = [name for name in sorted(wanted) if name not in names]
+        if unknown:
+            hint = did_you_mean(unknown[0], names) or f"; its layers are {listed(names, 40)}"
+            raise UserError(f"layer {unknown[0]!r} is not in this backbone{hint}")
+        return cls(tuple(name for name in names if name in wanted), means)
+
+
+ONLY_HEAD, EVERYTHING = Tuning(), Tuning(FULL)
+"""Linear probing and full fine-tuning, which every table compares with."""
