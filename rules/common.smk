@@ -8,10 +8,10 @@ import re
 import sys
 from pathlib import Path
 
-from subtuning.cli.caches import keep_caches_elsewhere
-from subtuning.cli.leftover import note_host, remove_stale_lock
+from subtuning.workspace.caches import keep_caches_elsewhere
+from subtuning.workflow.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml
-from subtuning.cli.params import Params, put_command_on_path
+from subtuning.workflow.params import Params, put_command_on_path
 from subtuning.errors import UserError
 
 put_command_on_path()
@@ -24,9 +24,6 @@ try:
     settings = Params(config)
 except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add where in this file it was raised
-
-settings.announce_plan()
-
 
 if workflow.is_main_process:
     remove_stale_lock()
@@ -66,6 +63,12 @@ def round_before(wildcards):
     if int(wildcards.round) == 1:
         return []
     return f"results/{wildcards.task}/{wildcards.backbone}/greedy/{wildcards.direction}/round{int(wildcards.round) - 1}.json"
+
+
+def checked_plan(wildcards):
+    """What is checked before the first training. It is ancient: a further subset to compare, which is checked, trains no
+    layer of the profile again."""
+    return ancient(f"results/{wildcards.task}/{wildcards.backbone}/plan.json")
 
 
 def training_threads():

@@ -4,13 +4,41 @@ This part of the workflow makes the finetuning profile: every layer trained alon
 REQUIRED INPUTS: a converted task and a described backbone.
 OUTPUTS: results/<task>/<backbone>/profile.csv (cross-validation on train + val) and, if the config asks for it,
 profile_test.csv (seeds on the test set; no selection ever reads it).
-This part includes the following steps: train the layers (spread over `profile.shards` jobs), then write the table.
-Before anything is trained, `subtuning profile` also checks the plan of later steps (see `Params.announce_plan`).
+This part includes the following steps: check what would stop a later step, train the layers (spread over
+`profile.shards` jobs), then write the table. `train_profile` and `profile_table` are also the templates of all other
+rules that train a step of a study or write what it concludes.
 """
+
+
+rule check_plan:
+    input:
+        task="results/tasks/{task}/task.json",
+        layers="results/backbones/{backbone}/layers.json",
+    output:
+        "results/{task}/{backbone}/plan.json",
+    log:
+        "results/logs/plan/{task}/{backbone}.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        recipe=settings.recipe,
+        settings=settings.all_settings,
+    shell:
+        r"""
+        subtuning check-plan \
+            --task {wildcards.task} \
+            --backbone {wildcards.backbone} \
+            --recipe {params.recipe:q} \
+            --settings {params.settings:q} \
+            --out {output:q} \
+            2>&1 | tee -i {log:q}
+        """
 
 
 rule train_profile:
     input:
+        checked_plan,
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
     output:
@@ -27,19 +55,19 @@ rule train_profile:
         mem_mb=memory_mb,
         runtime=minutes,
     params:
+        step="profile",
         recipe=settings.recipe,
-        folds=f"--folds {settings.profile.folds}",
-        shards=f"--shards {settings.profile.shards}",
+        settings=settings.settings_of("profile"),
+        part=lambda wildcards: f"--shard {wildcards.shard} --shards {settings.profile.shards}",
         numbers=f"numbers {settings.numbers}",
     shell:
         r"""
-        subtuning profile \
+        subtuning train-step {params.step} \
             --task {wildcards.task} \
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
-            {params.folds} \
-            --shard {wildcards.shard} \
-            {params.shards} \
+            --settings {params.settings:q} \
+            {params.part} \
             --threads {threads} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
@@ -48,10 +76,7 @@ rule train_profile:
 
 rule profile_table:
     input:
-        shards=expand(
-            "results/{{task}}/{{backbone}}/profile/shard{shard}.json",
-            shard=range(settings.profile.shards),
-        ),
+        expand("results/{{task}}/{{backbone}}/profile/shard{shard}.json", shard=range(settings.profile.shards)),
     output:
         "results/{task}/{backbone}/profile.csv",
     log:
@@ -60,82 +85,41 @@ rule profile_table:
     conda:
         "../environment.yml"
     params:
+        step="profile",
         recipe=settings.recipe,
-        folds=f"--folds {settings.profile.folds}",
+        settings=settings.settings_of("profile"),
         version=settings.version_of("tables"),
     shell:
         r"""
-        subtuning profile-table \
+        subtuning conclude {params.step} \
             --task {wildcards.task} \
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
-            {params.folds} \
+            --settings {params.settings:q} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
         """
 
 
-rule train_profile_test:
-    input:
-        task="results/tasks/{task}/task.json",
-        layers="results/backbones/{backbone}/layers.json",
+use rule train_profile as train_profile_test with:
     output:
         "results/{task}/{backbone}/profile_test/shard{shard}.json",
     log:
         "results/logs/profile_test/{task}/{backbone}/shard{shard}.log",
     benchmark:
         "results/benchmarks/profile_test/{task}/{backbone}/shard{shard}.tsv"
-    conda:
-        "../environment.yml"
-    threads: training_threads()
-    resources:
-        gpu=1,
-        mem_mb=memory_mb,
-        runtime=minutes,
     params:
-        recipe=settings.recipe,
-        seeds=f"--test-seeds {settings.profile.test_seeds}",
-        shards=f"--shards {settings.profile.shards}",
-        numbers=f"numbers {settings.numbers}",
-    shell:
-        r"""
-        subtuning profile \
-            --task {wildcards.task} \
-            --backbone {wildcards.backbone} \
-            --recipe {params.recipe:q} \
-            {params.seeds} \
-            --shard {wildcards.shard} \
-            {params.shards} \
-            --threads {threads} \
-            --out {output:q} \
-            2>&1 | tee -i {log:q}
-        """
+        step="profile/test",
+        settings=settings.settings_of("profile/test"),
 
 
-rule profile_test_table:
+use rule profile_table as profile_test_table with:
     input:
-        shards=expand(
-            "results/{{task}}/{{backbone}}/profile_test/shard{shard}.json",
-            shard=range(settings.profile.shards),
-        ),
+        expand("results/{{task}}/{{backbone}}/profile_test/shard{shard}.json", shard=range(settings.profile.shards)),
     output:
         "results/{task}/{backbone}/profile_test.csv",
     log:
         "results/logs/profile_test_table/{task}/{backbone}.log",
-    localrule: True
-    conda:
-        "../environment.yml"
     params:
-        recipe=settings.recipe,
-        seeds=f"--test-seeds {settings.profile.test_seeds}",
-        version=settings.version_of("tables"),
-    shell:
-        r"""
-        subtuning profile-table \
-            --task {wildcards.task} \
-            --backbone {wildcards.backbone} \
-            --recipe {params.recipe:q} \
-            {params.seeds} \
-            --out {output:q} \
-            2>&1 | tee -i {log:q}
-        """
+        step="profile/test",
+        settings=settings.settings_of("profile/test"),

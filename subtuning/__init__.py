@@ -5,13 +5,14 @@ The rooms of the package, in the order in which the data passes through them. A 
     config     what a user may write, and how it is checked
     tasks      raw images and labels -> a converted task on disk
     backbones  a timm model and its weights -> layers, and the cut points between them
-    tuning     a subset of layers -> what is trained and what is frozen
+    tuning     layers and how -> what is trained and what is frozen
     runs       what identifies a run, the record of a run, the store of finished runs
     training   a converted task and lanes -> trained lanes and their metrics
-    search     which runs to ask for next: profile, greedy rounds (no torch)
+    search     a study as a list of steps: which runs to ask for next, and what a step concludes (no torch)
     analysis   run records -> tables, statistics, figures
     workspace  what lies in the results folder: what is prepared for a config, and how to prepare it
     benchmark  how fast training is, against plain PyTorch and the conventional way
+    workflow   what the Snakefile and the rules need: the config's values as params
     cli        one verb a rule
 """
 

@@ -1,9 +1,9 @@
 """How many jobs a config makes, how long each takes, and how long all take on so many GPUs. No torch.
 
-The model of the DAG: a pair's profile jobs, then its greedy rounds one after the other (the jobs of a round side by
-side), then its evaluation. Assumed are equal seconds for all runs of a backbone, a fixed floor of seconds for every job
-that trains, tasks and backbones that are prepared, and a queue that is ours alone and serves jobs in the order in which
-they become ready. Tables, figures and the choice of a round take no time.
+The jobs are those of the steps of each pair (`subtuning.search.steps`), the shards of a step side by side. Assumed are
+equal seconds for all runs of a backbone, a fixed floor of seconds for every job that trains, tasks and backbones that
+are prepared, and a queue that is ours alone and serves jobs in the order in which they become ready. Tables, figures
+and the choice of a round take no time.
 """
 
 import heapq
@@ -13,12 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from subtuning.config import Config
-from subtuning.search import greedy
-from subtuning.search.profile import shard, tunings
-from subtuning.tuning.tuning import Tuning
+from subtuning.runs import Backbone, Run, Split
+from subtuning.search.steps import settings_of, steps_of
+from subtuning.search.study import Study, share
+from subtuning.tuning.tuning import ONLY_HEAD
 
 Layers = Mapping[str, Any]
 """The content of a backbone's `layers.json`."""
+
+_ANY = Backbone("", "", 0, "", (), (), "")
+"""Which runs there are does not depend on the weights."""
 
 
 @dataclass(frozen=True)
@@ -51,58 +55,40 @@ def training_jobs(config: Config, layers: Mapping[str, Layers]) -> list[Job]:
 
 
 def _pair_jobs(config: Config, pair: tuple[str, str], layers: Layers) -> Iterator[Job]:
-    profile, search, backbone = config.profile, config.greedy, pair[1]
-    wanted = tunings(dict(layers))
-    parts = [len(shard(wanted, index, profile.shards)) for index in range(profile.shards)]
-    last = (*pair, "profile")
-    yield from (Job(last, "train_profile", backbone, part * profile.folds) for part in parts)
-    if profile.test_seeds:
-        stage = (*pair, "profile_test")
-        yield from (Job(stage, "train_profile_test", backbone, part * profile.test_seeds) for part in parts)
-    shared = search.split == "cv" and search.folds == profile.folds
-    splits = search.folds if search.split == "cv" else 1
-    ends = []
-    for direction in directions(config):
-        after = last
-        rounds = _rounds(layers, direction, search.max_rounds)
-        for number, tunings_of_round in enumerate(rounds, 1):
-            stage = (*pair, direction, number)
-            for index in range(search.shards):
-                mine = [s for s in shard(tunings_of_round, index, search.shards) if not (shared and s in wanted)]
-                yield Job(stage, "train_greedy", backbone, len(mine) * splits, (after,))
-            after = stage
-        ends.append(after)
-    methods = 4 + len(config.subsets_of(backbone))  # linear, best layer, greedy, full
-    yield Job((*pair, "evaluation"), "train_evaluation", backbone, methods * config.evaluate.seeds, tuple(ends))
-
-
-def directions(config: Config) -> list[str]:
-    """The ways in which the greedy search goes."""
-    return {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}[config.greedy.start]
-
-
-def _rounds(layers: Layers, direction: str, count: int) -> Iterator[list[Tuning]]:
-    """What each round trains if the search never stops: a round's size does not depend on what was chosen before."""
-    previous: dict[str, Any] | None = None
-    for _ in range(count):
-        base, moves = greedy.before(dict(layers), direction, previous)
-        yield ([base] if previous is None else []) + [tuning for _, tuning in moves]
-        chosen = moves[0][1] if moves else base
-        previous = {"tuning": str(chosen), "stopped": not moves}
+    settings = settings_of(config, pair[1])
+    base = Run("", Split("val"), _ANY, ONLY_HEAD, config.recipe_of(*pair), names=pair)
+    study = Study(settings, base, dict(layers), lambda run: None)
+    seen: set[Run] = set()
+    ends: dict[str, tuple[tuple, ...]] = {}
+    for step in steps_of(settings):
+        after, stage, wanted = (
+            tuple(end for name in step.after for end in ends[name]),
+            (*pair, step.name),
+            step.wanted(study),
+        )
+        ends[step.name] = (stage,) if step.rules[0] else after
+        shards, of_one = settings.get(step.shards, 1), len(set(wanted.later))
+        for index in range(shards if step.rules[0] else 0):
+            known = [run for run in share(wanted.runs, index, shards) if run not in seen]
+            later = len(range(index, len(wanted.later) // of_one, shards)) * of_one if of_one else 0
+            yield Job(stage, step.rules[0], pair[1], len(known) + later, after)
+        seen |= set(wanted.runs)
 
 
 def rule_counts(config: Config, jobs: Sequence[Job]) -> dict[str, int]:
     """Rule -> number of its jobs in the whole DAG, as a dry run in an empty folder counts them."""
     pairs = len(config.tasks) * len(config.backbones)
     counts = Counter(job.rule for job in jobs)
+    for backbone in config.backbones:
+        rules = [step.rules[1] for step in steps_of(settings_of(config, backbone))]
+        counts.update({rule: len(config.tasks) * count for rule, count in Counter(rules).items()})
     counts["fetch_task"] = sum(task.source == "vtab" for task in config.tasks.values())
     counts["convert_task"] = len(config.tasks)
     counts["fetch_weights"] = counts["describe_backbone"] = len(config.backbones)
-    counts["profile_table"] = counts["greedy_path"] = counts["evaluation_table"] = counts["draw_figures"] = pairs
-    counts["select_greedy"] = pairs * len(directions(config)) * config.greedy.max_rounds
-    counts["profile_test_table"] = counts["draw_profile_test"] = pairs if config.profile.test_seeds else 0
+    counts["check_plan"] = counts["draw_figures"] = pairs
+    counts["draw_profile_test"] = counts["profile_test_table"]
     counts["summary"] = counts["all"] = 1
-    return {rule: count for rule, count in counts.items() if count}
+    return {rule: count for rule, count in counts.items() if count and rule}
 
 
 def duration(job: Job, seconds: Mapping[str, float], floor: float) -> float:

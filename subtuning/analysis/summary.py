@@ -7,10 +7,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from subtuning.analysis.files import write_csv, write_text
-from subtuning.analysis.tables import EVALUATION_COLUMNS, PROFILE_COLUMNS
+from subtuning.analysis.tables.evaluation import COLUMNS as EVALUATION
+from subtuning.analysis.tables.profile import COLUMNS as PROFILE
 
-COMBINED_COLUMNS = ["task", "backbone", "table", "name", *EVALUATION_COLUMNS[1:]]
-COMBINED_COLUMNS += [column for column in PROFILE_COLUMNS[1:] if column not in COMBINED_COLUMNS]
+COMBINED_COLUMNS = ["task", "backbone", "table", "name", *EVALUATION[1:]]
+COMBINED_COLUMNS += [column for column in PROFILE[1:] if column not in COMBINED_COLUMNS]
 
 COUNTS = ["n", "trained_parameters", "parameters", "flops"]
 

@@ -6,14 +6,17 @@ writes three synthetic tasks there, as .npz files: the angle of a bar, the numbe
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from subtuning.search.experiments import greedy
 from subtuning.search.racing import race
 from subtuning.search.scores import fold_scores, mean
+from subtuning.search.study import Study
+from subtuning.tuning.tuning import Tuning
 
 SIZE = 32
 TRAIN, TEST = 600, 100
@@ -44,6 +47,21 @@ def against_full(records: dict[str, Sequence[dict[str, Any]]]) -> dict[str, Any]
         "raced_score": scores[raced],
         "spent": trained / (folds * len(ordered)),
     }
+
+
+def races(study: Study) -> Iterator[dict[str, Any]]:
+    """A race on every finished round of a full search that begins with linear probing: one row a round."""
+    for this in greedy.finished(study, "forward", study.settings["greedy.max_rounds"]):
+        records = {
+            c["layer"]: study.require(
+                study.runs([Tuning.parse(c["tuning"], study.names)], greedy.splits(study.settings))
+            )
+            for c in this["candidates"]
+        }
+        finished = {layer: found for layer, found in records.items() if all(record["metrics"] for record in found)}
+        if finished:
+            task, backbone = study.base.names
+            yield {"task": task, "backbone": backbone, "round": this["round"]} | against_full(finished)
 
 
 def synthetic(kind: Callable[[np.random.Generator, int], np.ndarray], classes: int, seed: int) -> dict[str, np.ndarray]:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from subtuning.cli.caches import keep_caches_elsewhere
 from subtuning.errors import UserError, place_problem, trouble
 from subtuning.paths import user_path
+from subtuning.workspace.caches import keep_caches_elsewhere
 
 VERBS = {
     "layers": ("backbone", "show a model's layers: what there is to choose from"),
@@ -24,13 +24,9 @@ VERBS = {
     "export": ("data", "write a task as the community's folder of PNG images and lists"),
     "fetch": ("backbone", "fetch a backbone's weights"),
     "describe": ("backbone", "write a backbone's layers.json"),
-    "profile": ("profile", "train every layer alone"),
-    "profile-table": ("profile", "write profile.csv"),
-    "greedy-train": ("greedy", "train the candidates of a greedy round"),
-    "greedy-select": ("greedy", "choose the best candidate of a greedy round"),
-    "greedy-path": ("greedy", "write greedy.csv and selected.json"),
-    "evaluate": ("evaluate", "retrain with several seeds and test once"),
-    "evaluation-table": ("evaluate", "write evaluation.csv"),
+    "check-plan": ("steps", "say what would stop a later step of a study"),
+    "train-step": ("steps", "train the runs of one step of a study"),
+    "conclude": ("steps", "write the table or the conclusion of one step of a study"),
     "figures": ("tables", "draw the figures of one task and backbone"),
     "tables": ("tables", "write the tables of all tasks and backbones"),
     "benchmark": ("benchmark", "measure how fast training is"),

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.common import Pair, positive, read_json
+from subtuning.cli.common import positive
 from subtuning.config import load_config
-from subtuning.search.profile import cv_splits, runs_of
-from subtuning.tuning.tuning import Tuning
+from subtuning.runs import Store
 
 KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start", "racing")
 
@@ -57,26 +56,12 @@ def benchmark(args: argparse.Namespace) -> None:
 
 def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
     """A race on every round of every finished search of the config."""
-    from subtuning.benchmark.racing import against_full
+    from subtuning.benchmark.racing import races
+    from subtuning.runs.snapshot import Snapshot
+    from subtuning.workspace.studies import studies_of
 
-    config = load_config(args.config)
-    pairs = [(task, backbone) for task in config.tasks for backbone in config.backbones]
-    rows = []
-    for task, backbone in pairs:
-        pair = Pair(argparse.Namespace(task=task, backbone=backbone, recipe=None, **vars(args)))
-        for file in sorted((args.results / task / backbone / "greedy" / "forward").glob("round?.json")):
-            this = read_json(file, "snakemake searches")
-            base = pair.base.with_precision(this["precision"])
-            names = [row["name"] for row in pair.layers["layers"]]
-            splits = cv_splits(config.greedy.folds)
-            found = {
-                c["layer"]: pair.store.require(runs_of(base, [Tuning.parse(c["tuning"], names)], splits))
-                for c in this["candidates"]
-            }
-            finished = {layer: records for layer, records in found.items() if all(r["metrics"] for r in records)}
-            if finished:
-                rows.append({"task": task, "backbone": backbone, "round": this["round"]} | against_full(finished))
-    return rows
+    states = studies_of(load_config(args.config), args.results, Snapshot(Store(args.results / "runs")))
+    return [row for state in states if state.study for row in races(state.study)]
 
 
 def _about(args: argparse.Namespace) -> dict[str, Any]:

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.planned import planned_pairs
 from subtuning.config import load_config
 from subtuning.errors import UserError
 from subtuning.runs import Store
 from subtuning.runs.alive import running
 from subtuning.runs.snapshot import Snapshot
 from subtuning.runs.store import has_current_numbers
-from subtuning.search.plan import is_complete
+from subtuning.workspace.studies import studies_of
 
 SECONDS_UNTIL_LEFT_OVER = 3600
 """A half-written file that has not changed for so long is nobody's any more."""
@@ -167,14 +166,14 @@ class _Wanted:
         self.all_known, self.unknown = True, ""
         self._searched: list[dict[str, Any]] = []
         for file in configs:
-            for pair in planned_pairs(load_config(file), results, snapshot):
-                if pair.base is None:
+            for pair in studies_of(load_config(file), results, snapshot):
+                if pair.study is None:
                     self.unknown = f" (cannot be told before {'/'.join(pair.names)} is prepared for {file})"
                     return
-                self.ids |= {run.id for step in pair.steps.values() for run in step.runs}
-                self.all_known &= not any(step.later for step in pair.steps.values())
-                if not is_complete(pair.steps, snapshot.get):
-                    self._searched.append(_group(pair.base.identity()))
+                self.ids |= {run.id for step in pair.wanted.values() for run in step.runs}
+                self.all_known &= not any(step.later for step in pair.wanted.values())
+                if not pair.is_complete:
+                    self._searched.append(_group(pair.study.base.identity()))
 
     def has(self, record: dict[str, Any]) -> bool:
         """Whether a record is, or may become, one of those."""

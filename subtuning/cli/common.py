@@ -1,24 +1,17 @@
-"""Arguments and steps that several verbs share."""
+"""Arguments that several verbs share."""
 
 import argparse
-import contextlib
 import json
 import re
-import sys
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from subtuning.config import Config, Recipe, load_config, parse_entry
 from subtuning.config.values import NAME_PATTERN
 from subtuning.errors import UserError, did_you_mean
-from subtuning.runs import Backbone, Run, Split, Store
-from subtuning.runs.precision import finished_alike, with_precision
-from subtuning.tasks import Task, check_content, load_task
-from subtuning.tuning.tuning import ONLY_HEAD
-from subtuning.workspace.files import read_json, write_json
+from subtuning.workspace.pair import Pair
 from subtuning.workspace.prepared import require_prepared
-
-__all__ = ["read_json", "write_json"]  # as verbs know them
+from subtuning.workspace.trainings import Machine
 
 
 def pair_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,106 +70,14 @@ def entry(config: Config, kind: str, name: str) -> Any:
     return known[name]
 
 
-class Pair:
-    """One task and backbone on disk: what training verbs work on."""
-
-    def __init__(self, args: argparse.Namespace):
-        self.results: Path = args.results
-        self.names = (args.task, args.backbone)
-        self.task: Task = load_task(self.results / "tasks" / args.task)
-        self.layers = read_json(self.results / "backbones" / args.backbone / "layers.json", "subtuning describe")
-        self.store = Store(self.results / "runs")
-        self.recipe = recipe_of(args)
-
-    @property
-    def base(self) -> Run:
-        """A run to make others from: linear probing, trained on train, scored on val."""
-        backbone = Backbone.of(self.layers)
-        return Run(self.task.sha256, Split("val"), backbone, ONLY_HEAD, self.recipe, names=self.names)
-
-    def train(self, runs: list[Run], args: argparse.Namespace) -> list[dict[str, Any]]:
-        """Train what is missing (torch is imported only then) and return all records."""
-        done = finished_alike(runs, self.store)
-        if done is None:
-            from subtuning.cli.lease import gpu_lease
-
-            with gpu_lease(args.device):
-                done = self._train_missing(runs, args)
-        else:
-            self._say_finished(runs, len(runs))
-        records = self.store.require(done)
-        self._write_missing_scalars(done, records)
-        return records
-
-    def _say_finished(self, runs: list[Run], finished: int) -> None:
-        print(f"{'/'.join(self.names)}: {len(runs)} runs, {finished} finished before", file=sys.stderr)
-
-    def _write_missing_scalars(self, runs: list[Run], records: list[dict[str, Any]]) -> None:
-        """Curves of runs that were finished just before a kill, or under another name, or whose folder was removed."""
-        from subtuning.training.scalars import scalars_folder, write_scalars
-
-        folder = self.results / "tensorboard"
-        for run, record in zip(runs, records, strict=True):
-            if not scalars_folder(run, folder).exists():
-                write_scalars(record, run, folder)
-
-    def _train_missing(self, runs: list[Run], args: argparse.Namespace) -> list[Run]:
-        """The runs, in the precision of the device, when all of them are finished."""
-        check_content(self.task.path)
-        import torch
-
-        from subtuning.training.checkpoints import Checkpoints
-        from subtuning.training.device import choose_device
-        from subtuning.training.interrupt import Interrupted
-        from subtuning.training.runner import Workplace, train_missing
-        from subtuning.training.scalars import write_scalars
-        from subtuning.tuning.precision import resolve_precision
-
-        if args.threads:
-            torch.set_num_threads(args.threads)
-        device = choose_device(args.device)
-        runs = with_precision(runs, resolve_precision(self.recipe.precision, device))
-        missing = self.store.missing(runs)
-        self._say_finished(runs, len(runs) - len(missing))
-        if superseded := self.store.superseded(missing):
-            print(f"{superseded} of them were finished with numbers of another version; training anew", file=sys.stderr)
-        place = Workplace(
-            task=self.task,
-            layers=self.layers,
-            weights=self.results / "backbones" / self.names[1] / "weights.safetensors",
-            store=self.store,
-            checkpoints=Checkpoints(self.results / "checkpoints"),
-            device=device,
-            finished=lambda record, run: write_scalars(record, run, self.results / "tensorboard"),
-            lanes=args.lanes,
-        )
-        with contextlib.redirect_stderr(_Heedless(sys.stderr)):
-            try:
-                train_missing(missing, place)
-            except Interrupted as stop:
-                print(f"{stop}; finished runs are kept, and the same command goes on from here", file=sys.stderr)
-                sys.exit(128 + stop.signum)
-        return runs
+def pair_of(args: argparse.Namespace) -> Pair:
+    """The task and backbone that the arguments name."""
+    return Pair(args.results, (args.task, args.backbone), recipe_of(args))
 
 
-class _Heedless:
-    """Standard error that may lose its reader: the signal that ends a training may end `tee` first, and the training
-    must still save its state."""
-
-    def __init__(self, stream: TextIO):
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(BrokenPipeError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+def machine_of(args: argparse.Namespace) -> Machine:
+    """What the arguments let a training use."""
+    return Machine(args.device, args.threads, args.lanes)
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

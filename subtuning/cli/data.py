@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.common import config_arguments, entry, entry_name, from_json, positive, write_json
+from subtuning.cli.common import config_arguments, entry, entry_name, from_json, positive
 from subtuning.config import Task, load_config, parse_entry
 from subtuning.errors import UserError
+from subtuning.workspace.files import write_json
 
 
 def convert_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,13 +5,13 @@ from collections import Counter
 
 from subtuning.analysis.time_left import Pace
 from subtuning.cli.common import config_arguments
-from subtuning.cli.planned import PlannedPair, planned_pairs
 from subtuning.config import load_config
 from subtuning.runs import Run, Store
 from subtuning.runs.alive import running
 from subtuning.runs.snapshot import Snapshot
-from subtuning.search.plan import Step
+from subtuning.search.study import Wanted
 from subtuning.tuning.tuning import Tuning
+from subtuning.workspace.studies import StudyState, studies_of
 
 HEADINGS = ["task", "backbone", "step", "done", "running", "missing", "interrupted", "diverged", "time left"]
 
@@ -36,7 +36,7 @@ def status(args: argparse.Namespace) -> None:
 
     config = load_config(args.config)
     snapshot = Snapshot(Store(args.results / "runs"))
-    pairs = list(planned_pairs(config, args.results, snapshot))
+    pairs = list(studies_of(config, args.results, snapshot))
     view = _View(snapshot, args, pairs)
     rows = [row for pair in pairs for row in view.rows(pair)]
     print(tabulate(rows, HEADINGS, disable_numparse=True, colalign=["left"] * 3 + ["right"] * 6))
@@ -46,22 +46,22 @@ def status(args: argparse.Namespace) -> None:
 class _View:
     """Counts runs by what has become of them."""
 
-    def __init__(self, snapshot: Snapshot, args: argparse.Namespace, pairs: list[PlannedPair]):
+    def __init__(self, snapshot: Snapshot, args: argparse.Namespace, pairs: list[StudyState]):
         self.snapshot = snapshot
         self.running = running(args.results)
         self.saved = {file.stem for file in (args.results / "checkpoints").glob("*.pt")}
-        for run in (run for pair in pairs for step in (pair.steps or {}).values() for run in step.runs):
+        for run in (run for pair in pairs for step in pair.wanted.values() for run in step.runs):
             snapshot.get(run)
         self.pace = Pace(snapshot.read())
-        if not all(self.pace.knows(*pair.names) for pair in pairs if pair.base):
+        if not all(self.pace.knows(*pair.names) for pair in pairs if pair.study):
             self.pace = Pace(snapshot.read() + snapshot.others(RECORDS_FOR_PACE))
 
-    def rows(self, pair: PlannedPair) -> list[tuple]:
+    def rows(self, pair: StudyState) -> list[tuple]:
         """The table's rows of one task and backbone."""
-        if pair.base is None:
+        if pair.study is None:
             return [(*pair.names, "not prepared yet", *[""] * 6)]
         rows = []
-        for name, step in pair.steps.items():
+        for name, step in pair.wanted.items():
             count = self.count(step.runs)
             left = self.left(pair, step)
             if step.later and not step.runs:
@@ -87,9 +87,9 @@ class _View:
                 count["interrupted"] += run.id in self.saved
         return count
 
-    def seconds(self, pair: PlannedPair, step: Step) -> tuple[float, int]:
+    def seconds(self, pair: StudyState, step: Wanted) -> tuple[float, int]:
         """How long the unfinished runs of a step take, and of how many of them nothing is known."""
-        several = pair.base.with_tuning(Tuning(("?", "?")))
+        several = pair.study.base.with_tuning(Tuning(("?", "?")))
         left = [(run, 1) for run in step.runs if self.snapshot.get(run) is None]
         left += [(several.with_split(split), number) for split, number in Counter(step.later).items()]
         known = [(self.pace.seconds(run, pair.counts), number) for run, number in left]
@@ -98,18 +98,18 @@ class _View:
             sum(number for seconds, number in known if seconds is None),
         )
 
-    def left(self, pair: PlannedPair, step: Step) -> str:
+    def left(self, pair: StudyState, step: Wanted) -> str:
         """The time left for a step, in words."""
         seconds, unknown = self.seconds(pair, step)
         return "unknown" if unknown else time_words(seconds) if seconds else ""
 
-    def total(self, pairs: list[PlannedPair]) -> str:
+    def total(self, pairs: list[StudyState]) -> str:
         """One line about everything, in which a run that two steps share counts once."""
         runs: dict[str, Run] = {}
         later, seconds, unknown = 0, 0.0, 0
         for pair in pairs:
-            for step in (pair.steps or {}).values():
-                own = Step([run for run in step.runs if run.id not in runs], step.later)
+            for step in pair.wanted.values():
+                own = Wanted([run for run in step.runs if run.id not in runs], step.later)
                 runs |= {run.id: run for run in own.runs}
                 more = self.seconds(pair, own)
                 later, seconds, unknown = later + len(step.later), seconds + more[0], unknown + more[1]
@@ -117,7 +117,7 @@ class _View:
         words = f"In all: {count['done']} done, {count['running']} running, {count['missing']} missing"
         words += f" and up to {later} of rounds not chosen yet" if later else ""
         words += f", {count['diverged']} diverged"
-        unprepared = sum(pair.base is None for pair in pairs)
+        unprepared = sum(pair.study is None for pair in pairs)
         words += f"; {unprepared} of {len(pairs)} pairs of task and backbone not prepared yet" if unprepared else ""
         words += f"; about {time_words(seconds)} left, one run after another" if seconds else ""
         return words + (f"; time unknown for {unknown} runs" if unknown else "") + "."

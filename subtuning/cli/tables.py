@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from subtuning.cli.common import read_json
 from subtuning.errors import UserError
+from subtuning.workspace.files import read_json
 
 
 def figures_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,19 +4,23 @@ import argparse
 from statistics import mean
 
 from subtuning.cli.common import (
-    Pair,
     config_arguments,
     device_arguments,
     entry,
     entry_name,
     from_json,
+    machine_of,
+    pair_of,
     positive,
 )
 from subtuning.config import load_config
+from subtuning.errors import UserError
 from subtuning.runs import Split
-from subtuning.search.profile import cv_splits, runs_of
-from subtuning.tuning.tuning import Tuning
+from subtuning.search.select import select
+from subtuning.search.steps import settings_of
+from subtuning.search.study import Study, cv_splits
 from subtuning.workspace.prepared import prepare_backbone, prepare_task
+from subtuning.workspace.trainings import Trainings
 
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +32,7 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="A,B",
-        help="layers to train, comma-separated, or linear, or full; repeat it to compare several subsets",
+        help="layers to train, joined with commas, or linear, full, last 2; repeat it to compare several",
     )
     parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="seeds 0 to N-1 (default: %(default)s)")
     parser.add_argument(
@@ -52,12 +56,15 @@ def train(args: argparse.Namespace) -> None:
     for kind, prepare, name in (("tasks", prepare_task, args.task), ("backbones", prepare_backbone, args.backbone)):
         entry(config, kind, name)
         prepare(config, name, args.results)
-    pair = Pair(args)
-    names = [row["name"] for row in pair.layers["layers"]]
-    wanted = list(dict.fromkeys(Tuning.parse(layers, names) for layers in args.layers))
+    pair = pair_of(args)
+    study = Study(settings_of(config, args.backbone), pair.base, pair.layers, lambda run: None)
+    wanted = list(dict.fromkeys(select(layers, study) for layers in args.layers))
+    if None in wanted:
+        raise UserError("--layers: what best and greedy mean follows from other runs; name the layers")
     splits = cv_splits(args.folds or config.profile.folds) if args.split == "cv" else [Split(args.split)]
-    runs = [run.with_seed(seed) for seed in range(args.seeds) for run in runs_of(pair.base, wanted, splits)]
-    records = dict(zip(runs, pair.train(runs, args), strict=True))
+    with Trainings(pair, machine_of(args)) as trainings:
+        runs = trainings.resolve(study.runs(wanted, splits, args.seeds))
+        records = dict(zip(runs, trainings.train(runs), strict=True))
     rows = []
     for tuning in wanted:
         found = [record for run, record in records.items() if run.tuning == tuning]

@@ -4,7 +4,7 @@
 (`subtuning schema --write`), and a test keeps them in step.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,7 @@ from subtuning.config.values import (
     NAMED_SUBSETS,
     Channels,
     ChannelSpreads,
+    Layers,
     Name,
     NotNegative,
     Pixels,
@@ -51,7 +52,7 @@ __all__ = [
     "VtabTask",
 ]
 
-Subsets = dict[SubsetName, Annotated[list[str], Field(min_length=1, examples=[["layer3.0", "layer4.2"]])]]
+Subsets = dict[SubsetName, Layers]
 
 
 class Backbone(Strict):
@@ -221,6 +222,12 @@ class Config(Strict):
     greedy: Greedy = Field(default_factory=Greedy, description=Greedy.__doc__)
     search: Search = Field(default_factory=Search, description=Search.__doc__)
     evaluate: Evaluate = Field(default_factory=Evaluate, description=Evaluate.__doc__)
+    experiments: dict[Name, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Further experiments by name, each with its options; CONTRIBUTING.md says how to write one.",
+        examples=[{"windows": {"size": 2}}],
+        json_schema_extra=NAMED,
+    )
 
     @model_validator(mode="after")
     def _each_subset_once(self):
@@ -239,6 +246,7 @@ class Config(Strict):
             merged |= {key: value for key, value in override.model_dump().items() if value is not None}
         return Recipe(**merged)
 
-    def subsets_of(self, backbone: str) -> dict[str, list[str]]:
-        """The named subsets of one backbone: those for all backbones, then its own."""
-        return self.evaluate.subsets | self.backbones[backbone].subsets
+    def subsets_of(self, backbone: str) -> dict[str, str]:
+        """The named subsets of one backbone, those for all backbones first: `layer3.0+layer4.2`, or a selector."""
+        subsets = self.evaluate.subsets | self.backbones[backbone].subsets
+        return {name: "+".join(layers) for name, layers in subsets.items()}

@@ -37,7 +37,7 @@ def _nodes(value: Any):
 
 def _tidy(node: dict[str, Any]) -> None:
     if node.get("type") == "object":
-        node["additionalProperties"] = False
+        node.setdefault("additionalProperties", False)
     if isinstance(node.get("discriminator"), dict) and "mapping" in node["discriminator"]:
         del node["discriminator"]  # OpenAPI's, not JSON schema's; `oneOf` says the same
     if node.get("type") == "number":

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from subtuning.paths import user_path
 
@@ -72,6 +72,44 @@ def _share_or_count(value: Any) -> float | int:
     raise ValueError("must be a share between 0 and 1, or a whole number of images")
 
 
+def _one_or_more(value: Any) -> Any:
+    """`last 2` in place of `[last 2]`."""
+    return [value] if isinstance(value, str) and value.strip() else value
+
+
+Layers = Annotated[
+    list[str],
+    BeforeValidator(_one_or_more),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "examples": [["layer3.0", "layer4.2"]]},
+                {"type": "string", "pattern": r"\S", "examples": ["last 2"]},
+            ]
+        }
+    ),
+]
+
+
+def _one_or_more(value: Any) -> Any:
+    """`last 2` in place of `[last 2]`."""
+    return [value] if isinstance(value, str) and value.strip() else value
+
+
+Layers = Annotated[
+    list[str],
+    BeforeValidator(_one_or_more),
+    Field(min_length=1),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "array", "items": {"type": "string"}, "minItems": 1, "examples": [["layer3.0", "layer4.2"]]},
+                {"type": "string", "pattern": r"\S", "examples": ["last 2"]},
+            ]
+        }
+    ),
+]
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_folder_name)]
 SubsetName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_subset_name)]
 Column = Annotated[str, Field(min_length=1, max_length=200)]

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 MAKERS = {
     "layers": ("backbones/*.py",),
-    "tables": ("analysis/*.py", "search/*.py"),
+    "tables": ("analysis/*.py", "analysis/tables/*.py", "search/**/*.py"),
     "figures": ("analysis/figures/*.py",),
 }
 """What is made -> the modules that decide what is in it."""

@@ -10,7 +10,9 @@ import pytest
 from subtuning.analysis.figures import greedy_figure, profile_figure, save, tradeoff_figure
 from subtuning.analysis.figures.tradeoff import _text_box, short_count
 from subtuning.analysis.files import read_csv, write_csv
-from subtuning.analysis.tables import evaluation_table, greedy_table, profile_table
+from subtuning.analysis.tables.evaluation import evaluation_table
+from subtuning.analysis.tables.greedy import greedy_table
+from subtuning.analysis.tables.profile import profile_table
 
 SIX = {"layer": [f"layer{i}" for i in range(1, 6)]}
 FIFTY = {f"stages.{i}": [f"stages.{i}.blocks.{j}" for j in range(n)] for i, n in enumerate((3, 6, 36, 5))}

@@ -10,7 +10,9 @@ import pytest
 
 from subtuning.analysis.files import read_csv, write_csv
 from subtuning.analysis.summary import latex_table, summary_tables, write_summary
-from subtuning.analysis.tables import evaluation_table, greedy_table, profile_table
+from subtuning.analysis.tables.evaluation import evaluation_table
+from subtuning.analysis.tables.greedy import greedy_table
+from subtuning.analysis.tables.profile import profile_table
 from subtuning.cli import main
 from subtuning.config.models import ArraysTask
 from subtuning.tasks import convert_task

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from subtuning.analysis.statistics import fold_interval, paired_interval, seed_interval
-from subtuning.analysis.tables import evaluation_table, greedy_table, profile_table
+from subtuning.analysis.tables.evaluation import evaluation_table
+from subtuning.analysis.tables.greedy import greedy_table
+from subtuning.analysis.tables.profile import profile_table
 from subtuning.errors import UserError
 
 SCORES = {

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from subtuning.cli.planned import planned_pairs
 from subtuning.config import Config
 from subtuning.runs import Run, Store
 from subtuning.runs.snapshot import Snapshot
 from subtuning.workspace.prepared import backbone_entry
+from subtuning.workspace.studies import studies_of
 
 EPOCH = {"train_loss": 0.7286999512091279, "train_accuracy": 0.78375, "lr": 2.9599073575926615e-06}
 
@@ -68,8 +68,8 @@ def result(run: Run, **changes: Any) -> dict[str, Any]:
 
 def known_runs(config: Config, results: Path) -> list[Run]:
     """Of all steps of all pairs, each once."""
-    pairs = planned_pairs(config, results, Snapshot(Store(results / "runs")))
-    return list(dict.fromkeys(run for pair in pairs for step in (pair.steps or {}).values() for run in step.runs))
+    studies = studies_of(config, results, Snapshot(Store(results / "runs")))
+    return list(dict.fromkeys(run for state in studies for step in state.wanted.values() for run in step.runs))
 
 
 def train(runs: Iterable[Run], results: Path, **changes: Any) -> int:

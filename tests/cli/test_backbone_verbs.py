@@ -7,7 +7,7 @@ import torch
 from timm.models import create_model
 
 from subtuning.cli import main
-from subtuning.cli.params import Params
+from subtuning.workflow.params import Params
 
 
 def test_fetch_says_what_was_taken_and_layers_json_keeps_it(tmp_path, monkeypatch, capsys):

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from subtuning.cli.lease import gpu_lease, gpus_to_choose_from, installed_gpus, listed_gpus, locks_folder
 from subtuning.errors import UserError
+from subtuning.training.lease import gpu_lease, gpus_to_choose_from, installed_gpus, listed_gpus, locks_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
 HOLDER = """\
 import os, sys
 import filelock  # another user may not be able to read it
-from subtuning.cli.lease import gpu_lease
+from subtuning.training.lease import gpu_lease
 if len(sys.argv) > 2:
     os.setuid(int(sys.argv[2]))
 with gpu_lease(sys.argv[1]) as gpu:

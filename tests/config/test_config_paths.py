@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from subtuning.cli import main
-from subtuning.cli.params import Params
 from subtuning.config import Backbone, load_config, parse_config
 from subtuning.config.models import ArraysTask, FolderTask, ImageListTask, VtabTask
 from subtuning.errors import UserError
 from subtuning.paths import not_expanded, user_path
 from subtuning.tasks import convert_task
+from subtuning.workflow.params import Params
 from tests.tasks.pictures import class_folders
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from subtuning.cli import VERBS
 from subtuning.cli.common import entry_name
-from subtuning.cli.params import Params
 from subtuning.errors import UserError
+from subtuning.workflow.params import Params
 from tests.config.wrong_configs import GOOD
 from tests.hostile.conftest import TERA, call, refused, sparse, tree
 

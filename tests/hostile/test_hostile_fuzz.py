@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from subtuning.cli import VERBS
-from subtuning.cli.params import Params
 from subtuning.errors import UserError
 from subtuning.tasks import load_task
 from subtuning.tasks.fingerprint import fingerprint
+from subtuning.workflow.params import Params
 from tests.config.test_config_fuzz import COMPLETE
 from tests.hostile.conftest import call, convert_words, tree
 from tests.tasks.pictures import class_folders, list_folder, npz, picture

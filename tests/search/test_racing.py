@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from subtuning.analysis.tables import greedy_table
-from subtuning.search.greedy import play
+from subtuning.analysis.tables.greedy import greedy_table
+from subtuning.search.experiments.greedy import play
 from subtuning.search.racing import ALPHA, answers, chance, race, survivors
 from tests.search.test_search import LAYERS, record
 

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from subtuning.runs import Split
-from subtuning.search.greedy import before, moves, path, play, select, stop_at
-from subtuning.search.profile import best_layer, candidates, cv_splits, runs_of, shard, tunings
+from subtuning.search.experiments.greedy import before, moves, path, play, select, stop_at
+from subtuning.search.experiments.profile import best_layer, tunings
 from subtuning.search.scores import fold_scores, mean
+from subtuning.search.study import Study, candidates, cv_splits, shard
 from subtuning.tuning.tuning import EVERYTHING, FULL, ONLY_HEAD, Tuning
 from tests.tiny import make_run
 
@@ -287,12 +288,14 @@ def test_every_tuning_is_asked_for_on_every_fold():
     splits = cv_splits(3)
     assert splits == [Split("cv", 3, 0), Split("cv", 3, 1), Split("cv", 3, 2)]
     base = make_run(seed=4)
-    runs = runs_of(base, [ONLY_HEAD, of("a")], splits)
+    runs = Study({}, base, LAYERS, lambda run: None).runs([ONLY_HEAD, of("a")], splits)
     assert {(run.split.fold, run.tuning.layers) for run in runs} == {(f, s) for f in range(3) for s in [(), ("a",)]}
     assert len(runs) == len({run.id for run in runs}) == 6
-    assert {(run.seed, run.recipe, run.task) for run in runs} == {(4, base.recipe, base.task)}
+    assert {(run.seed, run.recipe, run.task) for run in runs} == {(0, base.recipe, base.task)}
 
 
 def test_the_search_needs_no_torch():
-    code = "import sys, subtuning.search.greedy, subtuning.search.profile; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, subtuning.search.steps, subtuning.search.experiments.evaluation; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from subtuning.cli.params import Params
 from subtuning.config import Task, parse_entry
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task
+from subtuning.workflow.params import Params
 from tests.tasks.pictures import picture, save
 
 LABELS = ["cat", "NA", "big dog"]

@@ -24,7 +24,7 @@ CONFIGS = {
 
 TRAINING = {"train_profile", "train_profile_test", "train_greedy", "train_evaluation"}
 LOCAL = {
-    *("fetch_task", "fetch_weights", "profile_table", "profile_test_table", "select_greedy", "greedy_path"),
+    *("fetch_task", "fetch_weights", "check_plan", "profile_table", "profile_test_table", "select_greedy", "greedy_path"),
     *("draw_figures", "draw_profile_test", "evaluation_table", "summary"),
 }
 
@@ -75,13 +75,14 @@ def test_one_table_alone_needs_only_what_it_is_made_from(tmp_path, snakemake):
 
 
 def rule_blocks() -> dict[str, str]:
-    """Name of each rule -> the text of its block."""
+    """Name of each rule -> the text of its block, with that of its template after it."""
     text = "\n".join(file.read_text() for file in sorted((ROOT / "rules").glob("*.smk")))
-    blocks = re.split(r"^rule (\w+):\n", text, flags=re.MULTILINE)[1:]
-    return {
-        name: re.split(r"^\S", block, maxsplit=1, flags=re.MULTILINE)[0]
-        for name, block in zip(blocks[::2], blocks[1::2], strict=True)
-    }
+    found = {}
+    for template, name, block in re.findall(
+        r"^(?:use rule (\w+) as |rule )(\w+)(?: with)?:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL
+    ):
+        found[name] = (template, block)
+    return {name: block + found[template][1] if template else block for name, (template, block) in found.items()}
 
 
 @pytest.mark.parametrize("name", rule_blocks())
@@ -121,7 +122,7 @@ def test_every_shell_block_is_one_command_with_a_log():
         if name in TARGETS:
             continue
         shell = re.search(r'shell:\n        r"""\n(.*?)"""', block, re.DOTALL)[1].strip().splitlines()
-        assert re.fullmatch(r"subtuning [a-z-]+ \\", shell[0]), name
+        assert re.fullmatch(r"subtuning [a-z-]+( \{params\.step\})? \\", shell[0]), name
         assert shell[-1].strip() == "2>&1 | tee -i {log:q}", f"{name}: Ctrl-C must not end the log before the job"
         for line in shell[1:-1]:
             assert re.fullmatch(r"\s+(--[a-z-]+ \S+|\{params\.[a-z]+\}|\{wildcards\.kind\}) \\", line), (

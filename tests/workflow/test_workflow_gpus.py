@@ -5,7 +5,7 @@ import re
 
 from filelock import FileLock
 
-from subtuning.cli.lease import locks_folder
+from subtuning.training.lease import locks_folder
 from tests.workflow.snake import changed, not_trained_yet, records, write_config
 
 TARGET = "results/cells/tiny/profile.csv"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from subtuning.cli.caches import keep_caches_elsewhere
+from subtuning.workspace.caches import keep_caches_elsewhere
 from tests.workflow.snake import ROOT, call, copy, new_folder, real_environment
 
 NOWHERE = "/dev/null/home"

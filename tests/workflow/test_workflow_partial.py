@@ -223,7 +223,7 @@ def test_the_numbers_change(snakemake, folder, checkout):
     assert all("Params have changed" in job.reason for job in found if job.rule == "describe_backbone")
 
 
-@pytest.mark.parametrize("file", ["cli/profile.py", "training/loop.py"])
+@pytest.mark.parametrize("file", ["cli/steps.py", "training/loop.py"])
 def test_code_that_changes_no_number_changes(file, snakemake, folder, checkout):
     edit(checkout / "subtuning" / file, "\nSOMETHING = 1\n")
     assert planned(snakemake, folder, root=checkout) == []
@@ -390,7 +390,7 @@ def test_numbers_that_changed_are_trained_anew_and_that_is_said(snakemake, train
 
 def test_jobs_use_the_code_of_the_rules(trained, checkout):
     """Two checkouts, one environment: the rules' package, not the installed one, is what the jobs import."""
-    edit(checkout / "subtuning/cli/profile.py", "\nprint('this is the copy')\n")
+    edit(checkout / "subtuning/cli/steps.py", "\nprint('this is the copy')\n")
     (trained / "results/cells/tiny/profile.csv").unlink()
     words = [*SNAKEMAKE[:-1], str(checkout / "Snakefile"), "--cores", "1", "results/cells/tiny/profile.csv"]
     environment = real_environment()

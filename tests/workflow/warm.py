@@ -27,7 +27,7 @@ SLOW_IMPORTS = [
     "torch.utils.tensorboard",
     "subtuning.analysis.figures",
     "subtuning.analysis.summary",
-    "subtuning.cli.params",
+    "subtuning.workflow.params",
     "tabulate",
 ]
 

@@ -16,17 +16,119 @@ The chain of rounds stops when no candidate improves at all, whatever epsilon is
 a change of epsilon never needs a training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from subtuning.search.profile import candidates
+from subtuning.runs.identity import Run, Split
+from subtuning.search.experiments import profile
+from subtuning.search.racing import race
 from subtuning.search.scores import DIGITS, fold_scores, mean
+from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits, shard
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 
 Round = dict[str, Any]
 
+DIRECTIONS = {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}
+"""`greedy.start` -> the ways in which the search goes."""
 
-def moves(layers: dict[str, Any], direction: str, base: Tuning) -> list[tuple[str, Tuning]]:
+ROUND_READS = (*profile.READS, "greedy.folds", "greedy.split", "greedy.shards", "search.racing")
+READS = (*ROUND_READS, "greedy.start", "greedy.max_rounds", "greedy.epsilon")
+
+
+def names(settings: Settings) -> list[str]:
+    """Every round of every direction, and the choice among them."""
+    rounds = range(1, settings["greedy.max_rounds"] + 1)
+    return [*(f"greedy/{way}/{number}" for way in DIRECTIONS[settings["greedy.start"]] for number in rounds), "greedy"]
+
+
+def step(name: str, settings: Settings) -> Step:
+    """A round, such as `greedy/forward/2`, or `greedy`, which applies epsilon to all of them and selects."""
+    if name == "greedy":
+        last = settings["greedy.max_rounds"]
+        after = tuple(f"greedy/{way}/{last}" for way in DIRECTIONS[settings["greedy.start"]])
+        return Step(name, after, READS, (None, "greedy_path"), lambda study: Wanted(), conclude)
+    _, way, number = name.split("/")
+    this = int(number)
+    return Step(
+        name,
+        (f"greedy/{way}/{this - 1}",) if this > 1 else ("profile",),
+        ROUND_READS,
+        ("train_greedy", "select_greedy"),
+        lambda study: wanted(study, way, this),
+        lambda study: rounds(study, way, this)[-1],
+        shards="greedy.shards",
+    )
+
+
+def splits(settings: Settings) -> list[Split]:
+    """What scores a candidate."""
+    return cv_splits(settings["greedy.folds"]) if settings["greedy.split"] == "cv" else [Split("val")]
+
+
+def wanted(study: Study, direction: str, number: int) -> Wanted:
+    """The runs of one round: its candidates and, in the first, what they are compared with."""
+    if len(done := finished(study, direction, number - 1)) < number - 1:
+        count = len(candidates(study.layers)) - number + 1
+        return Wanted(later=splits(study.settings) * max(count, 0))
+    return _play(study, direction, done[-1] if done else None)[0]
+
+
+def finished(study: Study, direction: str, count: int) -> list[Round]:
+    """The first `count` rounds of a direction, or as many of them as are finished."""
+    done = study.kept.setdefault(("rounds", direction), [])
+    while len(done) < count:
+        previous = done[-1] if done else None
+        asked, records = _play(study, direction, previous)
+        if asked.later or any(None in found for found in records.values()):
+            break
+        split = study.settings["greedy.split"]
+        done.append(play(study.layers, direction, previous, records.__getitem__, split))
+    return done[:count]
+
+
+def rounds(study: Study, direction: str, count: int) -> list[Round]:
+    """The first `count` rounds. Raises `UserError` that names a run that one of them lacks."""
+    while len(done := finished(study, direction, count)) < count:
+        study.require(_play(study, direction, done[-1] if done else None)[0].runs)
+    return done
+
+
+def conclude(study: Study) -> dict[str, Any]:
+    """What is selected (see `select`)."""
+    return select(chains(study), study.settings["greedy.epsilon"])
+
+
+def chains(study: Study) -> dict[str, list[Round]]:
+    """Direction -> all of its rounds."""
+    count = study.settings["greedy.max_rounds"]
+    return {way: rounds(study, way, count) for way in DIRECTIONS[study.settings["greedy.start"]]}
+
+
+def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
+    """What a round asks for, and its records as far as they are finished; of a race, only those of candidates that were
+    still in it."""
+    start, options = before(study.layers, direction, previous)
+    tunings = ([] if previous else [start]) + [tuning for _, tuning in options]
+    runs = {tuning: study.runs([tuning], splits(study.settings)) for tuning in tunings}
+    if not (study.settings["search.racing"] and previous):
+        in_order = [run for of_split in zip(*runs.values(), strict=True) for run in of_split]
+        return Wanted(in_order), {tuning: list(map(study.get, own)) for tuning, own in runs.items()}
+    return _race(study, runs)
+
+
+def _race(study: Study, runs: dict[Tuning, list[Run]]) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
+    asked, records, shards = Wanted(), {}, study.settings["greedy.shards"]
+    for mine in (shard(list(runs), index, shards) for index in range(shards)):  # each shard is a race of its own
+        folds = len(runs[mine[0]]) if mine else 0
+        found, alive = race(mine, folds, lambda racers, fold: [study.get(runs[tuning][fold]) for tuning in racers])
+        records |= found
+        asked.runs += [run for tuning, seen in found.items() for run in runs[tuning][: len(seen)]]
+        reached = max(map(len, found.values()), default=0)
+        asked.later += [run.split for tuning in alive for run in runs[tuning][reached:]]
+    return asked, records
+
+
+def moves(layers: Mapping[str, Any], direction: str, base: Tuning) -> list[tuple[str, Tuning]]:
     """Every layer that can be added to (forward) or removed from (backward) `base`, with the tuning that results."""
     names = [row["name"] for row in layers["layers"]]
     held, forward = set(base.of(names)), direction == "forward"
@@ -35,7 +137,9 @@ def moves(layers: dict[str, Any], direction: str, base: Tuning) -> list[tuple[st
     ]
 
 
-def before(layers: dict[str, Any], direction: str, previous: Round | None) -> tuple[Tuning, list[tuple[str, Tuning]]]:
+def before(
+    layers: Mapping[str, Any], direction: str, previous: Round | None
+) -> tuple[Tuning, list[tuple[str, Tuning]]]:
     """The base of a round and its moves (none after a stop), given the round before it."""
     if previous is None:
         base = ONLY_HEAD if direction == "forward" else EVERYTHING
@@ -45,7 +149,7 @@ def before(layers: dict[str, Any], direction: str, previous: Round | None) -> tu
 
 
 def play(
-    layers: dict[str, Any],
+    layers: Mapping[str, Any],
     direction: str,
     previous: Round | None,
     records_of: Callable[[Tuning], Sequence[dict[str, Any]]],

@@ -1,9 +1,8 @@
 """The config as the rules see it: leaf values, each a stable text or number: a change re-runs only what uses it."""
 
-import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from subtuning.paths import not_expanded
 from subtuning.runs.identity import canonical_json
 from subtuning.runs.numbers import latest_numbers
 from subtuning.runs.versions import version_of
+from subtuning.search.experiments.greedy import DIRECTIONS
+from subtuning.search.steps import read_by, settings_of, step_named, steps_of
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.workspace.prepared import backbone_entry, task_entry, weights_entry, weights_file
 
@@ -30,19 +31,13 @@ class Params:
         self.profile, self.greedy, self.evaluate = self.config.profile, self.config.greedy, self.config.evaluate
         self.search = self.config.search
         self.numbers, self.version_of = latest_numbers(), version_of
+        self.experiments = list(self.config.experiments)
+        for backbone in self.backbones:
+            steps_of(settings_of(self.config, backbone))
         for key, path in self._local_paths().items():
             if not _exists(path):
                 place = f"looked in {Path.cwd().name}/"
                 raise UserError(f"config: {key} is {str(path)!r}, which does not exist ({place}){not_expanded(path)}")
-
-    def announce_plan(self) -> None:
-        """Tell all jobs what later steps need of the images and layers; `subtuning profile` checks it before it trains.
-
-        It is no param of that rule: with one, another subset to compare would run the profile and what follows again.
-        """
-        folds = {"greedy.folds": self.greedy.folds} if self.greedy.split == "cv" else {}
-        subsets = {name: self.config.subsets_of(name) for name in self.backbones}
-        os.environ["SUBTUNING_PLAN"] = json.dumps({"folds": folds, "subsets": subsets})
 
     @property
     def vtab_tables(self) -> list[str]:
@@ -52,11 +47,20 @@ class Params:
     @property
     def directions(self) -> list[str]:
         """The ways in which the greedy search goes."""
-        return {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}[self.greedy.start]
+        return DIRECTIONS[self.greedy.start]
 
-    def raced(self, wildcards) -> bool:
-        """Whether a greedy round is a race; the first one is not, since its runs are the profile's."""
-        return self.search.racing and int(wildcards.round) > 1
+    def settings_of(self, step: str) -> Callable[[Any], str]:
+        """What a step reads of the config, as `--settings` takes it; `{direction}` and the like are wildcards."""
+
+        def read(wildcards: Any) -> str:
+            settings = settings_of(self.config, wildcards.backbone)
+            return canonical_json(read_by(step_named(step.format(**dict(wildcards.items())), settings), settings))
+
+        return read
+
+    def all_settings(self, wildcards: Any) -> str:
+        """All that the steps of a study read of the config."""
+        return canonical_json(settings_of(self.config, wildcards.backbone))
 
     def recipe(self, wildcards) -> str:
         """The recipe of a task and backbone, as `--recipe` takes it."""
@@ -73,10 +77,6 @@ class Params:
     def weights_spec(self, wildcards) -> str:
         """The part of a backbone's entry that decides its weights, as `subtuning fetch --spec` takes it."""
         return canonical_json(weights_entry(self.config.backbones[wildcards.backbone]))
-
-    def subsets(self, wildcards) -> str:
-        """The named subsets of a backbone, as `subtuning evaluate --subsets` takes them."""
-        return json.dumps(self.config.subsets_of(wildcards.backbone))
 
     def task_state(self, wildcards) -> str:
         """A fingerprint of a local task's files (names, sizes, times), so that changed images are converted again."""

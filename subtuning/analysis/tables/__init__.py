@@ -1,0 +1,35 @@
+"""Records and rounds -> tables; one file each, found by the name of the step whose table it is.
+
+A file has one function, `table(study, step) -> pd.DataFrame`. Accuracies are fractions (0-1). A row whose runs did not
+all finish says so by its `n` and has empty (NaN) number cells. Intervals and p values are those of
+`subtuning.analysis.statistics`.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from subtuning.analysis import records as rec
+from subtuning.analysis.statistics import Interval, interval, paired_interval
+
+SCORE = ["mean", "std", "n", "ci_low", "ci_high"]
+NAN = float("nan")
+
+
+def score_cells(values: list[float] | None, n: int, folds: int | None) -> dict[str, float]:
+    """The columns `SCORE`; only `n` is a number where a run diverged (`values` is None)."""
+    found = Interval(NAN, NAN, n, NAN, NAN) if values is None else interval(values, folds)
+    return {"mean": found.mean, "std": found.std, "n": n, "ci_low": found.low, "ci_high": found.high}
+
+
+def paired_difference(values: list[float] | None, reference: list[float] | None, folds: int | None) -> Interval:
+    """The mean difference of paired values and its interval, NaN where either has a diverged run."""
+    if values is None or reference is None:
+        return Interval(NAN, NAN, 0, NAN, NAN)
+    return paired_interval(values, reference, folds)
+
+
+def mean_of(found: Iterable[rec.Record], key: str, values: list[float] | None) -> float:
+    """The mean of a number of the records, NaN where a run diverged."""
+    numbers = [record[key] for record in found]
+    return NAN if values is None or None in numbers else float(np.mean(numbers))

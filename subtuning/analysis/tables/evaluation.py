@@ -1,0 +1,96 @@
+"""The table of the comparison on the test set: one row a method."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from subtuning.analysis import records as rec
+from subtuning.analysis.statistics import sign_flip_p
+from subtuning.analysis.tables import NAN, SCORE, mean_of, paired_difference, score_cells
+from subtuning.errors import UserError, listed
+from subtuning.search.experiments.evaluation import methods, runs_of
+from subtuning.search.study import Step, Study
+from subtuning.tuning.tuning import FULL, Tuning
+
+COLUMNS = ["method", "layers", *SCORE]
+COLUMNS += ["diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full"]
+COLUMNS += ["diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear"]
+COLUMNS += ["trained_parameters", "trained_percent", "seconds", "lane_memory_mb", "precision", "device"]
+
+
+def table(study: Study, step: Step) -> pd.DataFrame:
+    """The comparison of a study's methods."""
+    found = {name: study.require(runs_of(study, tuning)) for name, tuning in methods(study).items() if tuning}
+    return evaluation_table(found, study.layers)
+
+
+def evaluation_table(records_by_method: Mapping[str, Sequence[rec.Record]], layers: Mapping[str, Any]) -> pd.DataFrame:
+    """The comparison on the test set: one row a method, in the given order; ``linear`` and ``full`` must be among them.
+
+    Every method has one record a seed, all of split ``test`` and all on the same seeds. Differences to ``full`` and to
+    ``linear`` are paired by seed, with a plain t interval and the exact sign-flip p value (not corrected for the number
+    of methods). `layers` (the content of layers.json) gives the network order. `trained_parameters` count the head and
+    `trained_percent` is their share of backbone and head; `seconds` is a mean; `lane_memory_mb` (10^6 bytes) is
+    what the memory plan counts for a run of this method alone (see `training.memory.Need.lanes`). `device` names all
+    devices that trained runs of the method.
+
+    Raises `UserError` that names missing runs, `ValueError` for records of another split, task or backbone.
+    """
+    everything = [record for records in records_by_method.values() for record in records]
+    split, _ = rec.common_split(everything)
+    if split != "test":
+        raise ValueError(f"the evaluation takes records of split 'test' only, not {split!r}")
+    where = f"the evaluation of {rec.setting(everything)}"
+    if absent := [name for name in ("linear", "full") if not records_by_method.get(name)]:
+        raise UserError(f"{where} has no run of {listed(absent)}, to which every method is compared; train it first")
+    groups = {method: rec.by_pair(records) for method, records in records_by_method.items()}
+    expected = rec.expected_pairs(everything, None)
+    rec.require_complete(groups, expected, where)
+
+    order = [layer["name"] for layer in layers["layers"]]
+    references = {name: rec.accuracies(groups[name], expected)[0] for name in ("full", "linear")}
+    table = []
+    for method, found in groups.items():
+        values, n = rec.accuracies(found, expected)
+        row = {"method": method, "layers": _one_tuning(method, found.values(), order), **score_cells(values, n, None)}
+        for name, reference in references.items():
+            row |= _comparison(name, values, None if name == method else reference)
+        table.append(row | _cost(list(found.values()), values))
+    return pd.DataFrame(table, columns=COLUMNS)
+
+
+def _comparison(name: str, values: list[float] | None, reference: list[float] | None) -> dict[str, float]:
+    difference = paired_difference(values, reference, None)
+    p = NAN if values is None or reference is None else sign_flip_p(values, reference)
+    return {
+        f"diff_{name}": difference.mean,
+        f"diff_{name}_ci_low": difference.low,
+        f"diff_{name}_ci_high": difference.high,
+        f"p_{name}": p,
+    }
+
+
+def _cost(found: Sequence[rec.Record], values: list[float] | None) -> dict[str, float]:
+    trained, total = found[0]["trainable_parameters"], found[0]["total_parameters"]
+    memory = [record.get("lane_memory_bytes") for record in found]
+    return {
+        "trained_parameters": trained,
+        "trained_percent": 100 * trained / total,
+        "seconds": mean_of(found, "seconds", values),
+        "lane_memory_mb": NAN if None in memory else max(memory) / 1e6,
+        "precision": rec.precision_of(found),
+        "device": rec.devices_of(found),
+    }
+
+
+def _one_tuning(method: str, found: Iterable[rec.Record], order: Sequence[str]) -> str:
+    tunings = {Tuning.of_identity(record["identity"]) for record in found}
+    if len(tunings) != 1:
+        raise ValueError(f"the method {method!r} has runs of several tunings: {listed(sorted(map(str, tunings)))}")
+    (tuning,) = tunings
+    if tuning.layers == FULL:
+        return str(tuning)
+    if unknown := set(tuning.layers) - set(order):
+        raise ValueError(f"the method {method!r} trains {listed(sorted(unknown))}, which the backbone does not have")
+    return str(tuning.with_layers(tuning.layers, order))

@@ -1,0 +1,70 @@
+"""The table of the greedy search: one row a candidate of a round."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from subtuning.analysis.tables import SCORE, paired_difference, score_cells
+from subtuning.search.experiments import greedy
+from subtuning.search.study import Step, Study
+
+COLUMNS = ["direction", "round", "layer", *SCORE, "diff_previous", "diff_ci_low", "diff_ci_high"]
+COLUMNS += ["chosen", "kept", "precision"]
+
+
+def table(study: Study, step: Step) -> pd.DataFrame:
+    """All candidates of all rounds; which rounds are kept follows from epsilon."""
+    epsilon = study.settings["greedy.epsilon"]
+    stopped = [this for chain in greedy.chains(study).values() for this in greedy.stop_at(chain, epsilon)]
+    return greedy_table(stopped, greedy.conclude(study)["direction"])
+
+
+def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = None) -> pd.DataFrame:
+    """Every candidate of every round of Greedy-SubTuning (arXiv 2302.06354), one row each.
+
+    A round is ``{"round", "direction": "forward" | "backward", "base", "base_scores", "candidates", "choice",
+    "tuning", "stopped"}``; a candidate ``{"layer", "tuning", "scores"}`` with one score a fold, in the order of
+    `base_scores`, or null where a run diverged; one that was ``"dropped"`` from a race has fewer scores and, as it
+    has no mean over all folds, none in the table. Rounds that only copy a stopped search have neither candidates nor
+    rows.
+
+    `diff_previous` is the paired difference to the tuning before the round. `chosen` marks the round's best candidate;
+    `kept` tells whether the round belongs to the final path: it and all rounds before it improved by more than epsilon
+    (`stopped` is false), and its direction is `direction`, the one that won, if that is given.
+
+    A round may name its ``"split"``: ``"cv"`` (assumed), or ``"val"``, whose scores are seeds. Raises `ValueError` for
+    ``"test"``: selection never sees test data.
+    """
+    table, stopped = [], set()
+    for number in sorted(rounds, key=lambda item: (item["direction"], item["round"])):
+        split = number.get("split", "cv")
+        if split not in {"cv", "val"}:
+            raise ValueError(f"round {number['round']} was scored on split {split!r}; greedy may use cv or val only")
+        if number["stopped"]:
+            stopped.add(number["direction"])
+        kept = number["direction"] not in stopped and direction in {None, number["direction"]}
+        folds = len(number["base_scores"]) if split == "cv" else None
+        for candidate in number["candidates"]:
+            scores = candidate["scores"]
+            if candidate.get("dropped"):
+                scores = [*scores, *[None] * (len(number["base_scores"]) - len(scores))]
+            values, n = _finished(scores, len(number["base_scores"]))
+            base, _ = _finished(number["base_scores"], len(number["base_scores"]))
+            difference = paired_difference(values, base, folds)
+            table.append(
+                {"direction": number["direction"], "round": number["round"], "layer": candidate["layer"]}
+                | score_cells(values, n, folds)
+                | {"diff_previous": difference.mean, "diff_ci_low": difference.low, "diff_ci_high": difference.high}
+                | {"chosen": candidate["layer"] == number["choice"], "kept": kept}
+                | {"precision": number["precision"]}
+            )
+    return pd.DataFrame(table, columns=COLUMNS)
+
+
+def _finished(scores: Sequence[float | None] | None, n: int) -> tuple[list[float] | None, int]:
+    finished = [score for score in scores or [] if score is not None and np.isfinite(score)]
+    if scores is not None and len(scores) != n:
+        raise ValueError(f"{len(scores)} scores cannot be paired with {n}")
+    return (finished if finished and len(finished) == n else None), len(finished)

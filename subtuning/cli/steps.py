@@ -1,0 +1,118 @@
+"""Verbs of a study's steps: check it, train a step, write what a step concludes."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from subtuning.cli.common import device_arguments, from_json, machine_of, pair_arguments, pair_of, positive
+from subtuning.config import load_config
+from subtuning.errors import UserError
+from subtuning.registry import find
+from subtuning.search.steps import settings_of, step_named, steps_of
+from subtuning.search.study import Study, share
+from subtuning.workspace.files import write_json
+from subtuning.workspace.pair import require_finished
+from subtuning.workspace.trainings import Trainings
+
+
+def check_plan_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning check-plan`"""
+    _arguments(parser)
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the names of all steps")
+
+
+def check_plan(args: argparse.Namespace) -> None:
+    """Say now what would stop a later step: too few images for its folds, a layer or a way of training that is not
+    there, an experiment's wrong options."""
+    pair, settings = pair_of(args), _settings(args)
+    where = f"{args.task}/{args.backbone}"
+    for key in ["profile.folds"] + ["greedy.folds"] * (settings["greedy.split"] == "cv"):
+        try:
+            pair.task.folds(settings[key])
+        except UserError as error:
+            raise UserError(f"{key}, task {args.task!r}: {error}") from None
+    study = Study(settings, pair.base, pair.layers, lambda run: None)
+    steps = steps_of(settings)
+    for step in steps:
+        wanted = step.wanted(study)
+        if wanted.trouble:
+            raise UserError(f"{step.name} of {where}: {wanted.trouble}")
+        for how in {run.tuning.how for run in wanted.runs if run.tuning.how.name != "weights"}:
+            from subtuning.tuning.adapters import adapter_of
+
+            adapter_of(how)
+    if args.out:
+        write_json(args.out, [step.name for step in steps])
+
+
+def train_step_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning train-step`"""
+    parser.add_argument("step", help="such as profile, greedy/forward/2 or evaluation; `subtuning status` lists them")
+    _arguments(parser)
+    parser.add_argument("--shard", type=int, default=0, metavar="I", help="which part of the runs, from 0")
+    parser.add_argument("--shards", type=positive, default=1, metavar="N", help="into how many parts they are split")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to list the runs, as JSON")
+    device_arguments(parser)
+
+
+def train_step(args: argparse.Namespace) -> None:
+    """Train what a step asks for until it asks for nothing more (a race asks fold by fold), and list the runs."""
+    pair, settings = pair_of(args), _settings(args)
+    step, trained = step_named(args.step, settings), {}
+    with Trainings(pair, machine_of(args)) as trainings:
+        study = pair.study(step, settings, trainings.precision)
+        require_finished(study, step)
+        while True:
+            wanted = step.wanted(study)
+            if wanted.trouble:
+                raise UserError(wanted.trouble)
+            new = [run for run in share(wanted.runs, args.shard, args.shards) if run not in trained]
+            if not new:
+                break
+            trained |= dict(zip(new, trainings.train(new), strict=True))
+    if args.out:
+        write_json(args.out, {"runs": [record["id"] for record in trained.values()]})
+
+
+def conclude_arguments(parser: argparse.ArgumentParser) -> None:
+    """`subtuning conclude`"""
+    parser.add_argument("step", help="such as profile, greedy/forward/2, greedy or evaluation")
+    _arguments(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="a .csv file gets the step's table, a .json file what it concludes",
+    )
+
+
+def conclude(args: argparse.Namespace) -> None:
+    """Write a step's table or conclusion from finished runs; nothing is trained."""
+    pair, settings = pair_of(args), _settings(args)
+    step = step_named(args.step, settings)
+    study = pair.study(step, settings)
+    for path in args.out:
+        if path.suffix == ".csv":
+            from subtuning.analysis.files import write_csv
+
+            write_csv(find("tables", step.name.partition("/")[0]).table(study, step), path)
+        elif step.conclude:
+            write_json(path, step.conclude(study))
+        else:
+            raise UserError(f"--out {path}: the step {step.name} has a table only; name a .csv file")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    pair_arguments(parser)
+    parser.add_argument(
+        "--settings",
+        type=from_json,
+        metavar="JSON",
+        help="what the step reads of the config, by key",
+    )
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
+    return args.settings or settings_of(load_config(args.config), args.backbone)

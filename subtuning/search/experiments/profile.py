@@ -1,0 +1,59 @@
+"""The finetuning profile: each layer trained alone (paper, section 3), beside linear probing and full fine-tuning."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from subtuning.runs.identity import Split
+from subtuning.search.scores import fold_scores, mean
+from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits
+from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
+
+READS = ("profile.folds",)
+
+ON_TEST = "profile/test"
+"""The paper's picture: the same on the test set, over seeds. No selection ever reads it."""
+
+
+def names(settings: Settings) -> list[str]:
+    """The steps that the config asks for."""
+    return ["profile", *[ON_TEST] * bool(settings["profile.test_seeds"])]
+
+
+def step(name: str, settings: Settings) -> Step:
+    """The profile, or that on the test set."""
+    if name == ON_TEST:
+        rules = ("train_profile_test", "profile_test_table")
+        return Step(name, (), ("profile.test_seeds",), rules, _on_test, shards="profile.shards")
+    return Step(name, (), READS, ("train_profile", "profile_table"), _wanted, shards="profile.shards")
+
+
+def _wanted(study: Study) -> Wanted:
+    return Wanted(study.runs(tunings(study.layers), cv_splits(study.settings["profile.folds"])))
+
+
+def _on_test(study: Study) -> Wanted:
+    return Wanted(study.runs(tunings(study.layers), [Split("test")], study.settings["profile.test_seeds"]))
+
+
+def tunings(layers: Mapping[str, Any]) -> list[Tuning]:
+    """What the profile trains: nothing (linear probing), each layer alone, everything."""
+    return [ONLY_HEAD, *(Tuning((name,)) for name in candidates(layers)), EVERYTHING]
+
+
+def best_layer(records: Sequence[Record], layers: Mapping[str, Any]) -> str | None:
+    """The single layer with the highest mean score over the folds; of equals, the one with fewer parameters.
+
+    Args:
+        records: the profile's cross-validation records.
+
+    Returns:
+        None when every layer diverged.
+    """
+    parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
+    means = {}
+    for name in candidates(layers):
+        own = Tuning((name,))
+        scores = fold_scores([r for r in records if Tuning.of_identity(r["identity"]) == own])
+        if scores and None not in scores:
+            means[name] = mean(scores)
+    return max(means, key=lambda name: (means[name], -parameters[name]), default=None)

@@ -1,0 +1,132 @@
+"""A study: what is to be found out about one task and backbone, step by step, and which runs are finished."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from subtuning.errors import UserError
+from subtuning.runs.identity import Run, Split
+from subtuning.tuning.tuning import Tuning
+
+Record = dict[str, Any]
+Get = Callable[[Run], Record | None]
+"""Gives the record of a finished run, else None."""
+
+Settings = Mapping[str, Any]
+"""Keys of the config, such as `greedy.folds`, and their values; only those that a step reads need to be there."""
+
+
+@dataclass
+class Study:
+    """One task and backbone.
+
+    Attributes:
+        base: a run to make others from: only the head is trained, scored on val; its precision is resolved.
+        layers: the content of the backbone's `layers.json`.
+        kept: what steps have worked out from finished runs, which does not change any more.
+    """
+
+    settings: Settings
+    base: Run
+    layers: dict[str, Any]
+    get: Get
+    kept: dict[Any, Any] = field(default_factory=dict)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All layers in network order."""
+        return [row["name"] for row in self.layers["layers"]]
+
+    @property
+    def candidates(self) -> list[str]:
+        """The layers one may choose from."""
+        return candidates(self.layers)
+
+    def runs(self, tunings: Sequence[Tuning], splits: Sequence[Split], seeds: int = 1) -> list[Run]:
+        """A run for each seed, split and tuning."""
+        return [self._run(*key) for key in ((t, s, seed) for seed in range(seeds) for s in splits for t in tunings)]
+
+    def _run(self, tuning: Tuning, split: Split, seed: int) -> Run:
+        """The one object for this run: it remembers its id."""
+        key = (tuning, split, seed)
+        if key not in self.kept:
+            self.kept[key] = self.base.with_split(split).with_tuning(tuning).with_seed(seed)
+        return self.kept[key]
+
+    def records(self, runs: Sequence[Run]) -> list[Record] | None:
+        """The records of all these runs, None if any is not finished."""
+        found = [self.get(run) for run in runs]
+        return None if None in found else found
+
+    def require(self, runs: Sequence[Run]) -> list[Record]:
+        """The records of all these runs. Raises `UserError` that names one that is not finished."""
+        for run in runs:
+            if self.get(run) is None:
+                raise UserError(f"run {run} (id {run.id}) is not finished; train it first")
+        return [self.get(run) for run in runs]
+
+
+@dataclass
+class Wanted:
+    """The runs of a step.
+
+    Attributes:
+        runs: those that are known.
+        later: the splits of those (at most) whose layers are not known before other runs are finished.
+        trouble: why they will never be known, as a sentence, else empty.
+    """
+
+    runs: list[Run] = field(default_factory=list)
+    later: list[Split] = field(default_factory=list)
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One node of a study.
+
+    Attributes:
+        name: such as `profile` or `greedy/forward/2`; its first word is the experiment that it belongs to.
+        after: the steps that must be finished before.
+        reads: the settings on which its runs and what it concludes depend, those of the steps before it included.
+        rules: the rules of the workflow that train it and that conclude it, None where there is none.
+        wanted: which runs it asks for, given the finished ones; what a race drops is no longer asked for.
+        conclude: what it concludes from finished runs, as plain values; None where it only makes a table.
+        shards: the setting that says over how many jobs its runs are spread; empty if they are not.
+    """
+
+    name: str
+    after: tuple[str, ...]
+    reads: tuple[str, ...]
+    rules: tuple[str | None, str | None]
+    wanted: Callable[[Study], Wanted]
+    conclude: Callable[[Study], Any] | None = None
+    shards: str = ""
+
+
+def candidates(layers: Mapping[str, Any]) -> list[str]:
+    """The layers one may choose from, in network order, from the content of `layers.json`, which says it of each.
+
+    They are the stem, all blocks, and a tail that holds more than norms, as EfficientNet's last convolution. A
+    description older than that choice has none; there the tail stays out.
+    """
+    chosen = (row for row in layers["layers"] if row.get("candidate", row["kind"] != "tail" and row["parameters"]))
+    return [row["name"] for row in chosen]
+
+
+def cv_splits(folds: int) -> list[Split]:
+    """One split for each fold of a cross-validation."""
+    return [Split("cv", folds, fold) for fold in range(folds)]
+
+
+def shard(items: Sequence[Any], index: int, count: int) -> list[Any]:
+    """The part of `items` that job `index` (from 0) of `count` does: every `count`-th, so that early layers, which cost
+    more, are spread evenly."""
+    return list(items[index::count])
+
+
+def share(runs: Sequence[Run], index: int, count: int) -> list[Run]:
+    """The part of a step's runs that job `index` of `count` trains: all runs of every `count`-th tuning."""
+    mine = set(shard(list(dict.fromkeys(run.tuning for run in runs)), index, count))
+    return [run for run in runs if run.tuning in mine]

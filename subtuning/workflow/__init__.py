@@ -1,0 +1,1 @@
+"""What the Snakefile and the rules need of the package."""

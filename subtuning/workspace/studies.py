@@ -1,0 +1,61 @@
+"""All studies of a config over a results folder, for `status` and `clean`. Nothing is trained or written here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from subtuning.config import Config
+from subtuning.runs.precision import precisions
+from subtuning.runs.snapshot import Snapshot
+from subtuning.search.steps import settings_of, step_named, steps_of
+from subtuning.search.study import Study, Wanted
+from subtuning.workspace.pair import base_run
+from subtuning.workspace.prepared import prepared_backbone, prepared_task
+
+
+@dataclass
+class StudyState:
+    """What a study asks for, as far as the finished runs tell.
+
+    Attributes:
+        study: None if its task or backbone is not prepared for the config as it is.
+        wanted: the name of each step -> what it asks for; steps that ask for nothing are left out.
+        counts: the numbers of images in the task's parts.
+    """
+
+    names: tuple[str, str]
+    study: Study | None = None
+    wanted: dict[str, Wanted] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every run of every step is known and finished."""
+        every = self.wanted.values()
+        return not any(step.later for step in every) and all(
+            self.study.records(step.runs) is not None for step in every
+        )
+
+
+def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[StudyState]:
+    """Every task with every backbone, in the order of the config.
+
+    A pair whose precision is `auto` comes once for each precision in which any of its profile is finished.
+    """
+    tasks = {name: prepared_task(config, name, results) for name in config.tasks}
+    backbones = {name: prepared_backbone(config, name, results) for name in config.backbones}
+    recipes = {}  # equal recipes are one object, which is quick to compare
+    for task, facts in tasks.items():
+        for backbone, layers in backbones.items():
+            if facts is None or layers is None:
+                yield StudyState((task, backbone))
+                continue
+            recipe = config.recipe_of(task, backbone)
+            base = base_run(facts["sha256"], layers, recipes.setdefault(recipe, recipe), (task, backbone))
+            settings = settings_of(config, backbone)
+            profile = step_named("profile", settings).wanted(Study(settings, base, layers, snapshot.get)).runs
+            for precision in precisions(profile, snapshot.get):
+                study = Study(settings, base.with_precision(precision), layers, snapshot.get)
+                wanted = {step.name: step.wanted(study) for step in steps_of(settings)}
+                asked = {name: step for name, step in wanted.items() if step.runs or step.later}
+                yield StudyState((task, backbone), study, asked, facts["counts"])

@@ -1,0 +1,137 @@
+"""Training what is missing of a pair's runs. Torch is imported when the first of them is."""
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO
+
+from subtuning.runs import Run
+from subtuning.runs.precision import finished_alike, with_precision
+from subtuning.tasks import check_content
+from subtuning.training.lease import gpu_lease
+from subtuning.workspace.pair import Pair
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a training may use; none of it is part of a run's identity.
+
+    Attributes:
+        device: `auto` or `cuda` (a free GPU), `cpu`, `cuda:1`.
+        threads: of the CPU, None for torch's choice.
+        lanes: runs trained together at most, None for as many as fit.
+    """
+
+    device: str = "auto"
+    threads: int | None = None
+    lanes: int | None = None
+
+
+class Trainings:
+    """The trainings of one pair; the GPU that is leased for them is given back at the end of the ``with`` block."""
+
+    def __init__(self, pair: Pair, machine: Machine):
+        self.pair, self.machine = pair, machine
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> "Trainings":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+
+    @cached_property
+    def device(self) -> "torch.device":
+        """The device that trains, leased if it is one of several GPUs."""
+        self._open.enter_context(gpu_lease(self.machine.device))
+        import torch
+
+        from subtuning.training.device import choose_device
+
+        if self.machine.threads:
+            torch.set_num_threads(self.machine.threads)
+        return choose_device(self.machine.device)
+
+    def precision(self) -> str:
+        """What the recipe's precision means on this device."""
+        from subtuning.tuning.precision import resolve_precision
+
+        return resolve_precision(self.pair.recipe.precision, self.device)
+
+    def resolve(self, runs: Sequence[Run]) -> list[Run]:
+        """The runs in one precision: in which all are finished, else this device's."""
+        return finished_alike(runs, self.pair.store) or with_precision(runs, self.precision())
+
+    def train(self, runs: Sequence[Run]) -> list[dict[str, Any]]:
+        """Train those of the runs that are missing and return all records."""
+        pair, store = self.pair, self.pair.store
+        missing = store.missing(runs)
+        finished = len(runs) - len(missing)
+        print(f"{'/'.join(pair.names)}: {len(runs)} runs, {finished} finished before", file=sys.stderr)
+        if missing:
+            if superseded := store.superseded(missing):
+                words = "of them were finished with numbers of another version; training anew"
+                print(f"{superseded} {words}", file=sys.stderr)
+            self._train(missing)
+        records = store.require(runs)
+        self._write_missing_scalars(runs, records)
+        return records
+
+    def _train(self, missing: list[Run]) -> None:
+        check_content(self.pair.task.path)
+        from subtuning.training.checkpoints import Checkpoints
+        from subtuning.training.interrupt import Interrupted
+        from subtuning.training.runner import Workplace, train_missing
+        from subtuning.training.scalars import write_scalars
+
+        results = self.pair.results
+        place = Workplace(
+            task=self.pair.task,
+            layers=self.pair.layers,
+            weights=results / "backbones" / self.pair.names[1] / "weights.safetensors",
+            store=self.pair.store,
+            checkpoints=Checkpoints(results / "checkpoints"),
+            device=self.device,
+            finished=lambda record, run: write_scalars(record, run, results / "tensorboard"),
+            lanes=self.machine.lanes,
+        )
+        with contextlib.redirect_stderr(_Heedless(sys.stderr)):
+            try:
+                train_missing(missing, place)
+            except Interrupted as stop:
+                print(f"{stop}; finished runs are kept, and the same command goes on from here", file=sys.stderr)
+                sys.exit(128 + stop.signum)
+
+    def _write_missing_scalars(self, runs: Sequence[Run], records: list[dict[str, Any]]) -> None:
+        """Curves of runs that were finished just before a kill, or under another name, or whose folder was removed."""
+        from subtuning.training.scalars import scalars_folder, write_scalars
+
+        folder = self.pair.results / "tensorboard"
+        for run, record in zip(runs, records, strict=True):
+            if not scalars_folder(run, folder).exists():
+                write_scalars(record, run, folder)
+
+
+class _Heedless:
+    """Standard error that may lose its reader: the signal that ends a training may end `tee` first, and the training
+    must still save its state."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
