@@ -65,12 +65,6 @@ def round_before(wildcards):
     return f"results/{wildcards.task}/{wildcards.backbone}/greedy/{wildcards.direction}/round{int(wildcards.round) - 1}.json"
 
 
-def checked_plan(wildcards):
-    """What is checked before the first training. It is ancient: a further subset to compare, which is checked, trains no
-    layer of the profile again."""
-    return ancient(f"results/{wildcards.task}/{wildcards.backbone}/plan.json")
-
-
 def training_threads():
     """A training's share of the cores: all of them, or 1/N where `--resources gpu=N` lets N trainings run at once.
 

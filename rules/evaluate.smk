@@ -10,7 +10,7 @@ its last epoch; then write the table.
 
 use rule train_profile as train_evaluation with:
     input:
-        checked_plan,
+        plan="results/{task}/{backbone}/plan.json",
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
         profile="results/{task}/{backbone}/profile.csv",

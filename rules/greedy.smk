@@ -12,7 +12,7 @@ before. `epsilon` comes last, so that changing it trains nothing.
 
 use rule train_profile as train_greedy with:
     input:
-        checked_plan,
+        plan="results/{task}/{backbone}/plan.json",
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
         profile="results/{task}/{backbone}/profile.csv",

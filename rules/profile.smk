@@ -23,7 +23,9 @@ rule check_plan:
         "../environment.yml"
     params:
         recipe=settings.recipe,
-        settings=settings.all_settings,
+        profile=settings.settings_of("profile"),
+        # Not compared, since it takes `input`: a further subset to compare must not train the profile again.
+        settings=lambda wildcards, input: settings.all_settings(wildcards),
     shell:
         r"""
         subtuning check-plan \
@@ -38,7 +40,7 @@ rule check_plan:
 
 rule train_profile:
     input:
-        checked_plan,
+        plan="results/{task}/{backbone}/plan.json",
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
     output:

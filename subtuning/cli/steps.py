@@ -114,5 +114,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _Given(dict):
+    """Settings of the command line."""
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(f"--settings: {key} is missing; `snakemake --printshellcmds` shows what each step needs")
+
+
 def _settings(args: argparse.Namespace) -> dict[str, Any]:
-    return args.settings or settings_of(load_config(args.config), args.backbone)
+    if args.settings is None:
+        return settings_of(load_config(args.config), args.backbone)
+    if not isinstance(args.settings, dict):
+        raise UserError("--settings must be a JSON object, such as '{\"profile.folds\": 5}'")
+    return _Given(args.settings)

@@ -27,6 +27,7 @@ def reference() -> str:
     parts = [_tasks(), _section("backbones", Backbone, f"{Config.model_fields['backbones'].description} Each has:")]
     for model in (Recipe, Profile, Greedy, Search, Evaluate):
         parts.append(_section(model.__name__.lower(), model))
+    parts.append(f"### `experiments`\n\n{Config.model_fields['experiments'].description}\n")
     return "\n".join(parts)
 
 

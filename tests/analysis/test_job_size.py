@@ -67,7 +67,7 @@ def test_backward_begins_with_all_layers_and_trains_its_first_round():
 def test_best_does_both_ways_and_the_evaluation_waits_for_both():
     jobs = training_jobs(config(greedy={"start": "best"}), {"net": LAYERS})
     assert [job.runs for job in jobs] == [10, 0, 4, 6, 4, 12]
-    assert jobs[-1].after == (("task0", "net", "forward", 2), ("task0", "net", "backward", 2))
+    assert jobs[-1].after == (("task0", "net", "greedy/forward/2"), ("task0", "net", "greedy/backward/2"))
 
 
 def test_rounds_end_when_no_layer_is_left():
@@ -76,7 +76,7 @@ def test_rounds_end_when_no_layer_is_left():
 
 def test_named_subsets_and_a_profile_on_the_test_set_count():
     more = config(profile={"test_seeds": 4}, evaluate={"subsets": {"mine": ["a"]}})
-    assert runs(more) == [("profile", 10), ("profile_test", 20), ("greedy", 0), ("greedy", 4), ("evaluation", 15)]
+    assert runs(more) == [("profile", 10), ("profile_test", 20), ("greedy", 0), ("greedy", 4), ("evaluation", 6)]
 
 
 def test_a_chain_takes_as_long_on_many_gpus_as_on_one():
@@ -166,8 +166,8 @@ def test_the_command_prints_a_line_for_each_setting(tmp_path, capsys):
     table = capsys.readouterr().out
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[0:1] == "|"]
     # 7 layers: (9 x 5 folds + 4 methods x 5 seeds) x 36 s; in two jobs, 25 of the 45 runs are in the longer one
-    assert cells[2] == ["1", "1", "13", "5", "3", "65", "0.5 h", "0.7 h", "0.7 h"]
-    assert cells[3] == ["2", "1", "15", "7", "5", "65", "0.2 h", "0.7 h", "0.5 h"]
+    assert cells[2] == ["1", "1", "14", "5", "3", "65", "0.5 h", "0.7 h", "0.7 h"]
+    assert cells[3] == ["2", "1", "16", "7", "5", "65", "0.2 h", "0.7 h", "0.5 h"]
 
 
 def test_layers_and_seconds_are_read_from_the_results(tmp_path, capsys):

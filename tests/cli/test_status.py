@@ -45,8 +45,8 @@ def test_nothing_is_known_before_anything_is_trained(config, subtuning):
     assert code == 0
     for task in ("one", "two"):
         assert rows(out)[task, "profile"] == ["0", "0", "10", "0", "0", "unknown"]
-        assert rows(out)[task, "greedy forward 1"] == ["0", "0", "8", "0", "0", "unknown"]
-        assert rows(out)[task, "greedy forward 2"] == ["0", "0", "up to 4", "0", "0", "unknown"]
+        assert rows(out)[task, "greedy/forward/1"] == ["0", "0", "8", "0", "0", "unknown"]
+        assert rows(out)[task, "greedy/forward/2"] == ["0", "0", "up to 4", "0", "0", "unknown"]
         assert rows(out)[task, "evaluation"] == ["0", "0", "4 + up to 4", "0", "0", "unknown"]
     words = "0 diverged; time unknown for 44 runs."
     end = f"In all: 0 done, 0 running, 28 missing and up to 16 of rounds not chosen yet, {words}"
@@ -59,8 +59,8 @@ def test_the_time_left_follows_from_finished_runs(config, subtuning):
     _, out, _ = subtuning("status")
     found = rows(out)
     assert found["one", "profile"] == ["10", "0", "0", "0", "0", ""]
-    assert found["one", "greedy forward 1"] == ["8", "0", "0", "0", "0", ""]
-    assert found["one", "greedy forward 2"] == ["0", "0", "4", "0", "0", "40 s"]
+    assert found["one", "greedy/forward/1"] == ["8", "0", "0", "0", "0", ""]
+    assert found["one", "greedy/forward/2"] == ["0", "0", "4", "0", "0", "40 s"]
     assert found["one", "evaluation"] == ["0", "0", "6 + up to 2", "0", "0", time_words(8 * 20)]
     assert found["two", "profile"] == ["0", "0", "10", "0", "0", time_words(10 * 20)]
     assert found["two", "evaluation"] == ["0", "0", "4 + up to 4", "0", "0", time_words(8 * 40)]
@@ -160,7 +160,7 @@ def test_diverged_runs_end_the_search_and_are_counted(config, subtuning):
     train(known_runs(config, RESULTS), RESULTS, status="diverged", metrics=None)
     _, out, _ = subtuning("status")
     assert rows(out)["one", "profile"] == ["10", "0", "0", "0", "10", ""]
-    assert ("one", "greedy forward 2") not in rows(out)
+    assert ("one", "greedy/forward/2") not in rows(out)
     assert rows(out)["one", "evaluation"][4] == "4"
 
 
@@ -170,7 +170,7 @@ def test_another_recipe_is_another_plan(config, subtuning):
     use(SMALL | {"recipe": {"epochs": 2, "lr": 0.5}})
     _, out, _ = subtuning("status")
     assert rows(out)["one", "profile"][:3] == ["0", "0", "10"]
-    assert rows(out)["one", "greedy forward 2"][2] == "up to 4"
+    assert rows(out)["one", "greedy/forward/2"][2] == "up to 4"
     assert rows(out)["one", "profile"][5] == time_words(10 * 10), "its pace is that of the other recipe"
 
 

@@ -4,7 +4,8 @@ GOOD = "tasks: {digits: {source: builtin}}\nbackbones: {lite0: {model: tf_effici
 TASKS, BACKBONES = GOOD.splitlines(keepends=True)
 
 _NAME = "is not a usable name; use 1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or digit"
-_SECTIONS = "tasks, backbones, recipe, profile, greedy, search, evaluate"
+_LAYERS = "a list such as '[layer3.0, layer4.2]', or text such as 'last 2'"
+_SECTIONS = "tasks, backbones, recipe, profile, greedy, search, evaluate, experiments"
 _SOURCES = "'arrays', 'builtin', 'csv', 'folder', 'image_list' or 'vtab'"
 _SHARE = "it must be a share between 0 and 1, or a whole number of images"
 
@@ -184,11 +185,11 @@ WRONG = {
     ),
     "subset without layers": (
         section("evaluate", "{subsets: {mine: []}}"),
-        "evaluate.subsets.mine is empty; it must be a list such as '[layer3.0, layer4.2]'",
+        "evaluate.subsets.mine is empty; it must be a list such as '[layer3.0, layer4.2]', or text such as 'last 2'",
     ),
     "subset that is no list": (
-        backbone("subsets: {mine: stem}"),
-        "backbones.resnet50.subsets.mine is 'stem'; it must be a list such as '[layer3.0, layer4.2]'",
+        backbone("subsets: {mine: 3}"),
+        f"backbones.resnet50.subsets.mine is 3; it must be {_LAYERS}",
     ),
     "number for a layer": (
         backbone("subsets: {mine: [stem, 3]}"),
@@ -196,7 +197,7 @@ WRONG = {
     ),
     "subsets as a list": (
         section("evaluate", "{subsets: [stem]}"),
-        "evaluate.subsets is ['stem']; it must hold names, each with a list such as '[layer3.0, layer4.2]'",
+        f"evaluate.subsets is ['stem']; it must hold names, each with {_LAYERS}",
     ),
 }
 

@@ -14,13 +14,12 @@ import pytest
 from tests.faults.compare import TARGET
 from tests.workflow.snake import ROOT, Result, call, copy, new_folder, not_trained_yet
 
-TRAINER = ["subtuning", "profile", "--task", "cells", "--backbone", "tiny", "--folds", "2", "--threads", "1"]
-TRAINER += ["--out", "results/cells/tiny/profile/shard0.json"]
-
-TABLE = ["profile-table", *TRAINER[2:8], "--out", TARGET]
+PROFILE = ["profile", "--task", "cells", "--backbone", "tiny"]
+TRAINER = ["subtuning", "train-step", *PROFILE, "--threads", "1", "--out", "results/cells/tiny/profile/shard0.json"]
+TABLE = ["conclude", *PROFILE, "--out", TARGET]
 
 SNAKEMAKE = ["warm-snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", "--set-threads"]
-SNAKEMAKE += [f"{rule}=1" for rule in ("train_profile", "train_greedy", "evaluate")]
+SNAKEMAKE += [f"{rule}=1" for rule in ("train_profile", "train_greedy", "train_evaluation")]
 """One thread: a lane that is trained alone would use two where lanes in company use one each, and round differently."""
 
 

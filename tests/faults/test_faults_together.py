@@ -114,11 +114,11 @@ def test_a_task_that_was_renamed_keeps_its_runs(profiled, subtuning):
     (profiled / "results/tasks/cells").rename(profiled / "results/tasks/renamed")
     for record in list((profiled / "results/runs").glob("*/*.json"))[::2]:
         record.unlink()
-    words = ["--task", "renamed", "--backbone", "tiny", "--folds", "2", "--out"]
-    result = subtuning(profiled, "profile", *words, "results/renamed.json", "--threads", "1")
+    words = ["profile", "--task", "renamed", "--backbone", "tiny", "--out"]
+    result = subtuning(profiled, "train-step", *words, "results/renamed.json", "--threads", "1")
     assert result.code == 0, result.output
     assert f"{RUNS} runs, {RUNS // 2} finished before" in result.output
-    result = subtuning(profiled, "profile-table", *words, "results/renamed.csv")
+    result = subtuning(profiled, "conclude", *words, "results/renamed.csv")
     assert result.code == 0, result.output
 
 

@@ -127,7 +127,7 @@ WITH_A_NAME = {
     "verify": [None],
     "export": [None, "out"],
     "train": ["--backbone", "b", "--layers", "linear", "--task", None],
-    "profile": ["--task", "t", "--folds", "2", "--out", "o", "--backbone", None],
+    "train-step": ["profile", "--task", "t", "--out", "o", "--backbone", None],
 }
 """Verb -> its words; None is where the name stands."""
 
@@ -154,7 +154,7 @@ def test_every_verb_that_takes_a_name_checks_it(tmp_path):
         assert verb in ("runs", "figures") or all(action.type is entry_name for action in named), verb
 
 
-PROFILE = ["profile", "--task", "t", "--backbone", "b", "--folds", "2", "--out", "o"]
+PROFILE = ["train-step", "profile", "--task", "t", "--backbone", "b", "--out", "o"]
 
 
 @pytest.mark.parametrize("word", ["--recipe", "--spec"])

@@ -18,7 +18,7 @@ from typing import Any
 from subtuning.cli import main
 from tests.slurm.cluster import wait_for
 
-TRAINS = ("profile", "greedy-train", "evaluate")
+TRAINS = ("train-step",)
 DIARY = Path(os.environ.get("DIARY", "no folder"))
 
 
@@ -54,7 +54,7 @@ def watch_training() -> None:
 def others_have_begun() -> bool:
     """Whether so many processes as were wanted have a diary that begins like mine."""
     first_lines = [file.read_text().partition("\n")[0] for file in DIARY.iterdir()]
-    return sum('"verb": "profile"' in line for line in first_lines) >= int(os.environ["TOGETHER"])
+    return sum('"verb": "train-step"' in line for line in first_lines) >= int(os.environ["TOGETHER"])
 
 
 def work() -> int:

@@ -10,6 +10,11 @@ from subtuning.tasks.vtab.registry import TASKS
 from tests.tasks import synthetic
 
 RECIPE = json.dumps({"epochs": 1, "batch_size": 12})
+SETTINGS = json.dumps(
+    {"profile.folds": 2, "evaluate.seeds": 2, "evaluate.subsets": {}, "search.racing": False}
+    | {"greedy.folds": 2, "greedy.split": "cv", "greedy.shards": 1, "greedy.start": "linear"}
+    | {"greedy.max_rounds": 1, "greedy.epsilon": 0.0}
+)
 
 
 def _run(*arguments):
@@ -25,18 +30,13 @@ def test_nineteen_tasks_become_one_table(tmp_path, monkeypatch, capsys):
     _run("describe", "--backbone", "tiny", "--spec", json.dumps(spec))
     for name in TASKS:
         vtab = {"source": "vtab", "name": name, "data_dir": "archives", "stored_size": 32}
-        common = ("--task", name, "--backbone", "tiny", "--recipe", RECIPE, "--folds", 2)
+        common = ("--task", name, "--backbone", "tiny", "--recipe", RECIPE, "--settings", SETTINGS)
         folder = tmp_path / "results" / name / "tiny"
         _run("fetch-task", "--task", name, "--spec", json.dumps(vtab))
         _run("convert", "--task", name, "--spec", json.dumps(vtab))
-        _run("profile", *common, "--out", folder / "profile" / "shard0.json")
-        _run("profile-table", *common, "--out", folder / "profile.csv")
-        _run("greedy-select", *common, "--direction", "forward", "--out", folder / "round1.json")
-        paths = ("--table", folder / "greedy.csv", "--selected", folder / "selected.json")
-        _run("greedy-path", "--rounds", folder / "round1.json", "--epsilon", 0, *paths)
-        selected = ("--selected", folder / "selected.json")
-        _run("evaluate", *common, "--seeds", 2, *selected, "--out", folder / "evaluation" / "runs.json")
-        _run("evaluation-table", *common, "--seeds", 2, *selected, "--out", folder / "evaluation.csv")
+        for step in ("profile", "evaluation"):
+            _run("train-step", step, *common)
+            _run("conclude", step, *common, "--out", folder / f"{step}.csv")
     _run("tables", "--pairs", *(f"{name}/tiny" for name in TASKS), "--vtab", "--out", "results/tables")
 
     table = pd.read_csv("results/tables/vtab.csv", index_col="method")

@@ -65,7 +65,7 @@ def test_an_unknown_verb(subtuning, tmp_path):
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("words", [[], ["train"], ["convert"], ["profile", "--task", "a"]])
+@pytest.mark.parametrize("words", [[], ["train"], ["convert"], ["train-step", "profile", "--task", "a"]])
 def test_missing_arguments(words, subtuning, tmp_path):
     result = subtuning(tmp_path, *words)
     assert result.code == 2
@@ -160,7 +160,7 @@ def test_verbs_that_only_look_import_nothing_slow(words, folder):
 
 
 def test_the_first_round_of_greedy_does_not_import_torch(folder):
-    words = ["greedy-train", "--task", "cells", "--backbone", "tiny", "--direction", "forward", "--folds", "2"]
+    words = ["train-step", "greedy/forward/1", "--task", "cells", "--backbone", "tiny"]
     slow, done = imported(folder, *words, "--out", "round.json")
     assert slow == set()
     assert "16 runs, 16 finished before" in done.stderr
@@ -193,8 +193,8 @@ def test_status_counts_what_is_done_and_missing(subtuning, folder):
     rows = {row[2]: row[3:8] for row in table(result.output) if row[0] == "cells"}
     evaluated = sum(record["identity"]["split"] == "test" for record in records(folder).values())
     assert rows["profile"] == ["18", "0", "0", "0", "0"]
-    assert rows["greedy forward 1"] == ["16", "0", "0", "0", "0"], "the base, and each layer"
-    assert rows["greedy forward 2"] == ["12", "0", "0", "0", "0"]
+    assert rows["greedy/forward/1"] == ["16", "0", "0", "0", "0"], "the base, and each layer"
+    assert rows["greedy/forward/2"] == ["12", "0", "0", "0", "0"]
     assert rows["evaluation"] == [str(evaluated), "0", "0", "0", "0"]
     assert len(records(folder)) == 18 + 12 + evaluated
     write_config(folder, changed("evaluate.seeds", 5, "recipe.lr", 2e-3))

@@ -80,15 +80,8 @@ def test_training_jobs_need_no_network(finished, tmp_path):
     folder = copy(finished[0], tmp_path / "project")
     subprocess.run(["rm", "-r", "results/runs"], cwd=folder, check=True)
     pair = ["--task", "cells", "--backbone", "tiny"]
-    greedy = ["greedy-train", *pair, "--direction", "forward", "--folds", "2"]
-    first = "results/cells/tiny/greedy/forward/round1.json"
-    commands = [
-        ["profile", *pair, "--folds", "2", "--out", "profile.json"],
-        [*greedy, "--out", "round1.json"],
-        [*greedy, "--previous", first, "--out", "round2.json"],
-        ["evaluate", *pair, "--folds", "2", "--seeds", "2", "--selected", "results/cells/tiny/selected.json"],
-    ]
-    commands[-1] += ["--out", "evaluation.csv"]
+    steps = ("profile", "greedy/forward/1", "greedy/forward/2", "evaluation")
+    commands = [["train-step", step, *pair] for step in steps]
     words = [sys.executable, "-c", WITHOUT_SOCKETS, json.dumps(commands)]
     done = subprocess.run(words, cwd=folder, env=real_environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

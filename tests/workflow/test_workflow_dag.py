@@ -24,7 +24,15 @@ CONFIGS = {
 
 TRAINING = {"train_profile", "train_profile_test", "train_greedy", "train_evaluation"}
 LOCAL = {
-    *("fetch_task", "fetch_weights", "check_plan", "profile_table", "profile_test_table", "select_greedy", "greedy_path"),
+    *(
+        "fetch_task",
+        "fetch_weights",
+        "check_plan",
+        "profile_table",
+        "profile_test_table",
+        "select_greedy",
+        "greedy_path",
+    ),
     *("draw_figures", "draw_profile_test", "evaluation_table", "summary"),
 }
 
@@ -69,7 +77,7 @@ def test_one_table_alone_needs_only_what_it_is_made_from(tmp_path, snakemake):
     folder = new_folder(tmp_path, TWO_BY_TWO)
     found = jobs(snakemake(folder, "--dry-run", "results/more/other/profile.csv").output)
     assert sorted(job.rule for job in found) == sorted(
-        ["convert_task", "fetch_weights", "describe_backbone", "train_profile", "profile_table"]
+        ["convert_task", "fetch_weights", "describe_backbone", "check_plan", "train_profile", "profile_table"]
     )
     assert {part for job in found for part in job.wildcards.split(", ")} == {"task=more", "backbone=other", "shard=0"}
 

@@ -36,8 +36,7 @@ STAND_IN = """\
 verb=$1
 while [ $# -gt 0 ]; do
     case $1 in
-        --task) task=$2 ;; --backbone) backbone=$2 ;; --out) out=$2 ;; --profile-test) test=_test ;;
-        --table) table=$2 ;; --selected) selected=$2 ;;
+        --task) task=$2 ;; --backbone) backbone=$2 ;; --out) out=$2; also=$3 ;; --profile-test) test=_test ;;
     esac
     shift
 done
@@ -47,7 +46,7 @@ case $verb in
                   $out/test/images.npy $out/test/labels.npy $out/task.json ;;
     fetch) make results/backbones/$backbone/weights.safetensors ;;
     describe) make results/backbones/$backbone/layers.json ;;
-    greedy-path) make $table $selected ;;
+    conclude) make $out ${also%%--*} ;;
     figures) if [ $test ]; then set -- profile_test; else set -- profile greedy tradeoff; fi
              for name; do make $out/$name.svg $out/$name.png; done ;;
     tables) make $out/summary.csv $out/all.csv $out/summary.md $out/summary.tex ;;
@@ -64,7 +63,8 @@ TWO_BY_TWO = changed(
 
 DRAWN = {"train_evaluation": 4, "evaluation_table": 4, "draw_figures": 4, "summary": 1, "all": 1}
 SEARCHED = {"train_greedy": 8, "select_greedy": 8, "greedy_path": 4, **DRAWN}
-TRAINED = {"train_profile": 4, "profile_table": 4, **SEARCHED}
+SHARDED = {"train_profile": 8, "profile_table": 4, **SEARCHED}
+TRAINED = {**SHARDED, "check_plan": 4, "train_profile": 4}
 OF_ONE = {rule: count // 2 if count > 1 else 1 for rule, count in TRAINED.items()}
 """The same for one of the two tasks, or one of the two backbones."""
 
@@ -77,7 +77,7 @@ CHANGES = {
     "a default is written out": (["recipe.weight_decay", 0.01], {}, ""),
     "folds": (["profile.folds", 3], TRAINED, ""),
     "folds of greedy": (["greedy.folds", 3], SEARCHED, ""),
-    "shards": (["profile.shards", 2], {**TRAINED, "train_profile": 8}, ""),
+    "shards": (["profile.shards", 2], SHARDED, ""),
     "shards of greedy": (["greedy.shards", 2], {**SEARCHED, "train_greedy": 16}, ""),
     "one round more": (
         ["greedy.max_rounds", 3],

@@ -21,7 +21,8 @@ COLUMNS += ["trained_parameters", "trained_percent", "seconds", "lane_memory_mb"
 
 def table(study: Study, step: Step) -> pd.DataFrame:
     """The comparison of a study's methods."""
-    found = {name: study.require(runs_of(study, tuning)) for name, tuning in methods(study).items() if tuning}
+    study.require(step.wanted(study).runs)
+    found = {name: study.require(runs_of(study, written)) for name, written in methods(study).items()}
     return evaluation_table(found, study.layers)
 
 

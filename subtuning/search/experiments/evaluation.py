@@ -6,7 +6,6 @@ from subtuning.runs.identity import Run, Split
 from subtuning.search.experiments import greedy
 from subtuning.search.select import select
 from subtuning.search.study import Settings, Step, Study, Wanted
-from subtuning.tuning.tuning import Tuning
 
 ALWAYS = {"linear": "linear", "best_layer": "best", "greedy": "greedy", "full": "full"}
 """The methods of every comparison -> what each trains."""
@@ -23,22 +22,28 @@ def step(name: str, settings: Settings) -> Step:
     return Step(name, ("greedy",), reads, ("train_evaluation", "evaluation_table"), _wanted)
 
 
-def methods(study: Study) -> dict[str, Tuning | None]:
-    """Each method by name, None where its layers are not known yet. Raises `UserError` where they will never be."""
-    return {name: select(written, study) for name, written in (ALWAYS | study.settings["evaluate.subsets"]).items()}
+def methods(study: Study) -> dict[str, str]:
+    """Each method by name, and the words for its layers."""
+    return ALWAYS | study.settings["evaluate.subsets"]
 
 
-def runs_of(study: Study, tuning: Tuning) -> list[Run]:
-    """A method's runs, one a seed."""
-    return study.runs([tuning], [Split("test")], study.settings["evaluate.seeds"])
+def runs_of(study: Study, written: str) -> list[Run] | None:
+    """A method's runs, one a seed; None where its layers are not known yet.
+
+    Raises:
+        UserError: they will never be known.
+    """
+    tuning = select(written, study)
+    return tuning and study.runs([tuning], [Split("test")], study.settings["evaluate.seeds"])
 
 
 def _wanted(study: Study) -> Wanted:
-    seeds = study.settings["evaluate.seeds"]
-    try:
-        found = methods(study)
-    except UserError as error:
-        return Wanted(later=[Split("test")] * seeds, trouble=str(error))
-    known = list(dict.fromkeys(tuning for tuning in found.values() if tuning))
-    unknown = sum(tuning is None for tuning in found.values())
-    return Wanted(study.runs(known, [Split("test")], seeds), [Split("test")] * (seeds * unknown))
+    found = Wanted()
+    for name, written in methods(study).items():
+        try:
+            runs = runs_of(study, written)
+        except UserError as error:
+            found.trouble, runs = f"method {name!r}: {error}", None
+        found.runs += [run for run in runs or [] if run not in found.runs]
+        found.later += [Split("test")] * study.settings["evaluate.seeds"] if runs is None else []
+    return found
