@@ -59,3 +59,11 @@ def _keys(task: str, backbone: str, tuning: Tuning) -> list[tuple]:
 
 def _on_cpu(record: Mapping[str, Any]) -> bool:
     return str(record.get("device")).startswith("cpu")
+
+
+def time_words(seconds: float) -> str:
+    """Seconds as people say them: `45 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    for limit, unit, size in ((90, "s", 1), (5400, "min", 60)):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"

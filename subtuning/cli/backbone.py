@@ -7,6 +7,7 @@ from typing import Any
 from subtuning.cli.common import config_arguments, entry, entry_name, from_json
 from subtuning.config import Backbone, load_config, parse_entry
 from subtuning.errors import UserError
+from subtuning.workspace.paths import Results
 from subtuning.workspace.prepared import write_layers
 
 
@@ -20,7 +21,7 @@ def fetch(args: argparse.Namespace) -> None:
     from subtuning.backbones.weights import fetch_weights
 
     spec = _spec(args)
-    out = args.results / "backbones" / args.backbone / "weights.safetensors"
+    out = Results(args.results).weights(args.backbone)
     if note := fetch_weights(spec.model, spec.weights, out, spec.weights_key):
         print(f"{spec.weights}: {note}")
 
@@ -32,7 +33,7 @@ def describe_arguments(parser: argparse.ArgumentParser) -> None:
 
 def describe(args: argparse.Namespace) -> None:
     """Write `layers.json`."""
-    write_layers(_spec(args), args.backbone, args.results / "backbones" / args.backbone)
+    write_layers(_spec(args), args.backbone, Results(args.results).layers(args.backbone).parent)
 
 
 def layers_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from subtuning.cli.common import positive
 from subtuning.config import load_config
-from subtuning.runs import Store
 
 KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start", "racing")
 
@@ -58,9 +57,10 @@ def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
     """A race on every round of every finished search of the config."""
     from subtuning.benchmark.racing import races
     from subtuning.runs.snapshot import Snapshot
+    from subtuning.workspace.paths import Results
     from subtuning.workspace.studies import studies_of
 
-    states = studies_of(load_config(args.config), args.results, Snapshot(Store(args.results / "runs")))
+    states = studies_of(load_config(args.config), args.results, Snapshot(Results(args.results).store))
     return [row for state in states if state.study for row in races(state.study)]
 
 

@@ -9,6 +9,7 @@ from subtuning.cli.common import config_arguments, entry, entry_name, from_json,
 from subtuning.config import Task, load_config, parse_entry
 from subtuning.errors import UserError
 from subtuning.workspace.files import write_json
+from subtuning.workspace.paths import Results
 
 
 def convert_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def convert(args: argparse.Namespace) -> None:
     """Write `{train,val,test}/images.npy`, `labels.npy` and `task.json`."""
     from subtuning.tasks import convert_task
 
-    convert_task(args.task, _spec(args), args.out or args.results / "tasks" / args.task, workers=args.workers)
+    convert_task(args.task, _spec(args), args.out or Results(args.results).task(args.task), workers=args.workers)
 
 
 def fetch_task_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +59,7 @@ def verify(args: argparse.Namespace) -> None:
 
     good = True
     for name in args.tasks:
-        for check in verify_task(args.results / "tasks" / name):
+        for check in verify_task(Results(args.results).task(name)):
             good = good and check.good
             print(f"{name} {check.part}: {check.text}")
     if not good:
@@ -77,7 +78,7 @@ def export(args: argparse.Namespace) -> None:
     """Write `images/<part>/*.png` and the lists train800.txt, val200.txt, train800val200.txt, test.txt."""
     from subtuning.tasks.export import export_task
 
-    export_task(args.results / "tasks" / args.task, args.out, workers=args.workers)
+    export_task(Results(args.results).task(args.task), args.out, workers=args.workers)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from subtuning.analysis import job_size
 from subtuning.cli.common import config_arguments, positive
 from subtuning.config import Config, load_config
 from subtuning.errors import UserError, did_you_mean
-from subtuning.runs import Store
+from subtuning.workspace.paths import Results
 from subtuning.workspace.prepared import prepared_backbone
 
 
@@ -102,7 +102,7 @@ def _seconds_of_runs(config: Config, args: argparse.Namespace) -> dict[str, floa
         hint = did_you_mean(unknown[0], config.backbones) or f"; there are {', '.join(config.backbones)}"
         raise UserError(f"--seconds: there is no backbone {unknown[0]!r} in the config{hint}")
     lacking = config.backbones.keys() - given.keys()
-    measured = job_size.mean_seconds(Store(args.results / "runs"), config) if lacking else {}
+    measured = job_size.mean_seconds(Results(args.results).store, config) if lacking else {}
     if lacking := [name for name in config.backbones if name in lacking and name not in measured]:
         raise UserError(
             f"no finished run in {args.results} tells how long one of {lacking[0]} takes; train one "

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from subtuning.cli.common import config_arguments
-from subtuning.runs import Store
 from subtuning.tuning.tuning import Tuning
+from subtuning.workspace.paths import Results
 
 COLUMNS = [
     *("id", "task", "backbone", "layers", "split", "folds", "fold", "seed", "status", "accuracy", "loss", "seconds"),
@@ -39,7 +39,7 @@ def runs_arguments(parser: argparse.ArgumentParser) -> None:
 
 def runs(args: argparse.Namespace) -> None:
     """List the finished runs in the store, those of other versions of the numbers too."""
-    found = (record for record in Store(args.results / "runs") if _wanted(record, args))
+    found = (record for record in Results(args.results).store if _wanted(record, args))
     {"table": _print_table, "csv": _print_csv, "json": _print_json}[args.format](found)
 
 

@@ -15,6 +15,7 @@ from subtuning.search.study import Settings, Step, Study
 from subtuning.tasks import Task, load_task
 from subtuning.tuning.tuning import ONLY_HEAD
 from subtuning.workspace.files import read_json
+from subtuning.workspace.paths import Results
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,17 @@ class Pair:
     @cached_property
     def task(self) -> Task:
         """The converted task."""
-        return load_task(self.results / "tasks" / self.names[0])
+        return load_task(Results(self.results).task(self.names[0]))
 
     @cached_property
     def layers(self) -> dict[str, Any]:
         """The content of `layers.json`."""
-        return read_json(self.results / "backbones" / self.names[1] / "layers.json", "subtuning describe")
+        return read_json(Results(self.results).layers(self.names[1]), "subtuning describe")
 
     @property
     def store(self) -> Store:
         """Where all finished runs are."""
-        return Store(self.results / "runs")
+        return Results(self.results).store
 
     @property
     def base(self) -> Run:

@@ -15,6 +15,7 @@ from subtuning.errors import UserError
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.task import read_facts
 from subtuning.workspace.files import read_json, write_json
+from subtuning.workspace.paths import Results
 
 
 def task_entry(task: Task) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def prepared_task(config: Config, name: str, results: Path) -> dict[str, Any] | 
     """The content of `task.json`; None if the task is not converted, or from another entry or other files."""
     task = config.tasks[name]
     try:
-        facts = read_facts(results / "tasks" / name)
+        facts = read_facts(Results(results).task(name))
     except UserError:
         return None
     same = facts.get("source") == task_entry(task) and _unchanged(task_files(task).values(), facts)
@@ -54,7 +55,7 @@ def prepared_task(config: Config, name: str, results: Path) -> dict[str, Any] | 
 
 def prepared_backbone(config: Config, name: str, results: Path) -> dict[str, Any] | None:
     """The content of `layers.json`; None if the backbone is not described, or from another entry or weights file."""
-    backbone, folder = config.backbones[name], results / "backbones" / name
+    backbone, folder = config.backbones[name], Results(results).layers(name).parent
     layers = _layers(folder)
     same = layers.get("spec") == backbone_entry(backbone) and _unchanged([weights_file(backbone)], layers)
     return layers if same else None
@@ -80,12 +81,12 @@ def prepare_task(config: Config, name: str, results: Path) -> None:
 
     if config.tasks[name].source == "vtab":
         fetch_task(config.tasks[name])
-    convert_task(name, config.tasks[name], results / "tasks" / name)
+    convert_task(name, config.tasks[name], Results(results).task(name))
 
 
 def prepare_backbone(config: Config, name: str, results: Path) -> None:
     """Fetch the weights of a backbone and describe it, as the rules would, unless that is done."""
-    backbone, folder = config.backbones[name], results / "backbones" / name
+    backbone, folder = config.backbones[name], Results(results).layers(name).parent
     weights, before = folder / "weights.safetensors", _layers(folder)
     if prepared_backbone(config, name, results) and weights.is_file():
         return

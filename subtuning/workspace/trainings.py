@@ -12,6 +12,7 @@ from subtuning.runs.precision import finished_alike, with_precision
 from subtuning.tasks import check_content
 from subtuning.training.lease import gpu_lease
 from subtuning.workspace.pair import Pair
+from subtuning.workspace.paths import Results
 
 if TYPE_CHECKING:
     import torch
@@ -89,15 +90,15 @@ class Trainings:
         from subtuning.training.runner import Workplace, train_missing
         from subtuning.training.scalars import write_scalars
 
-        results = self.pair.results
+        results = Results(self.pair.results)
         place = Workplace(
             task=self.pair.task,
             layers=self.pair.layers,
-            weights=results / "backbones" / self.pair.names[1] / "weights.safetensors",
+            weights=results.weights(self.pair.names[1]),
             store=self.pair.store,
-            checkpoints=Checkpoints(results / "checkpoints"),
+            checkpoints=Checkpoints(results.checkpoints),
             device=self.device,
-            finished=lambda record, run: write_scalars(record, run, results / "tensorboard"),
+            finished=lambda record, run: write_scalars(record, run, results.tensorboard),
             lanes=self.machine.lanes,
         )
         with contextlib.redirect_stderr(_Heedless(sys.stderr)):
@@ -111,7 +112,7 @@ class Trainings:
         """Curves of runs that were finished just before a kill, or under another name, or whose folder was removed."""
         from subtuning.training.scalars import scalars_folder, write_scalars
 
-        folder = self.pair.results / "tensorboard"
+        folder = Results(self.pair.results).tensorboard
         for run, record in zip(runs, records, strict=True):
             if not scalars_folder(run, folder).exists():
                 write_scalars(record, run, folder)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from subtuning.cli.clean import size_words
 from subtuning.runs import Store
+from subtuning.workspace.clean import size_words
 from tests.cli.big import SMALL, known_runs, result, train, train_all, write
 from tests.cli.conftest import use
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from subtuning.analysis.time_left import Pace, training_images
-from subtuning.cli.status import time_words
+from subtuning.analysis.time_left import Pace, time_words, training_images
 from subtuning.config import load_config
 from subtuning.runs import Split, Store
 from subtuning.tuning.tuning import FULL

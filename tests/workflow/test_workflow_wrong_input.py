@@ -223,15 +223,15 @@ def test_broken_inputs_trained_nothing(broken):
 BEFORE_TRAINING = {
     "unknown layer": (
         ["evaluate/subsets", {"mine": ["stem", "blocks.7"]}],
-        "error: subset 'mine', backbone 'tiny': layer 'blocks.7' is not in this backbone (did you mean 'blocks.",
+        "error: evaluation of cells/tiny: method 'mine': layer 'blocks.7' is not in this backbone (did you mean 'blocks.",
     ),
     "unknown layer of one backbone": (
         ["backbones/tiny/subsets", {"mine": ["layer4.0"]}],
-        "error: subset 'mine', backbone 'tiny': layer 'layer4.0' is not in this backbone",
+        "error: evaluation of cells/tiny: method 'mine': layer 'layer4.0' is not in this backbone",
     ),
     "more folds than images": (
         ["profile.folds", 61],
-        "error: 60 images cannot be split into 61 folds; use at most 60",
+        "error: profile.folds, task 'cells': 60 images cannot be split into 61 folds; use at most 60",
     ),
     "more folds of greedy than images": (
         ["greedy.folds", 61],
@@ -249,7 +249,7 @@ def test_what_a_later_step_needs_is_checked_before_training(case, finished, tmp_
     check_output(result, sentence)
     assert records(folder) == {}
     assert not (folder / "results/checkpoints").exists()
-    assert sentence in (folder / "results/logs/profile/cells/tiny/shard0.log").read_text()
+    assert sentence in (folder / "results/logs/plan/cells/tiny.log").read_text()
 
 
 def test_a_wrong_subset_that_is_added_later_stops_the_evaluation_only(finished, tmp_path, snakemake):

@@ -1,0 +1,52 @@
+"""Where everything under `results/` is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from subtuning.runs import Store
+
+PARTIAL = [
+    *("runs/??/.*.json.*", "checkpoints/.*.partial", "tasks/.*.partial", "backbones/*/*.partial"),
+    "tensorboard/.*.partial",
+    *("*/*/.*.json.*", "*/*/*/.*.json.*", "*/*/*/*/.*.json.*"),
+]
+"""How commands of this package name what they have not written to its end, below the results folder."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """A folder such as `results`; what workflows add to it, their rules name (`results/<task>/<backbone>/...`)."""
+
+    folder: Path
+
+    def task(self, name: str) -> Path:
+        """A converted task: `task.json` and a folder for each part."""
+        return self.folder / "tasks" / name
+
+    def weights(self, backbone: str) -> Path:
+        """A backbone's fetched weights."""
+        return self.folder / "backbones" / backbone / "weights.safetensors"
+
+    def layers(self, backbone: str) -> Path:
+        """The description of a backbone."""
+        return self.folder / "backbones" / backbone / "layers.json"
+
+    @property
+    def store(self) -> Store:
+        """The records of all finished runs."""
+        return Store(self.folder / "runs")
+
+    @property
+    def checkpoints(self) -> Path:
+        """The states of runs that are not finished."""
+        return self.folder / "checkpoints"
+
+    @property
+    def claims(self) -> Path:
+        """The locks of runs that are being trained."""
+        return self.folder / "claims"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The curves of finished runs."""
+        return self.folder / "tensorboard"
