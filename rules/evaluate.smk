@@ -24,7 +24,8 @@ use rule train_profile as train_evaluation with:
     params:
         step="evaluation",
         settings=settings.settings_of("evaluation"),
-        part="",
+        # Not compared, since it takes `input`: whether models are kept trains nothing.
+        part=lambda wildcards, input: "--models" if settings.evaluate.models else "--no-models",
 
 
 use rule profile_table as evaluation_table with:

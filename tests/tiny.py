@@ -11,6 +11,7 @@ from subtuning.config import Recipe
 from subtuning.runs import Backbone, Run, Split
 from subtuning.training.data import Images
 from subtuning.training.loop import LaneGroup
+from subtuning.training.scoring import score
 from subtuning.tuning.lane import Trunk
 from subtuning.tuning.tuning import Tuning
 
@@ -104,3 +105,8 @@ def largest_difference(left: dict[str, torch.Tensor], right: dict[str, torch.Ten
     assert left.keys() == right.keys()
     assert left
     return max((left[name].double() - right[name].double()).abs().max().item() for name in left)
+
+
+def metrics_of(group, images, *more, **words) -> list:
+    """How right each lane of a group is, as its record would say it."""
+    return [found and found.metrics(hits=True) for found in score(group, images, *more, **words)]

@@ -22,6 +22,4 @@ def read_csv(path: str | Path) -> pd.DataFrame:
 
 def write_text(text: str, path: str | Path) -> None:
     """Write `text` as UTF-8, whole or not at all, and make the folder if there is none."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text)
+    write_atomically(Path(path), text)

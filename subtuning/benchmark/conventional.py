@@ -21,6 +21,7 @@ from subtuning.analysis.statistics import seed_interval
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.timing import Ratio
+from subtuning.training.scoring import score
 from subtuning.tuning.tuning import Tuning
 
 
@@ -117,7 +118,7 @@ def ours(job: Job, epochs: int, tunings: list[Tuning]) -> list[float]:
     group = job.group(tunings, epochs, cached=job.augmentation == "none")
     while not group.finished:
         group.advance()
-    return [found["accuracy"] if found else float("nan") for found in group.score(job.test)]
+    return [found.metrics(hits=False)["accuracy"] if found else float("nan") for found in score(group, job.test)]
 
 
 def main(content: str) -> None:

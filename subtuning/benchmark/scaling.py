@@ -15,6 +15,7 @@ from subtuning.benchmark.timing import Ratio, compare, seconds_of
 from subtuning.runs import Run, Split
 from subtuning.training import memory
 from subtuning.training.device import peak_memory
+from subtuning.training.scoring import score
 from subtuning.tuning.tuning import Tuning
 
 LANES = (1, 2, 4, 8, 16, 32, 64)
@@ -126,6 +127,6 @@ def scoring(job: Job, repeats: int) -> list[dict[str, Any]]:
     test = job.test.part(np.arange(min(512, len(job.test))))
     together = job.group(job.profile)
     single = [job.group([tuning]) for tuning in job.profile]
-    ours = [seconds_of(lambda: together.score(test), job.device) for _ in range(repeats)]
-    other = [seconds_of(lambda: [g.score(test) for g in single], job.device) for _ in range(repeats)]
+    ours = [seconds_of(lambda: score(together, test), job.device) for _ in range(repeats)]
+    other = [seconds_of(lambda: [score(g, test) for g in single], job.device) for _ in range(repeats)]
     return [{"benchmark": "scoring", "lanes": len(job.profile)} | Ratio.of(ours, other).row()]

@@ -77,7 +77,7 @@ def pair_of(args: argparse.Namespace) -> Pair:
 
 def machine_of(args: argparse.Namespace) -> Machine:
     """What the arguments let a training use."""
-    return Machine(args.device, args.threads, args.lanes)
+    return Machine(args.device, args.threads, args.lanes, getattr(args, "models", True))
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

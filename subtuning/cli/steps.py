@@ -52,6 +52,9 @@ def train_step_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--shard", type=int, default=0, metavar="I", help="which part of the runs, from 0")
     parser.add_argument("--shards", type=positive, default=1, metavar="N", help="into how many parts they are split")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to list the runs, as JSON")
+    parser.add_argument(
+        "--models", action=argparse.BooleanOptionalAction, default=True, help="keep what evaluation runs trained"
+    )
     device_arguments(parser)
 
 

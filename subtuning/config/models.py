@@ -195,9 +195,15 @@ class Evaluate(Strict):
         le=1_000,
         description="Seeds, from 0. Adding one trains only that one. p < 0.05 needs at least 6.",
     )
+    models: bool = Field(
+        True,
+        description="Keep the trained tensors of every run in `results/models/`: for one layer 0.1 to 30 MB, for full "
+        "fine-tuning the size of the model. A change trains nothing.",
+    )
     subsets: Subsets = Field(
         default_factory=dict,
-        description="Further subsets to compare, by name, for all backbones: `{mine: [layer3.0, layer4.2]}`.",
+        description="Further subsets to compare, by name, for all backbones: `{mine: [layer3.0, layer4.2]}`, or "
+        "`{mine: last 2}`.",
         json_schema_extra=NAMED_SUBSETS,
     )
 

@@ -92,6 +92,12 @@ class Recipe(Strict):
         description="Units of each hidden layer of the `mlp` head (64 in the paper's code); unused if `linear`.",
     )
 
+    @property
+    def shared(self) -> tuple[int, int, str, str]:
+        """The half that decides which images a step shows and how the trunk computes: epochs, batch size, augmentation,
+        precision. The other half is what a lane does with them, in which lanes of one training may differ."""
+        return (self.epochs, self.batch_size, self.augmentation, self.precision)
+
 
 def _optional(field):
     kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation

@@ -11,8 +11,8 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Names become folder names and Snakemake wildcards, so they hold no slash, space or shell character."""
 
 RESERVED_NAMES = frozenset(
-    {"backbones", "benchmarks", "checkpoints", "data", "figures", "logs", "runs", "tables", "tasks", "tensorboard"}
-    | {"readme.md"}
+    {"backbones", "benchmarks", "checkpoints", "claims", "data", "figures", "logs", "models", "runs", "tables", "tasks"}
+    | {"tensorboard", "readme.md"}
 )
 """What else is in `results/`, in small letters: not every file system tells `Tasks` from `tasks`."""
 

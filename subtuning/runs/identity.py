@@ -104,7 +104,7 @@ class Run:
     @property
     def order(self) -> tuple:
         """Runs of equal order see the same images in the same order, so they can be lanes of one training."""
-        return (self.task, self.split, self.backbone, self.recipe, self.seed)
+        return (self.task, self.split, self.backbone, self.recipe.shared, self.seed)
 
     def with_tuning(self, tuning: Tuning) -> "Run":
         """The same run with other layers, or trained in another way."""

@@ -32,6 +32,10 @@ class Store:
         """Where the record of a run is or would be; 256 subfolders keep each listing short."""
         return self.folder / run_id[:2] / f"{run_id}.json"
 
+    def probabilities_path(self, run_id: str) -> Path:
+        """Where the classes' probabilities of an evaluation run are or would be: N x C, float16, an .npy file."""
+        return self.path(run_id).with_suffix(".npy")
+
     def get(self, run: Run) -> dict[str, Any] | None:
         """The record of a finished run (`done` or `diverged`), or None if it is not finished.
 
@@ -73,9 +77,7 @@ class Store:
     def add(self, run: Run, result: dict[str, Any]) -> dict[str, Any]:
         """Write the record of a finished run, whole or not at all, and return it."""
         record = {"format": FORMAT, "id": run.id, "names": _names(run), "identity": run.identity(), **result}
-        path = self.path(run.id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, json.dumps(record, indent=1, allow_nan=False) + "\n")
+        write_atomically(self.path(run.id), json.dumps(record, indent=1, allow_nan=False) + "\n")
         return record
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -114,12 +116,17 @@ def _without_numbers(identity: dict[str, Any]) -> str:
     return canonical_json({key: value for key, value in identity.items() if key != "numbers"})
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old content or the new, never a part."""
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part; its folder is made if need be.
+
+    Raises:
+        OSError: it cannot be written, say because the disk is full.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         Path(partial).chmod(0o644)

@@ -1,11 +1,8 @@
 """The training loop: lanes that see the same images in the same order, one step at a time."""
 
-import operator
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from subtuning.config import Recipe
 from subtuning.runs.identity import Run
 from subtuning.training.data import Images, batches, epoch_order
 from subtuning.training.features import Features, values_of
@@ -22,12 +18,6 @@ from subtuning.training.stopwatch import Stopwatch
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane, Trunk
-
-SCORING_BATCH = {"cpu": 64, "cuda": 256}
-"""Images a batch when scoring: on a CPU few, which stay in its cache and spread evenly over the cores."""
-
-MOST_AHEAD = 8
-"""Batches that are scored at once at most, to bound the memory that few lanes take on many cores."""
 
 
 @dataclass
@@ -82,7 +72,7 @@ class Batch:
 
 
 class LaneGroup:
-    """Lanes with one recipe, seed and split, trained together: each batch is prepared once, the trunk runs once.
+    """Lanes with one seed, split and shared half of the recipe: each batch is prepared once, the trunk runs once.
 
     Every lane is stepped by itself on the shared activations, so its numbers do not depend on which others are there.
     On a CPU the lanes of a step run side by side, beside the trunk for the next one (see `threads.LaneThreads`).
@@ -104,22 +94,21 @@ class LaneGroup:
         threads: LaneThreads | None = None,
     ):
         self.trunk, self.train, self.cache = trunk, train, cache
-        self.recipe: Recipe = runs[0].recipe
-        self.seed = runs[0].seed
-        self.device = train.device
-        self.steps_per_epoch = len(batches(len(train), self.recipe.batch_size))
-        self.steps = self.recipe.epochs * self.steps_per_epoch
+        self.seed, self.device = runs[0].seed, train.device
+        self.epochs, self.batch_size, self.augmentation, _ = runs[0].recipe.shared
+        self.steps_per_epoch = len(batches(len(train), self.batch_size))
+        self.steps = self.epochs * self.steps_per_epoch
         self.step = 0
         self.lanes = [self._new_lane(run, classes, features) for run in runs]
-        self._threads = threads or LaneThreads(self.device)
+        self.threads = threads or LaneThreads(self.device)
         self._upcoming: tuple[int, Future[Batch]] = (-1, Future())
 
     def _new_lane(self, run: Run, classes: int, features: int) -> LaneState:
-        head = new_head(features, classes, self.recipe, self.seed)
+        head = new_head(features, classes, run.recipe, self.seed)
         lane = Lane(self.trunk, run.tuning, head.to(self.device, self.train.dtype))
         zero = torch.zeros((), dtype=torch.float64, device=self.device)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.trunk.low == torch.float16)
-        optimizer = new_optimizer(lane.trained_parameters, self.recipe)
+        optimizer = new_optimizer(lane.trained_parameters, run.recipe)
         return LaneState(run, lane, optimizer, scaler, Stopwatch(self.device), zero.clone(), zero.clone())
 
     @property
@@ -135,36 +124,36 @@ class LaneGroup:
     def advance(self) -> None:
         """One step of every active lane; closes the epoch's books after its last step."""
         batch = self._prepared(self.step).result()
-        if self.step + 1 < self.steps and self._threads.parallel:
+        if self.step + 1 < self.steps and self.threads.parallel:
             self._upcoming = (self.step + 1, self._prepared(self.step + 1))
-        rate = learning_rate(self.recipe, self.step, self.steps)
         share = 1 / len(self.active)
 
         def step(state: LaneState) -> None:
             state.watch.add(batch.watch, share)
             with state.watch:
-                set_learning_rate(state.optimizer, rate)
-                self._step_lane(state, batch.at(state.lane.cut), batch.labels)
+                set_learning_rate(state.optimizer, learning_rate(state.run.recipe, self.step, self.steps))
+                _step_lane(state, batch.at(state.lane.cut), batch.labels)
 
-        self._threads.each(step, self._costly_first())
+        self.threads.each(step, self._costly_first())
         self.step += 1
         epoch, index = divmod(self.step, self.steps_per_epoch)
         if index == 0:
-            self._close_epoch(epoch, rate)
+            self._close_epoch(epoch)
 
     def _prepared(self, step: int) -> Future[Batch]:
         """The batch of a step: already in preparation since the step before, or begun now."""
         begun, batch = self._upcoming
-        return batch if begun == step else self._threads.submit(self._prepare, step)
+        return batch if begun == step else self.threads.submit(self._prepare, step)
 
     def _prepare(self, step: int) -> Batch:
         epoch, index = divmod(step, self.steps_per_epoch)
         order = epoch_order(len(self.train), self.seed, epoch)
-        positions = batches(len(self.train), self.recipe.batch_size, order)[index]
+        positions = batches(len(self.train), self.batch_size, order)[index]
         rng = np.random.default_rng([self.seed, step, 1])
-        return self._batch(self.train, positions, self.cache, self.recipe.augmentation, rng)
+        return self.batch(self.train, positions, self.cache, self.augmentation, rng)
 
-    def _batch(self, images: Images, positions: np.ndarray, cache: Features | None, *augmentation: Any) -> Batch:
+    def batch(self, images: Images, positions: np.ndarray, cache: Features | None, *augmentation: Any) -> Batch:
+        """Some images, by position, and the trunk's values of them at the cuts of all active lanes."""
         watch, values = Stopwatch(self.device), {}
         with watch:
             rows = images.rows_of(positions)
@@ -176,88 +165,27 @@ class LaneGroup:
     def _costly_first(self) -> list[LaneState]:
         return sorted(self.active, key=lambda state: (state.lane.cut, -len(state.lane.trained)))
 
-    def _step_lane(self, state: LaneState, values: dict[str, Tensor], labels: Tensor) -> None:
-        state.lane.train()
-        logits = state.lane(values)
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.recipe.label_smoothing)
-        state.optimizer.zero_grad(set_to_none=True)
-        state.scaler.scale(loss).backward()
-        state.scaler.step(state.optimizer)
-        state.scaler.update()
-        state.loss_sum += loss.detach() * len(labels)
-        state.correct += (logits.detach().argmax(1) == labels).sum()
-
-    def _close_epoch(self, epoch: int, rate: float) -> None:
+    def _close_epoch(self, epoch: int) -> None:
         for state in self.active:
             loss = state.loss_sum.item() / len(self.train)
             if not np.isfinite(loss):
                 state.diverged = True
                 continue
             accuracy = state.correct.item() / len(self.train)
+            rate = learning_rate(state.run.recipe, self.step - 1, self.steps)
             state.curve.append({"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy, "lr": rate})
             state.loss_sum.zero_()
             state.correct.zero_()
 
-    @torch.no_grad()
-    def score(
-        self, images: Images, cache: Features | None = None, between: Callable[[], None] = lambda: None
-    ) -> list[dict[str, Any] | None]:
-        """How right every lane is, None for one that diverged.
 
-        All lanes are scored in one pass over the images; trained layers are in eval mode.
-
-        Args:
-            cache: the trunk's values for all rows of `images`, when they were computed before.
-            between: called between two batches; it may raise.
-
-        Returns:
-            accuracy (0-1), mean cross-entropy `loss`, `n` images, and `hits`: for each image in its order a bit, 1
-            where the answer is right, padded to whole bytes, as hex digits.
-        """
-        for state in self.active:
-            state.lane.eval()
-        found: dict[int, list[tuple[Tensor, Tensor]]] = {id(state): [] for state in self.lanes}
-        for scored in self._scored(images, cache, between):
-            for state, result in scored:
-                found[id(state)].append(result)
-        return [_metrics(state, found[id(state)]) for state in self.lanes]
-
-    def _scored(
-        self, images: Images, cache: Features | None, between: Callable[[], None]
-    ) -> Iterator[list[tuple[LaneState, tuple[Tensor, Tensor]]]]:
-        """What every active lane says of each batch; so many batches are on their way that all cores have work."""
-        lanes = sorted(self.active, key=lambda state: state.lane.cut)
-        parts = batches(len(images), SCORING_BATCH[self.device.type]) if lanes else []
-        ahead = min(MOST_AHEAD, -(-self._threads.workers // max(1, len(lanes))))
-        begun = deque(self._threads.submit(self._batch, images, part, cache) for part in parts[:ahead])
-        waiting: deque[list[tuple[LaneState, Future]]] = deque()
-        for following in [*parts[ahead:], *[None] * len(begun)]:
-            between()
-            batch = begun.popleft().result()
-            if following is not None:
-                begun.append(self._threads.submit(self._batch, images, following, cache))
-            waiting.append([(state, self._threads.submit(_score, state.lane, batch)) for state in lanes])
-            if len(waiting) >= ahead:
-                yield [(state, call.result()) for state, call in waiting.popleft()]
-        for calls in waiting:
-            yield [(state, call.result()) for state, call in calls]
-
-
-@torch.no_grad()
-def _score(lane: Lane, batch: Batch) -> tuple[Tensor, Tensor]:
-    """The sum of a batch's cross-entropies, and for each image whether the answer is right."""
-    logits = lane(batch.at(lane.cut))
-    return F.cross_entropy(logits, batch.labels, reduction="sum"), logits.argmax(1) == batch.labels
-
-
-def _metrics(state: LaneState, found: list[tuple[Tensor, Tensor]]) -> dict[str, Any] | None:
-    """Of all batches, in their order; None for a lane that diverged, which is noted."""
-    if state.diverged:
-        return None
-    loss = reduce(operator.add, torch.stack([loss for loss, _ in found]).tolist(), 0.0)
-    if not np.isfinite(loss):
-        state.diverged = True
-        return None
-    right = torch.cat([right for _, right in found]).cpu().numpy()
-    hits = np.packbits(right).tobytes().hex()
-    return {"accuracy": int(right.sum()) / len(right), "loss": loss / len(right), "n": len(right), "hits": hits}
+def _step_lane(state: LaneState, values: dict[str, Tensor], labels: Tensor) -> None:
+    """Forward, backward and the optimiser's step of one lane, from the trunk's values at its cut."""
+    state.lane.train()
+    logits = state.lane(values)
+    loss = F.cross_entropy(logits, labels, label_smoothing=state.run.recipe.label_smoothing)
+    state.optimizer.zero_grad(set_to_none=True)
+    state.scaler.scale(loss).backward()
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.loss_sum += loss.detach() * len(labels)
+    state.correct += (logits.detach().argmax(1) == labels).sum()

@@ -31,6 +31,15 @@ PROBES = (2, 4)
 copies of weights; BatchNorm in training needs two."""
 
 
+Kind = tuple[Tuning, str, str, int, int]
+
+
+def kind_of(run: Run) -> Kind:
+    """Runs of one kind take the same memory."""
+    recipe = run.recipe
+    return (run.tuning, recipe.optimizer, recipe.head, recipe.head_depth, recipe.head_width)
+
+
 @dataclass(frozen=True)
 class Need:
     """Bytes that lanes take.
@@ -41,8 +50,8 @@ class Need:
         values: the trunk's values of a batch, at all cuts.
         cache: the same for all images; None where it cannot be kept.
         overhead: what each of these bytes but the cache's takes.
-        lanes: what a run of each tuning takes by itself: parameters, gradients, moments and a batch's activations,
-            overhead included; not the trunk's weights and values, which lanes share.
+        lanes: what a run of each kind (see `kind_of`) takes by itself: parameters, gradients, moments and a batch's
+            activations, overhead included; not the trunk's weights and values, which lanes share.
     """
 
     states: tuple[int, ...]
@@ -50,7 +59,7 @@ class Need:
     values: int
     cache: int | None
     overhead: float = 1.0
-    lanes: Mapping[Tuning, int] = field(default_factory=dict)
+    lanes: Mapping[Kind, int] = field(default_factory=dict)
 
     def total(self, groups: int, lanes: int, workers: int, cached: bool) -> int:
         """Of `groups` groups of `lanes` lanes, `workers` of which are in a backward pass at once."""
@@ -60,7 +69,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Fit:
     """What is trained at once: groups of lanes, with the trunk's values kept on a device (None: computed anew)."""
 
     groups: int
@@ -73,29 +82,38 @@ def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, fe
     """Count what the distinct lanes of `runs` need, by forward passes of each over a few images."""
     recipe = runs[0].recipe
     batch = min(recipe.batch_size, len(images))
-    tunings = list(dict.fromkeys(run.tuning for run in runs))
     probes = [images.batch(np.zeros(count, np.int64)) for count in PROBES]
     overhead = OVERHEAD[images.device.type]
-    states, activations, cuts, lanes = [], 0, set(), {}
-    for tuning in tunings:
-        lane = Lane(trunk, tuning, new_head(features, classes, recipe, 0).to(images.device, images.dtype)).train()
+    states, activations, cuts, lanes = {}, 0, set(), {}
+    for key, run in {kind_of(run): run for run in runs}.items():
+        head = new_head(features, classes, run.recipe, 0).to(images.device, images.dtype)
+        lane = Lane(trunk, run.tuning, head).train()
         cuts.add(lane.cut)
         bytes_of = {p: p.numel() * p.element_size() for p in lane.parameters()}
         trained = sum(bytes_of[p] for p in lane.trained_parameters)
-        states.append(sum(bytes_of.values()) + (COPIES[recipe.optimizer] - 1) * trained)
+        states[key] = sum(bytes_of.values()) + (COPIES[run.recipe.optimizer] - 1) * trained
         few, more = (_saved_bytes(lane, values_of(trunk, pixels, [lane.cut])[lane.cut], y) for pixels, y in probes)
         slope = (more - few) / (PROBES[1] - PROBES[0])
         own = round(few + slope * (batch - PROBES[0]))
         activations = max(activations, own)
-        lanes[tuning] = round(overhead * (states[-1] + own))
+        lanes[key] = round(overhead * (states[key] + own))
+    together = _largest_group(runs, states)
     sizes = value_sizes(trunk, images, sorted(cuts))
     if sizes is None:
         found = values_of(trunk, probes[0][0], sorted(cuts))
         row = sum(v.numel() * v.element_size() for at in found.values() for v in at.values() if torch.is_tensor(v))
-        return Need(tuple(states), activations, row * batch // PROBES[0], None, overhead, lanes)
+        return Need(together, activations, row * batch // PROBES[0], None, overhead, lanes)
     row = sum({name: size for values in sizes.values() for name, size in values.items()}.values())
     cache = row * images.rows if recipe.augmentation == "none" else None
-    return Need(tuple(states), activations, row * batch, cache, overhead, lanes)
+    return Need(together, activations, row * batch, cache, overhead, lanes)
+
+
+def _largest_group(runs: Sequence[Run], states: Mapping[Kind, int]) -> tuple[int, ...]:
+    """The states of the runs that share an order of images, where they are most."""
+    groups: dict[tuple, list[int]] = {}
+    for run in runs:
+        groups.setdefault(run.order, []).append(states[kind_of(run)])
+    return tuple(max(groups.values(), key=sum))
 
 
 def _saved_bytes(lane: Lane, values: dict, labels: torch.Tensor) -> int:
@@ -115,7 +133,7 @@ def _saved_bytes(lane: Lane, values: dict, labels: torch.Tensor) -> int:
     return sum(seen.values())
 
 
-def plan(need: Need, groups: int, workers: int, device: torch.device, free: int) -> Plan:
+def fit(need: Need, groups: int, workers: int, device: torch.device, free: int) -> Fit:
     """The most that fits into `free` bytes.
 
     Kept values are worth more than groups side by side, and both more than lanes: a group that is trained in parts runs
@@ -136,10 +154,10 @@ def plan(need: Need, groups: int, workers: int, device: torch.device, free: int)
     for several, storage, kept in sorted(tries, key=lambda item: item[1] is None):
         total = need.total(several, lanes, workers, storage is not None) + kept
         if total <= SHARE * free:
-            return Plan(several, lanes, storage, total)
+            return Fit(several, lanes, storage, total)
     while lanes > 1 and need.total(1, lanes, workers, cached=False) > SHARE * free:
         lanes = -(-lanes // 2)
-    return Plan(1, lanes, None, need.total(1, lanes, workers, cached=False))
+    return Fit(1, lanes, None, need.total(1, lanes, workers, cached=False))
 
 
 def available_memory(device: torch.device) -> int:

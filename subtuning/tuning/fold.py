@@ -8,12 +8,13 @@ from torch.fx import GraphModule
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from subtuning.tuning.padding import PaddedKernel
+from subtuning.tuning.replace import replace_module
 
 _PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel)
 """Convolutions that use their weight as it is; weight standardisation would undo the folding."""
 
 
-def folded(module: GraphModule) -> GraphModule:
+def fold(module: GraphModule) -> GraphModule:
     """A copy of a frozen graph module in which each Conv2d + BatchNorm2d pair is one Conv2d; equal up to rounding."""
     module = copy.deepcopy(module)
     submodules = dict(module.named_modules())
@@ -29,11 +30,6 @@ def folded(module: GraphModule) -> GraphModule:
         )
         convolution.weight, convolution.bias = weight, bias
         # timm's BatchNormAct2d holds the activation that follows it; dropout is off in a frozen layer
-        _replace(module, node.target, getattr(norm, "act", None) or nn.Identity())
+        replace_module(module, node.target, getattr(norm, "act", None) or nn.Identity())
     module.requires_grad_(False)
     return module.eval()
-
-
-def _replace(module: nn.Module, path: str, new: nn.Module) -> None:
-    parent, _, name = path.rpartition(".")
-    setattr(module.get_submodule(parent), name, new)

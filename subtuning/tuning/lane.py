@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from subtuning.backbones.graph import Segment, run_segments
+from subtuning.tuning import fold as folding
 from subtuning.tuning.adapters import adapter_of
-from subtuning.tuning.fold import folded
 from subtuning.tuning.padding import pad_kernels
-from subtuning.tuning.precision import lowered, spare_depthwise
+from subtuning.tuning.precision import lower, spare_depthwise
 from subtuning.tuning.tuning import Tuning
 
 _BATCHNORM = nn.modules.batchnorm._BatchNorm
@@ -24,9 +24,7 @@ class Trunk:
         self.original = list(segments)
         for segment in segments:
             pad_kernels(segment.module).requires_grad_(False).eval()
-        self.frozen = [
-            Segment(s.name, folded(s.module) if fold else s.module, s.inputs, s.outputs, s.parameters) for s in segments
-        ]
+        self.frozen = [replace(s, module=folding.fold(s.module)) if fold else s for s in segments]
         self.input = segments[0].inputs[0]
         self.output = segments[-1].outputs[0]
         self.low: torch.dtype | None = None
@@ -37,7 +35,7 @@ class Trunk:
             return self
         other = copy.copy(self)
         other.low = low
-        other.frozen = [replace(s, module=lowered(copy.deepcopy(s.module), low)) for s in self.frozen]
+        other.frozen = [replace(s, module=lower(copy.deepcopy(s.module), low)) for s in self.frozen]
         return other
 
     def autocast(self) -> torch.autocast:
@@ -128,6 +126,16 @@ class Lane(nn.Module):
     def trained_parameters(self) -> list[nn.Parameter]:
         """The parameters that the optimiser changes."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def trained_state(self) -> dict[str, Tensor]:
+        """The trained tensors: parameters and the BatchNorm statistics that go with them, by their names in the
+        backbone, and those of the head as `head.<name>`."""
+        found = {f"head.{name}": tensor for name, tensor in self.head.state_dict().items()}
+        still = {id(tensor) for module in self._still for tensor in module.buffers()}
+        for module in self.trained.values():
+            found |= {name: p for name, p in module.named_parameters() if p.requires_grad}
+            found |= {name: tensor for name, tensor in module.named_buffers() if id(tensor) not in still}
+        return found
 
     def forward(self, values: dict[str, Tensor]) -> Tensor:
         """From the trunk's values at `cut` to logits, N x classes."""

@@ -5,6 +5,8 @@ from timm.layers import Conv2dSame
 from timm.layers.padding import pad_same_arg
 from torch import Tensor, nn
 
+from subtuning.tuning.replace import replace_classes
+
 
 class PaddedKernel(Conv2dSame):
     """TensorFlow's SAME padding, where the end gets up to one more row and column than the start, without a copy.
@@ -24,8 +26,5 @@ class PaddedKernel(Conv2dSame):
 
 
 def pad_kernels(module: nn.Module) -> nn.Module:
-    """Let the depthwise convolutions with SAME padding compute so, in place; their weights stay as they are."""
-    for child in module.modules():
-        if type(child) is Conv2dSame and child.groups > 1:
-            child.__class__ = PaddedKernel
-    return module
+    """Let the depthwise convolutions with SAME padding compute so; their weights stay as they are."""
+    return replace_classes(module, lambda m: PaddedKernel if type(m) is Conv2dSame and m.groups > 1 else None)

@@ -1,9 +1,11 @@
 """Lower precision (bf16, fp16): autocast, frozen weights stored in the lower type, slow operations spared."""
 
-from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor, nn
+
+from subtuning.tuning.replace import replace_classes
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
@@ -25,7 +27,7 @@ def low_type(precision: str) -> torch.dtype | None:
     return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
-def lowered(module: nn.Module, low: torch.dtype) -> nn.Module:
+def lower(module: nn.Module, low: torch.dtype) -> nn.Module:
     """Store the weights of a frozen copy's convolutions and linear layers in `low`, and return it.
 
     Autocast would do so anew in every step, since it remembers only weights that are trained.
@@ -42,18 +44,24 @@ def spare_depthwise(module: nn.Module, trained: bool) -> nn.Module:
     Measured with torch 2.15 (docs/performance.md): to the weights 4 to 10 times slower than in full precision, and to
     the inputs 30 to 100 times when strided.
     """
-    for child in module.modules():
+
+    def spared(child: nn.Module) -> type[nn.Module] | None:
         if not isinstance(child, nn.Conv2d) or child.groups == 1 or child.weight.device.type != "cpu":
-            continue
-        if trained or max(child.stride) > 1:
-            child.to(torch.float32)
-            child.forward = _in_float32(child.forward)
-    return module
+            return None
+        if not trained and max(child.stride) == 1:
+            return None
+        child.to(torch.float32)
+        return _in_float32(type(child))
+
+    return replace_classes(module, spared)
 
 
-def _in_float32(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    def forward_in_float32(values: Tensor) -> Tensor:
+@cache
+def _in_float32(kind: type[nn.Module]) -> type[nn.Module]:
+    """The same kind of module, which computes in full precision under autocast too."""
+
+    def forward(self: nn.Module, values: Tensor) -> Tensor:
         with torch.autocast(values.device.type, enabled=False):
-            return forward(values.float())
+            return kind.forward(self, values.float())
 
-    return forward_in_float32
+    return type(f"{kind.__name__}InFloat32", (kind,), {"forward": forward})

@@ -24,6 +24,7 @@ HARMLESS = {
     "partial": "files half-written by a killed process, unchanged for an hour",
     "tensorboard": "TensorBoard folders of runs without a record",
     "claims": "lock files that nobody holds",
+    "outcomes": "models and probabilities of runs without a record",
 }
 """What no training would have to make again."""
 
@@ -69,9 +70,12 @@ def find(results: Path, configs: Iterable[str], alive: set[str]) -> Found:
     found.paths["partial"] = [path for path in _partial(results) if _is_old(path)]
     found.paths["tensorboard"] = _of(curves, {path.name[-6:] for path in curves} - _short(present))
     found.paths["claims"] = [path for path in places.claims.glob("*.lock") if path.stem not in alive]
+    outcomes = [*places.models.glob("*.safetensors"), *places.store.folder.glob("??/*.npy")]
+    found.paths["outcomes"] = [path for path in outcomes if path.stem not in present]
     for kind, ids in (("other-numbers", other), ("unwanted", unwanted)):
         found.paths[kind] = [store.path(run_id) for run_id in sorted(ids)]
         found.paths[kind] += _of(curves, _short(ids) - _short(present - ids))
+        found.paths[kind] += [path for path in outcomes if path.stem in ids]
     if wanted.unknown:
         found.notes["unwanted"] = wanted.unknown
     elif wanted.all_known:

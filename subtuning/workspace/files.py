@@ -20,5 +20,4 @@ def read_json(path: Path, made_by: str) -> Any:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a small file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(value, indent=1, allow_nan=False) + "\n")

@@ -6,8 +6,8 @@ from pathlib import Path
 from subtuning.runs import Store
 
 PARTIAL = [
-    *("runs/??/.*.json.*", "checkpoints/.*.partial", "tasks/.*.partial", "backbones/*/*.partial"),
-    "tensorboard/.*.partial",
+    *("runs/??/.*.json.*", "runs/??/.*.npy.*", "models/.*.safetensors.*", "checkpoints/.*.partial", "tasks/.*.partial"),
+    *("backbones/*/*.partial", "tensorboard/.*.partial"),
     *("*/*/.*.json.*", "*/*/*/.*.json.*", "*/*/*/*/.*.json.*"),
 ]
 """How commands of this package name what they have not written to its end, below the results folder."""
@@ -35,6 +35,11 @@ class Results:
     def store(self) -> Store:
         """The records of all finished runs."""
         return Store(self.folder / "runs")
+
+    @property
+    def models(self) -> Path:
+        """The trained tensors of evaluation runs, `<id>.safetensors`."""
+        return self.folder / "models"
 
     @property
     def checkpoints(self) -> Path:

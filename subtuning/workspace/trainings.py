@@ -17,6 +17,8 @@ from subtuning.workspace.paths import Results
 if TYPE_CHECKING:
     import torch
 
+    from subtuning.training.runner import Trainer
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -26,11 +28,13 @@ class Machine:
         device: `auto` or `cuda` (a free GPU), `cpu`, `cuda:1`.
         threads: of the CPU, None for torch's choice.
         lanes: runs trained together at most, None for as many as fit.
+        models: whether the trained tensors of evaluation runs are kept.
     """
 
     device: str = "auto"
     threads: int | None = None
     lanes: int | None = None
+    models: bool = True
 
 
 class Trainings:
@@ -84,12 +88,24 @@ class Trainings:
         return records
 
     def _train(self, missing: list[Run]) -> None:
-        check_content(self.pair.task.path)
-        from subtuning.training.checkpoints import Checkpoints
         from subtuning.training.interrupt import Interrupted
-        from subtuning.training.runner import Workplace, train_missing
-        from subtuning.training.scalars import write_scalars
 
+        with contextlib.redirect_stderr(_Heedless(sys.stderr)):
+            try:
+                self._trainer.train(missing)
+            except Interrupted as stop:
+                print(f"{stop}; finished runs are kept, and the same command goes on from here", file=sys.stderr)
+                sys.exit(128 + stop.signum)
+
+    @cached_property
+    def _trainer(self) -> "Trainer":
+        """One for all calls, so that a race loads the images and the trunk once."""
+        from subtuning.training.checkpoints import Checkpoints
+        from subtuning.training.runner import Trainer
+        from subtuning.training.scalars import write_scalars
+        from subtuning.training.schedule import Workplace
+
+        check_content(self.pair.task.path)
         results = Results(self.pair.results)
         place = Workplace(
             task=self.pair.task,
@@ -99,14 +115,10 @@ class Trainings:
             checkpoints=Checkpoints(results.checkpoints),
             device=self.device,
             finished=lambda record, run: write_scalars(record, run, results.tensorboard),
+            models=results.models if self.machine.models else None,
             lanes=self.machine.lanes,
         )
-        with contextlib.redirect_stderr(_Heedless(sys.stderr)):
-            try:
-                train_missing(missing, place)
-            except Interrupted as stop:
-                print(f"{stop}; finished runs are kept, and the same command goes on from here", file=sys.stderr)
-                sys.exit(128 + stop.signum)
+        return Trainer(place)
 
     def _write_missing_scalars(self, runs: Sequence[Run], records: list[dict[str, Any]]) -> None:
         """Curves of runs that were finished just before a kill, or under another name, or whose folder was removed."""

@@ -74,8 +74,17 @@ def litter(runs):
         ],
         "tensorboard": [curve("abcdef0")],
         "claims": [add(RESULTS / "claims" / f"{runs[1].id}.lock", "")],
-        "other-numbers": [STORE.path(other), curve(other)],
-        "unwanted": [STORE.path(unwanted), curve(unwanted), RESULTS / "checkpoints" / f"{one.with_seed(88).id}.pt"],
+        "outcomes": [
+            add(RESULTS / "models" / f"{one.with_seed(99).id}.safetensors"),
+            add(STORE.probabilities_path(one.with_seed(99).id)),
+        ],
+        "other-numbers": [STORE.path(other), curve(other), add(RESULTS / "models" / f"{other}.safetensors")],
+        "unwanted": [
+            STORE.path(unwanted),
+            curve(unwanted),
+            add(STORE.probabilities_path(unwanted)),
+            RESULTS / "checkpoints" / f"{one.with_seed(88).id}.pt",
+        ],
     }
 
 
@@ -98,14 +107,16 @@ def test_yes_removes_what_no_training_would_have_to_make_again(runs, subtuning):
     kept = {str(path) for kind in ("other-numbers", "unwanted") for path in found[kind]}
     code, out, _ = subtuning("clean", "--yes")
     assert code == 0
-    assert "Removed 7 entries." in out
+    assert "Removed 9 entries." in out
     after = files()
     assert {name: content for name, content in after.items() if name not in kept} == before
     assert kept <= set(after)
     assert not (RESULTS / "claims").exists() or not list((RESULTS / "claims").iterdir())
 
 
-@pytest.mark.parametrize("kind", ["checkpoints", "partial", "tensorboard", "claims", "other-numbers", "unwanted"])
+@pytest.mark.parametrize(
+    "kind", ["checkpoints", "partial", "tensorboard", "claims", "outcomes", "other-numbers", "unwanted"]
+)
 def test_a_kind_alone(kind, runs, subtuning):
     found = litter(runs)
     before = files()
@@ -122,7 +133,7 @@ def test_a_kind_alone(kind, runs, subtuning):
 def test_after_everything_is_cleaned_nothing_wanted_is_missing(runs, subtuning):
     before = files()
     litter(runs)
-    kinds = ["checkpoints", "partial", "tensorboard", "claims", "other-numbers", "unwanted"]
+    kinds = ["checkpoints", "partial", "tensorboard", "claims", "outcomes", "other-numbers", "unwanted"]
     assert subtuning("clean", "--yes", "--what", *kinds)[0] == 0
     assert files() == before
     assert STORE.missing(runs) == []
@@ -234,7 +245,7 @@ def test_runs_of_one_round_only_are_wanted_while_it_is_trained(config, subtuning
     train(known_runs(config, RESULTS)[:3], RESULTS)
     add(RESULTS / "checkpoints" / f"{known_runs(config, RESULTS)[5].id}.pt")
     assert table(subtuning("clean")[1]) == dict.fromkeys(
-        ["checkpoints", "partial", "tensorboard", "claims", "other-numbers", "unwanted"], (0, "0 B")
+        ["checkpoints", "partial", "tensorboard", "claims", "outcomes", "other-numbers", "unwanted"], (0, "0 B")
     )
 
 

@@ -46,7 +46,7 @@ def test_subsets_of_a_backbone():
     config = parse_config(CONFIG | {"backbones": backbones, "evaluate": {"subsets": {"first": "stem"}}})
     assert config.subsets_of("r") == {"first": "stem", "last": "layer4.2"}
     assert config.subsets_of("v") == {"first": "stem"}
-    assert config.evaluate.subsets == {"first": "stem"}, "asking does not change the config"
+    assert config.evaluate.subsets == {"first": ["stem"]}, "asking does not change the config"
 
 
 def test_two_backbones_may_use_one_subset_name():

@@ -17,6 +17,8 @@ HARMLESS = {
     "backbones/packages.py": "weights are identified by their hash",
     "training/checkpoints.py": "a resumed run equals an uninterrupted one, which tests hold",
     "training/interrupt.py": "the same",
+    "training/lease.py": "chooses a GPU",
+    "training/outcome.py": "writes what was trained",
     "training/scalars.py": "writes curves for TensorBoard",
     "training/stopwatch.py": "measures time",
 }

@@ -15,7 +15,8 @@ from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.tasks import convert_task, load_task
 from subtuning.training.checkpoints import Checkpoints
 from subtuning.training.loop import LaneGroup
-from subtuning.training.runner import Workplace, train_missing
+from subtuning.training.runner import train_missing
+from subtuning.training.schedule import Workplace
 from subtuning.tuning.tuning import FULL, ONLY_HEAD, Tuning
 from tests.tiny import CPU, SIZE, pictures, recipe, shaken_network
 

@@ -52,14 +52,14 @@ def test_when_all_lanes_diverge_training_ends(place, base, poisoned, each_step):
 
 
 def test_a_loss_that_is_only_found_in_scoring_counts_as_diverged(place, base, monkeypatch):
-    score = LaneGroup.score
+    score = runner.score
 
     def spoilt(group, *images, **others):
         with torch.no_grad():
             next(group.lanes[0].lane.head.parameters()).fill_(float("inf"))
         return score(group, *images, **others)
 
-    monkeypatch.setattr(LaneGroup, "score", spoilt)
+    monkeypatch.setattr(runner, "score", spoilt)
     train_missing(several(base)[:2], place)
     records = place.store.require(several(base)[:2])
     assert [record["status"] for record in records] == ["diverged", "done"]

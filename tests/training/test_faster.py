@@ -19,6 +19,7 @@ from tests.tiny import (
     images,
     largest_difference,
     make_run,
+    metrics_of,
     recipe,
     shaken_network,
     shaken_trunk,
@@ -74,7 +75,7 @@ def test_values_are_computed_once_and_then_only_read(place, runs, monkeypatch):
 
 
 def test_augmented_images_are_not_kept(place, runs, monkeypatch):
-    monkeypatch.setattr("subtuning.training.runner.compute_features", lambda *_: pytest.fail("kept"))
+    monkeypatch.setattr("subtuning.training.schedule.compute_features", lambda *_: pytest.fail("kept"))
 
     train_missing([replace(run, recipe=recipe(augmentation="flip")) for run in runs[:2]], place)
 
@@ -122,7 +123,7 @@ def test_spared_convolutions_change_nothing_but_rounding_of_bf16(model, monkeypa
         group = LaneGroup(trunk, [make_run(subset)], single(), CLASSES, shaken_network(model).num_features)
         while not group.finished:
             group.advance()
-        return group.score(single())[0]
+        return metrics_of(group, single())[0]
 
     def single():
 
@@ -132,7 +133,7 @@ def test_spared_convolutions_change_nothing_but_rounding_of_bf16(model, monkeypa
     monkeypatch.setattr("subtuning.tuning.lane.spare_depthwise", lambda module, trained: module)
     monkeypatch.setattr(precision, "spare_depthwise", lambda module, trained: module)
     assert spared["loss"] == pytest.approx(trained()["loss"], rel=0.05)
-    monkeypatch.setattr("subtuning.tuning.lane.lowered", lambda module, low: module)
+    monkeypatch.setattr("subtuning.tuning.lane.lower", lambda module, low: module)
     assert spared["loss"] == pytest.approx(trained()["loss"], rel=0.05)
 
 
@@ -169,7 +170,7 @@ def test_hits_are_the_right_answers_in_the_order_of_the_images():
     trunk = shaken_trunk("test_resnet")
     group = train(trunk, [make_run(("layer3.0",))], shaken_network("test_resnet").num_features)
     scored = images(131, seed=9)
-    (found,) = group.score(scored)
+    (found,) = metrics_of(group, scored)
     pixels, labels = scored.batch(np.arange(131))
     lane = group.lanes[0].lane
     with torch.no_grad():

@@ -17,6 +17,7 @@ from tests.tiny import (
     images,
     largest_difference,
     make_run,
+    metrics_of,
     recipe,
     shaken_network,
     shaken_trunk,
@@ -69,11 +70,11 @@ def test_a_lane_equals_the_same_run_alone(model, fold, settings):
     runs = [make_run(subset, **settings) for subset in subsets_of(trunk)]
     together = train(trunk, runs, features)
     other_trunk = shaken_trunk(model, fold)
-    scores = together.score(images(16, seed=9))
+    scores = metrics_of(together, images(16, seed=9))
     assert len({state.curve[-1]["train_loss"] for state in together.lanes}) == len(runs), "lanes do the same thing"
     for run, lane, score in zip(runs, together.lanes, scores, strict=True):
         alone = train(other_trunk, [run], features)
-        (own_score,) = alone.score(images(16, seed=9))
+        (own_score,) = metrics_of(alone, images(16, seed=9))
         assert largest_difference(states(alone.lanes[0].lane), states(lane.lane)) < 1e-9
         assert own_score == pytest.approx(score, abs=1e-9)
         assert len(lane.curve) == run.recipe.epochs
@@ -87,7 +88,7 @@ def test_frozen_stays_bit_identical_and_trained_moves(model):
     frozen = [segment.module for segment in (*trunk.original, *trunk.frozen)]
     before = [states(module) for module in frozen]
     group = train(trunk, [make_run(subset) for subset in subsets_of(trunk)], features_of(model))
-    group.score(images(16, seed=9))
+    metrics_of(group, images(16, seed=9))
     for module, old in zip(frozen, before, strict=True):
         assert all(torch.equal(value, old[name]) for name, value in module.state_dict().items())
         assert not module.training
@@ -108,7 +109,7 @@ def test_only_trained_layers_are_in_training_mode(model):
     group.advance()
     modes = {s.name: {module.training for module in s.module.modules()} for s in group.lanes[0].lane._path}
     assert modes == {s.name: {s.name in (layers[0], layers[2])} for s in trunk.original[1:]}
-    group.score(images(16, seed=9))
+    metrics_of(group, images(16, seed=9))
     assert not any(module.training for module in group.lanes[0].lane.modules())
 
 
@@ -116,15 +117,15 @@ def test_scoring_changes_nothing():
     trunk = shaken_trunk("test_resnet")
     group = train(trunk, [make_run(FULL)], features_of("test_resnet"))
     before = states(group.lanes[0].lane)
-    first = group.score(images(16, seed=9))
-    assert first == group.score(images(16, seed=9))
+    first = metrics_of(group, images(16, seed=9))
+    assert first == metrics_of(group, images(16, seed=9))
     assert largest_difference(before, states(group.lanes[0].lane)) == 0
 
 
 def test_a_score_is_accuracy_and_mean_loss_over_all_images():
     trunk = shaken_trunk("test_resnet")
     group = train(trunk, [make_run((trunk.original[2].name,))], features_of("test_resnet"))
-    (score,) = group.score(images(301, seed=9))
+    (score,) = metrics_of(group, images(301, seed=9))
     scored = images(301, seed=9)
     pixels, labels = scored.batch(torch.arange(301).numpy())
     lane = group.lanes[0].lane.eval()
@@ -141,7 +142,7 @@ def test_the_curve_holds_means_over_the_images_of_each_epoch():
     group = LaneGroup(trunk, [make_run((), lr=1e-30)], images(13).on_device(), CLASSES, features_of("test_resnet"))
     while not group.finished:
         group.advance()
-    (score,) = group.score(images(13))
+    (score,) = metrics_of(group, images(13))
     for epoch, point in enumerate(group.lanes[0].curve, start=1):
         assert point["epoch"] == epoch
         assert point["train_loss"] == pytest.approx(score["loss"], abs=1e-9)
@@ -286,7 +287,7 @@ def test_seeds_decide_everything_and_the_global_generator_nothing():
         torch.manual_seed(noise)
         trunk = shaken_trunk("test_resnet")
         group = train(trunk, [make_run(("layer3.0",), seed, augmentation="crop")], features_of("test_resnet"))
-        return states(group.lanes[0].lane), group.score(images(16, seed=9))
+        return states(group.lanes[0].lane), metrics_of(group, images(16, seed=9))
 
     first, again, other = result(0, 1), result(0, 2), result(1, 1)
     assert largest_difference(first[0], again[0]) == 0

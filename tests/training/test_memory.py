@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from subtuning.errors import UserError
-from subtuning.training import memory, runner
+from subtuning.training import memory, schedule
 from subtuning.training.loop import LaneGroup
-from subtuning.training.memory import Need, plan
+from subtuning.training.memory import Need, fit
 from subtuning.training.runner import train_missing
 from subtuning.tuning.lane import Lane, cut_of
 from subtuning.tuning.precision import low_type
-from subtuning.tuning.tuning import FULL, ONLY_HEAD, Tuning
+from subtuning.tuning.tuning import FULL, Tuning
 from tests.tiny import (
     CLASSES,
     CPU,
@@ -42,7 +42,7 @@ NEED = Need(states=(10, 20, 30, 40), activations=100, values=50, cache=1000)
 )
 def test_the_plan_takes_the_best_that_fits(monkeypatch, free, expected):
     monkeypatch.setattr(memory, "SHARE", 1)
-    found = plan(NEED, 2, 2, CPU, free)
+    found = fit(NEED, 2, 2, CPU, free)
     assert (found.groups, found.lanes, found.storage, found.bytes) == expected
 
 
@@ -51,9 +51,9 @@ def test_an_estimate_counts_states_activations_and_values():
     features = shaken_network("test_resnet").num_features
     runs = [make_run(()), make_run(("layer4.0",)), make_run(FULL)]
     need = memory.estimate(trunk, runs, images(40), CLASSES, features)
-    alone = {run.tuning: memory.estimate(trunk, [run], images(40), CLASSES, features).lanes for run in runs}
-    assert need.lanes == {tuning: lanes[tuning] for tuning, lanes in alone.items()}, "a method's memory is its own"
-    assert need.lanes[ONLY_HEAD] == min(need.lanes.values())
+    alone = {memory.kind_of(run): memory.estimate(trunk, [run], images(40), CLASSES, features).lanes for run in runs}
+    assert need.lanes == {kind: lanes[kind] for kind, lanes in alone.items()}, "a method's memory is its own"
+    assert need.lanes[memory.kind_of(make_run())] == min(need.lanes.values())
     head = 8 * (features * CLASSES + CLASSES)
     last, everything = (
         8 * sum(p.numel() for s in trunk.original if name in (s.name, FULL) for p in s.module.parameters())
@@ -165,7 +165,7 @@ def test_values_of_the_trunk_that_do_not_fit_are_computed_anew(place, base, undi
 
     runs = several(base)
     expected = undisturbed(runs)
-    monkeypatch.setattr(runner, "compute_features", too_much)
+    monkeypatch.setattr(schedule, "compute_features", too_much)
     assert train_missing(runs, place) == 4
     assert numbers(place, runs) == expected
     assert "the trunk's values do not fit into memory" in capsys.readouterr().err

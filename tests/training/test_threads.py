@@ -12,7 +12,7 @@ from subtuning.training.features import compute_features, value_sizes
 from subtuning.training.loop import LaneGroup
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.tuning import FULL
-from tests.tiny import CLASSES, CPU, images, make_run, shaken_network, shaken_trunk, states
+from tests.tiny import CLASSES, CPU, images, make_run, metrics_of, shaken_network, shaken_trunk, states
 
 WAYS = {"together on one": (1, 2), "together on three": (3, 2), "alone on two": (2, 1), "alone on three": (3, 1)}
 """Way -> threads, and lanes trained together."""
@@ -33,7 +33,7 @@ def trained(trunk, subsets, features, way, cached):
         group = LaneGroup(trunk, runs[start : start + together], source, CLASSES, features, cache, lane_threads)
         while not group.finished:
             group.advance()
-        scores = group.score(replace(images(100, seed=9), dtype=torch.float32))
+        scores = metrics_of(group, replace(images(100, seed=9), dtype=torch.float32))
         found += [(states(s.lane), s.curve, score) for s, score in zip(group.lanes, scores, strict=True)]
     return found
 

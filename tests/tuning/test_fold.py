@@ -6,7 +6,7 @@ from timm.layers import BatchNormAct2d, Conv2dSame, ScaledStdConv2dSame, StdConv
 from torch import fx, nn
 
 from subtuning.backbones.graph import run_segments, split_model
-from subtuning.tuning.fold import folded
+from subtuning.tuning.fold import fold
 from tests.tiny import shake, shaken_network, states
 
 LEAVES = (nn.Conv2d, BatchNormAct2d)
@@ -42,7 +42,7 @@ X = torch.randn(2, 3, 9, 9, generator=torch.Generator().manual_seed(0)).double()
 def test_pairs_become_one_convolution(layers):
     module = traced(shake(nn.Sequential(*layers)))
     before = states(module)
-    result = folded(module)
+    result = fold(module)
     assert norms(result) == 0
     assert norms(module) > 0
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
@@ -76,7 +76,7 @@ class Forked(nn.Module):
 )
 def test_what_is_no_pair_stays(module):
     module = traced(shake(module))
-    result = folded(module)
+    result = fold(module)
     assert norms(result) == 1
     assert torch.equal(result(X), module(X))
 
@@ -91,8 +91,8 @@ def test_whole_networks_keep_their_features(model):
     expected = run_segments(segments, {segments[0].inputs[0]: x})[segments[-1].outputs[0]]
     values = {segments[0].inputs[0]: x}
     for segment in segments:
-        results = folded(segment.module)(*(values[name] for name in segment.inputs))
+        results = fold(segment.module)(*(values[name] for name in segment.inputs))
         values.update(zip(segment.outputs, results, strict=True))
     found = values[segments[-1].outputs[0]]
     assert torch.allclose(found, expected, atol=1e-9 * expected.abs().max().item(), rtol=0)
-    assert sum(norms(folded(segment.module)) for segment in segments) < sum(norms(s.module) for s in segments)
+    assert sum(norms(fold(segment.module)) for segment in segments) < sum(norms(s.module) for s in segments)

@@ -223,7 +223,7 @@ def test_broken_inputs_trained_nothing(broken):
 BEFORE_TRAINING = {
     "unknown layer": (
         ["evaluate/subsets", {"mine": ["stem", "blocks.7"]}],
-        "error: evaluation of cells/tiny: method 'mine': layer 'blocks.7' is not in this backbone (did you mean 'blocks.",
+        "error: evaluation of cells/tiny: method 'mine': layer 'blocks.7' is not in this backbone (did you mean ",
     ),
     "unknown layer of one backbone": (
         ["backbones/tiny/subsets", {"mine": ["layer4.0"]}],
