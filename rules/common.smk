@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from subtuning.workspace.caches import keep_caches_elsewhere
-from subtuning.workflow.lock import hold_folder
+from subtuning.workflow.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml
 from subtuning.workflow.params import Params, put_command_on_path
 from subtuning.errors import UserError
@@ -26,8 +26,13 @@ except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add where in this file it was raised
 
 
+# Snakemake takes its lock before any hook is called. A call that only looks removes nothing.
+if workflow.is_main_process and not workflow.dryrun:
+    remove_stale_lock()
+
+
 onstart:
-    hold_folder()
+    note_host()
 
 
 wildcard_constraints:

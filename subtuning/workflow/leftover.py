@@ -1,0 +1,54 @@
+"""What a Snakemake that was killed leaves behind: its lock, which would stop the next call of the same command."""
+
+import shutil
+import socket
+import sys
+from pathlib import Path
+
+MEMORY = Path(".snakemake")
+"""Where Snakemake keeps its lock; its folder is the one that the workflow runs in."""
+
+
+def note_host(memory: Path = MEMORY) -> None:
+    """Remember on which machine the workflow runs: nobody can tell from another one whether it still does."""
+    (memory / "subtuning_host").write_text(socket.gethostname(), encoding="utf-8")
+
+
+def remove_stale_lock(memory: Path = MEMORY) -> None:
+    """Remove Snakemake's lock if the run that made it was killed; the lock of a living one stays.
+
+    A lock is stale when it was made on this machine and neither a Snakemake nor one of its jobs lives in its folder.
+    """
+    locks, host = memory / "locks", memory / "subtuning_host"
+    if not locks.is_dir() or not host.is_file() or host.read_text(encoding="utf-8") != socket.gethostname():
+        return
+    users = _users(memory.resolve().parent)
+    if users == {"subtuning"}:
+        print(
+            "A job of the run that was killed still works here; let it finish or end it, and give the command again.",
+            file=sys.stderr,
+        )
+    if not users:
+        shutil.rmtree(locks, ignore_errors=True)
+        print("The last run was killed; its lock is removed, and what it finished is kept.", file=sys.stderr)
+
+
+def _users(folder: Path) -> set[str]:
+    """The commands (`snakemake`, `subtuning`) that processes other than this one and its parents run in `folder`."""
+    import psutil
+
+    me = psutil.Process()
+    own, users = {me.pid, *(parent.pid for parent in me.parents())}, set()
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        found = {Path(word).name for word in process.info["cmdline"] or []} & {"snakemake", "subtuning"}
+        if process.info["pid"] in own or not found:
+            continue
+        try:
+            here = Path(process.cwd()) == folder
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied:  # somebody else's: perhaps here
+            here, found = True, {"snakemake"}
+        if here:
+            users |= found
+    return users
