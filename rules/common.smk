@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from subtuning.workspace.caches import keep_caches_elsewhere
-from subtuning.workflow.leftover import note_host, remove_stale_lock
+from subtuning.workflow.lock import hold_folder
 from subtuning.config import read_yaml
 from subtuning.workflow.params import Params, put_command_on_path
 from subtuning.errors import UserError
@@ -25,18 +25,16 @@ try:
 except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add where in this file it was raised
 
-if workflow.is_main_process:
-    remove_stale_lock()
-
 
 onstart:
-    note_host()
+    hold_folder()
 
 
 wildcard_constraints:
     task="|".join(map(re.escape, settings.tasks)),
     backbone="|".join(map(re.escape, settings.backbones)),
     direction="forward|backward",
+    experiment="|".join(map(re.escape, settings.experiments)) or "(?!)",
     round=r"\d+",
     shard=r"\d+",
 
@@ -49,6 +47,8 @@ def final_output():
     if settings.profile.test_seeds:
         wanted += expand("results/{pair}/profile_test.csv", pair=pairs)
         wanted += expand("results/figures/{pair}/profile_test.svg", pair=pairs)
+    wanted += expand("results/{pair}/{experiment}.csv", pair=pairs, experiment=settings.experiments)
+    wanted += expand("results/figures/{pair}/{experiment}.svg", pair=pairs, experiment=settings.drawn_experiments)
     return wanted + ["results/tables/summary.md"]
 
 
