@@ -12,8 +12,7 @@ from subtuning.backbones.describe import resize_input
 from subtuning.backbones.graph import split_model
 from subtuning.backbones.packages import package_state_dict
 from subtuning.backbones.weights import new_model
-from subtuning.config import Backbone as BackboneSpec
-from subtuning.config import Recipe
+from subtuning.config import BackboneEntry, Recipe
 from subtuning.runs import Backbone, Run, Split
 from subtuning.training.data import Images
 from subtuning.training.features import Features, compute_features, value_sizes
@@ -52,7 +51,7 @@ class Job:
 
     def network(self) -> torch.nn.Module:
         """The whole pretrained network without classifier, new in memory, on the device."""
-        spec = BackboneSpec(model=self.model, input_size=self.input_size)
+        spec = BackboneEntry(model=self.model, input_size=self.input_size)
         torch.manual_seed(0)
         network = new_model(self.model)
         if self.weights:

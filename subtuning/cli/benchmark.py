@@ -56,7 +56,7 @@ def benchmark(args: argparse.Namespace) -> None:
 def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
     """A race on every round of every finished search of the config."""
     from subtuning.benchmark.racing import races
-    from subtuning.runs.snapshot import Snapshot
+    from subtuning.runs.store import Snapshot
     from subtuning.workspace.paths import Results
     from subtuning.workspace.studies import studies_of
 

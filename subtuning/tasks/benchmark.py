@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from subtuning.config.models import FolderTask, VtabTask
+from subtuning.config.tasks import FolderTask, VtabTask
 from subtuning.tasks.convert import convert_source, convert_task
 from subtuning.tasks.images import open_rgb
 from subtuning.tasks.source import Item, Source

@@ -20,7 +20,7 @@ from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_i
 
 
 def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
-    """Convert the task `name` as `spec` (one of the task types of `subtuning.config.models`) says into folder `out`.
+    """Convert the task `name` as `spec` (one of the entries of `subtuning.config.tasks`) says into folder `out`.
 
     Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N), `names.json` and, last,
     `task.json`. All is made in a hidden folder beside `out` first, so a failed or killed conversion leaves `out` as it

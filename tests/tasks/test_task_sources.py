@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subtuning.config.models import ArraysTask, BuiltinTask, FolderTask, ImageListTask
+from subtuning.config.tasks import ArraysTask, BuiltinTask, FolderTask, ImageListTask
 from subtuning.tasks import check_content, convert_task, load_task
 from subtuning.tasks.task import content_hash
 from tests.tasks.pictures import class_folders, list_folder, npz, picture, save

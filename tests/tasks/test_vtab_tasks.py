@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from subtuning.config.models import ImageListTask, VtabTask
+from subtuning.config.tasks import ImageListTask, VtabTask
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task
 from subtuning.tasks.export import export_task
@@ -226,7 +226,7 @@ def test_export_and_import_keep_every_pixel_and_label(name, raw, tmp_path):
 
 
 def test_export_of_800_and_200_has_the_communitys_names(tmp_path):
-    from subtuning.config.models import BuiltinTask
+    from subtuning.config.tasks import BuiltinTask
 
     convert_task("digits", BuiltinTask(source="builtin"), tmp_path / "out", progress=False)
     export_task(tmp_path / "out", tmp_path / "lists", progress=False)
@@ -240,7 +240,7 @@ def test_export_of_800_and_200_has_the_communitys_names(tmp_path):
 
 
 def test_verify_knows_the_digits_and_finds_every_difference(tmp_path):
-    from subtuning.config.models import BuiltinTask
+    from subtuning.config.tasks import BuiltinTask
 
     convert_task("digits", BuiltinTask(source="builtin"), tmp_path / "out", progress=False)
     checks = verify_task(tmp_path / "out")
