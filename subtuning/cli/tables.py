@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from subtuning.errors import UserError
+from subtuning.registry import find
 from subtuning.workspace.files import read_json
 
 
@@ -17,6 +18,7 @@ def figures_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--greedy", type=Path, metavar="FILE", help="greedy.csv; needs --profile")
     parser.add_argument("--greedy-split", choices=["cv", "val"], default="cv", help="what scored the candidates")
     parser.add_argument("--evaluation", type=Path, metavar="FILE", help="evaluation.csv")
+    parser.add_argument("--experiment", type=Path, metavar="FILE", help="table of an experiment, named like it")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the .svg and .png files go")
 
 
@@ -40,6 +42,9 @@ def figures(args: argparse.Namespace) -> None:
         )
     if args.evaluation:
         drawn["tradeoff"] = draw.tradeoff_figure(read_csv(args.evaluation), *names)
+    if args.experiment:
+        name = args.experiment.stem
+        drawn[name] = find("figures", name).draw(read_csv(args.experiment), layers, *names)
     for name, figure in drawn.items():
         draw.save(figure, args.out / f"{name}.svg", args.out / f"{name}.png")
 

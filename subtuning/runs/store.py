@@ -9,11 +9,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run, canonical_json
 from subtuning.runs.numbers import numbers_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FORMAT = 1
 """Of the records that this version writes. A record without one has format 1."""
@@ -35,6 +38,27 @@ class Store:
     def probabilities_path(self, run_id: str) -> Path:
         """Where the classes' probabilities of an evaluation run are or would be: N x C, float16, an .npy file."""
         return self.path(run_id).with_suffix(".npy")
+
+    def probabilities(self, record: dict[str, Any]) -> "np.ndarray | None":
+        """What an evaluation run gave each class: N x C, 0-1, float16, images in the order of the predictions.
+
+        None where there is no file: the run diverged, is no evaluation run, or is of a version that kept none.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        import numpy as np
+
+        path = self.probabilities_path(record["id"])
+        try:
+            found = np.load(path, allow_pickle=False)
+            if len(found) == record["metrics"]["n"] and (abs(found.sum(1, dtype=np.float32) - 1) < 0.01).all():
+                return found
+        except FileNotFoundError:
+            return None
+        except (ValueError, EOFError, TypeError):  # cut off, or no array
+            pass
+        raise UserError(f"{path} is damaged; remove it and the record beside it, and the run is trained again")
 
     def get(self, run: Run) -> dict[str, Any] | None:
         """The record of a finished run (`done` or `diverged`), or None if it is not finished.

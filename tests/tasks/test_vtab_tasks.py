@@ -79,9 +79,9 @@ def test_every_task_has_the_right_members_order_labels_and_pixels(task, raw, tmp
         keys = keys[start : start + count if count else None]
         images, targets = converted.part(part)
         assert targets.tolist() == [label_of(task, splits[cut.split][key][0]) for key in keys]
-        assert facts["members"][part]["first"] == [
-            key.decode() if isinstance(key, bytes) else str(key) for key in keys[:3]
-        ]
+        members = [key.decode() if isinstance(key, bytes) else str(key) for key in keys]
+        assert facts["members"][part]["first"] == members[:3]
+        assert converted.names(part) == [f"{cut.split} {key}" for key in members]
         pixels = [splits[cut.split][key][1] for key in keys]
         if entry.native and pixels[0] is not None:
             assert np.array_equal(images, pixels)
