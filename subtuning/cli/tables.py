@@ -59,9 +59,9 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
 
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
-    from subtuning.analysis.files import read_csv, write_csv, write_text
-    from subtuning.analysis.summary import latex_table, precision_words, summary_tables, write_summary
-    from subtuning.analysis.vtab import vtab_table
+    from subtuning.analysis.files import read_csv, write_csv
+    from subtuning.analysis.summary import latex_table, precision_words, summary_tables, vtab_table, write_summary
+    from subtuning.runs.store import write_atomically
 
     items = []
     for pair in args.pairs:
@@ -74,8 +74,8 @@ def tables(args: argparse.Namespace) -> None:
     if args.vtab:
         table = vtab_table(items, _vtab_groups(args))
         write_csv(table, out / "vtab.csv")
-        write_text(table.to_markdown(index=False, disable_numparse=True) + "\n", out / "vtab.md")
-        write_text(latex_table(table), out / "vtab.tex")
+        write_atomically(out / "vtab.md", table.to_markdown(index=False, disable_numparse=True) + "\n")
+        write_atomically(out / "vtab.tex", latex_table(table))
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
 
 
