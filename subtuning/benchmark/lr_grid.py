@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.timing import compare
 from subtuning.runs import Run
@@ -13,13 +15,14 @@ RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 
 def lr_grid(job: Job, epochs: int, repeats: int) -> list[dict[str, Any]]:
     """Seconds of whole trainings, from the trunk's values to scores, and whether the losses are the same."""
+    scored = job.test.part(np.arange(min(job.images // 4, len(job.test))))
     losses: dict[str, dict[Run, list[float]]] = {"together": {}, "separate": {}}
 
     def train(rates: tuple[float, ...], found: dict[Run, list[float]]) -> None:
         group: LaneGroup = job.group(job.profile, epochs, cached=job.augmentation == "none", rates=rates)
         while not group.finished:
             group.advance()
-        score(group, job.test)
+        score(group, scored)
         found.update({state.run: [point["train_loss"] for point in state.curve] for state in group.lanes})
 
     def train_separately() -> None:
