@@ -1,6 +1,7 @@
 """`source: arrays`: a NumPy `.npz` file, read row by row so that it need not fit into memory."""
 
 import io
+import itertools
 import math
 import zipfile
 import zlib
@@ -11,8 +12,8 @@ import numpy as np
 
 from subtuning.errors import UserError, listed
 from subtuning.paths import not_expanded
+from subtuning.tasks.parts import consecutive, divide
 from subtuning.tasks.source import PARTS, Item, Source, check_classes, check_label_kind, check_labels, number_classes
-from subtuning.tasks.splits import share_or_count, take
 
 MAX_CLASSES = 100_000
 MAX_IMAGES = 50_000_000
@@ -43,19 +44,16 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
         found = listed(f"{names[part][0]} {size}" for part, (_, size) in sizes.items())
         raise UserError(f"{path}: all images must have one height, width and number of channels, not {found}")
     classes, labels, warnings = _labels(path, shapes, names, {part: count for part, (count, _) in sizes.items()})
-    rows = {part: {i: (part, i) for i in range(count)} for part, (count, _) in sizes.items()}
-    if "val" not in sizes:
-        count = share_or_count(spec.val, len(labels["train"]), "val")
-        train, val = take(labels["train"], count, spec.split_seed, f"{path}: val")
-        places = [("train", train), ("val", val)]
-        rows["train"] = {int(i): (part, row) for part, chosen in places for row, i in enumerate(chosen)}
-        labels |= {part: labels["train"][chosen] for part, chosen in reversed(places)}
-    size = sizes["train"][1]
+    every = np.concatenate([labels[part] for part in sizes])
+    rows = divide(every, spec, str(path), consecutive({part: count for part, (count, _) in sizes.items()}))
+    places = {int(i): (part, row) for part, own in rows.items() for row, i in enumerate(own)}
+    labels, size = {part: every[own] for part, own in rows.items()}, sizes["train"][1]
 
     def items() -> Iterator[Item]:
-        for part in sizes:
-            for i, image in enumerate(read_rows(path, names[part][0], size)):
-                yield Item(*rows[part][i], f"{names[part][0]}[{i}]", image)
+        position = itertools.count()
+        for name, _ in (names[part] for part in sizes):
+            for i, image in enumerate(read_rows(path, name, size)):
+                yield Item(*places[next(position)], f"{name}[{i}]", image)
 
     return Source(classes, labels, items, size, decode=None, channels=size[2], warnings=tuple(warnings))
 

@@ -2,17 +2,17 @@
 
 import re
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from typing import NamedTuple
 
 import numpy as np
 
 from subtuning.config.values import NUMBER_PATTERN
 from subtuning.errors import UserError, listed
-from subtuning.paths import not_expanded
-from subtuning.tasks.apart import check_apart
 from subtuning.tasks.images import EXTENSIONS
+from subtuning.tasks.parts import consecutive
 from subtuning.tasks.source import PARTS, Source, check_classes, number_classes
-from subtuning.tasks.sources.files import file_source, read_text
+from subtuning.tasks.sources.files import file_source, missing, read_text
 
 NAMES = {"train": ("train800.txt", "train.txt"), "val": ("val200.txt", "val.txt"), "test": ("test.txt",)}
 """The community's names (see docs/vtab1k.md) and plain ones."""
@@ -44,19 +44,20 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """
     root = Path(spec.path)
     if not root.is_dir():
-        wanted = "path: must be the folder with train800.txt and so on"
-        raise UserError(f"task folder {root} does not exist{not_expanded(root)}; {wanted}")
+        raise missing("task folder", root, "path: must be the folder with train800.txt and so on")
     lists = {part: _find(root, NAMES[part]) for part in PARTS}
-    missing = [" or ".join(NAMES[part]) for part in PARTS if lists[part] is None]
-    if missing:
-        raise UserError(f"{root} lacks {listed(missing)}; each part needs its list of lines 'path label'")
+    lacking = [" or ".join(NAMES[part]) for part in PARTS if lists[part] is None]
+    if lacking:
+        raise UserError(f"{root} lacks {listed(lacking)}; each part needs its list of lines 'path label'")
     entries = {part: read_list(file) for part, file in lists.items()}
-    check_apart(root, {part: [entry.path for entry in own] for part, own in entries.items()})
+    _check_apart(root, entries)
     for both in (root / name for name in BOTH if (root / name).is_file()):
         _check_both(both, entries)
     classes, labels, warnings = _classes(root, entries, lists)
-    files = {part: [root / path for _, path, _ in entries[part]] for part in PARTS}
-    return file_source(root, classes, files, labels, workers, progress, {}, warnings)
+    paths = [root / entry.path for part in PARTS for entry in entries[part]]
+    rows = consecutive({part: len(entries[part]) for part in PARTS})
+    labels = np.concatenate([labels[part] for part in PARTS])
+    return file_source(root, classes, paths, labels, rows, workers, progress, warnings)
 
 
 def read_list(file: Path) -> list[Entry]:
@@ -86,6 +87,24 @@ def _find(root: Path, names: tuple[str, ...]) -> Path | None:
     if len(found) > 1:
         raise UserError(f"{root} has both {found[0].name} and {found[1].name}; keep the one that is meant")
     return found[0] if found else None
+
+
+def _check_apart(root: Path, entries: dict[str, list[Entry]]) -> None:
+    """Raise `UserError` if an image stands in two parts, however its path is spelled: that is no matter of taste.
+
+    Links are not followed: data sets that are stored as links to shared content may well reach one file from two parts,
+    and equal pixels have a warning of their own.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    shared = []
+    for part in PARTS:
+        for _, path, _ in entries[part]:
+            first, spelled = seen.setdefault(normpath(path), (part, path))
+            if first != part:
+                there = "" if spelled == path else f", there as {spelled}"
+                shared.append(f"{path} ({first} and {part}{there})")
+    if shared:
+        raise UserError(f"{root}: images are in two parts at once: {listed(shared)}; no image may be in more than one")
 
 
 def _check_both(file: Path, entries: dict[str, list[Entry]]) -> None:

@@ -192,7 +192,7 @@ def _check_name(name: str, path: Path) -> None:
 
 
 def pick(path: Path, names: set[str], files: Callable[[Path], Iterator[Member]] = members) -> Iterator[Member]:
-    """Those `files` of `path` that have these names, each once, in stored order. Raises `UserError` if any lacks."""
+    """Those `files` of `path` that have these names, each once, as stored. Raises `UserError` if one is missing."""
     left = set(names)
     for member in files(path):
         if member.name in left:
