@@ -153,7 +153,8 @@ def publish(partial: Path, out: Path) -> None:
         (out / part).mkdir(exist_ok=True)
         for name in ("images.npy", "labels.npy"):
             _flushed(partial / part / name).replace(out / part / name)
-    _flushed(partial / "task.json").replace(out / "task.json")
+    for name in ("names.json", "task.json"):
+        _flushed(partial / name).replace(out / name)
 
 
 def _flushed(file: Path) -> Path:

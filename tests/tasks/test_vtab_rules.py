@@ -89,7 +89,7 @@ def test_split_sizes_and_slices_are_the_official_ones(task):
 
 
 def test_the_19_tasks_are_those_of_the_paper_and_of_the_config():
-    from subtuning.config.models import VtabTask
+    from subtuning.config.tasks import VtabTask
 
     assert list(TASKS) == list(VtabTask.model_fields["name"].annotation.__args__)
     groups = [entry.group for entry in TASKS.values()]

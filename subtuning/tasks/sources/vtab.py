@@ -72,7 +72,7 @@ def select(raw: Raw, cuts: dict[str, Cut]) -> dict[str, np.ndarray]:
 
 def describe_members(keys: Sequence[Key], rows: np.ndarray) -> dict[str, object]:
     """The first keys of a part, for people, and a SHA-256 of all of them in order, for `verify_task`."""
-    names = [key.decode() if isinstance(key, bytes) else str(key) for key in (keys[i] for i in rows)]
+    names = [_text(keys[i]) for i in rows]
     return {"first": names[:3], "sha256": hashlib.sha256("\n".join(names).encode()).hexdigest()}
 
 
@@ -102,4 +102,8 @@ def _items(raw: Raw, cuts: dict[str, Cut], rows: dict[str, np.ndarray]):
             places[cut.split, int(i)].append((part, row))
     for split, i, payload in raw.read(wanted):
         for part, row in places[split, i]:
-            yield Item(part, row, f"{split} {raw.keys[split][i]}", payload)
+            yield Item(part, row, f"{split} {_text(raw.keys[split][i])}", payload)
+
+
+def _text(key: Key) -> str:
+    return key.decode() if isinstance(key, bytes) else str(key)
