@@ -59,8 +59,6 @@ def file_source(
 
 def _common_size(root: Path, paths: list[Path], workers: int, progress: bool) -> tuple[int, int] | None:
     """(H, W) if all images have it, else None."""
-    from tqdm import tqdm
-
     broken: list[tuple[str, ImageError]] = []
 
     def measure(path: Path) -> tuple[int, int] | None:
@@ -69,8 +67,7 @@ def _common_size(root: Path, paths: list[Path], workers: int, progress: bool) ->
         except ImageError as error:
             return broken.append((str(path.relative_to(root)), error))
 
-    found = in_threads(measure, paths, workers)
-    sizes = set(tqdm(found, total=len(paths), desc="headers", unit="img", disable=not progress, mininterval=0.5))
+    sizes = set(in_threads(measure, paths, workers, len(paths), "headers", progress))
     if broken:
         raise unusable(broken)
     return sizes.pop() if len(sizes) == 1 else None
