@@ -43,9 +43,9 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     if len({size for _, size in sizes.values()}) > 1:
         found = listed(f"{names[part][0]} {size}" for part, (_, size) in sizes.items())
         raise UserError(f"{path}: all images must have one height, width and number of channels, not {found}")
-    classes, labels, warnings = _labels(path, shapes, names, {part: count for part, (count, _) in sizes.items()})
-    every = np.concatenate([labels[part] for part in sizes])
-    rows = divide(every, spec, str(path), consecutive({part: count for part, (count, _) in sizes.items()}))
+    counts = {part: count for part, (count, _) in sizes.items()}
+    classes, every, warnings = _labels(path, shapes, names, counts)
+    rows = divide(every, spec, str(path), consecutive(counts))
     places = {int(i): (part, row) for part, own in rows.items() for row, i in enumerate(own)}
     labels, size = {part: every[own] for part, own in rows.items()}, sizes["train"][1]
 
@@ -122,8 +122,8 @@ def _image_size(path: Path, name: str, shapes: dict) -> tuple[int, tuple[int, in
 
 def _labels(
     path: Path, shapes: dict, names: dict[str, tuple[str, str]], counts: dict[str, int]
-) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
-    """Classes, labels (int64 N of each part that is there) and warnings."""
+) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
+    """Classes, labels (int64 N) of the parts that are there, one after another, and warnings."""
     _check_label_headers(path, shapes, names, counts)
     try:
         with np.load(path, allow_pickle=False) as data:
@@ -135,10 +135,8 @@ def _labels(
         limit = min(max(int(own.max(initial=0)) for own in labels.values()), MAX_CLASSES - 1) + 1
     else:
         limit = len(check_classes(classes, f"{path}: class_names"))
-    labels = {part: check_labels(labels[part], limit, f"{path}: {names[part][1]}") for part in PARTS if part in labels}
-    if classes is None:
-        return number_classes(labels, str(path))
-    return tuple(classes), labels, []
+    every = np.concatenate([check_labels(own, limit, f"{path}: {names[part][1]}") for part, own in labels.items()])
+    return number_classes(every, str(path)) if classes is None else (tuple(classes), every, [])
 
 
 def _check_label_headers(path: Path, shapes: dict, names: dict[str, tuple[str, str]], counts: dict[str, int]) -> None:
