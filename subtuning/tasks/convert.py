@@ -3,9 +3,9 @@
 import importlib
 import json
 import platform
-import shutil
 import sys
 import warnings
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from subtuning.tasks.copies import EXAMPLES, copy_sentences, count_copies, rows_
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.source import PARTS, Item, Source, label_warnings
 from subtuning.tasks.task import content_hash, label_counts, write_names
-from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_images
+from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_images, written_aside
+
+PACKAGES = ("subtuning", "numpy", "pillow", "scikit-learn", "h5py", "scipy")
+"""Packages that may have a hand in the pixels; `task.json` holds their versions."""
 
 
 def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
@@ -42,27 +45,34 @@ def convert_source(
 ) -> None:
     """Convert an opened source, whose files had the fingerprint `files`; see `convert_task`."""
     out = Path(out)
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     size, how = stored_shape(source, spec)
     odd = [*source.warnings, *label_warnings(source)]
     for sentence in odd:
         _warn(f"task {name}: {sentence}")
-    try:
+    with written_aside(out) as partial:
         names = _write(source, size, how, partial, workers, progress)
         labels, copies = _treat_copies(partial, source, names, spec.copies == "drop")
-        facts = _facts(source, size, how, partial, labels) | {"copies": copies}
+        facts = {
+            "name": name,
+            "classes": list(source.classes),
+            "counts": {part: len(labels[part]) for part in PARTS},
+            "label_counts": {part: label_counts(labels[part], len(source.classes)) for part in PARTS},
+            "image_size": list(size),
+            "resize": how,
+            "sha256": content_hash(partial, source.classes),
+            "copies": copies,
+            # The recipe says how to train on the task, not what the task is.
+            "source": spec.model_dump(mode="json", exclude={"recipe"}),
+            "files": files,
+            "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+            **source.about,
+            "warnings": odd,
+        }
         for sentence in copy_sentences(facts):
             _warn(f"task {name}: {sentence}")
-        facts = {"name": name, **facts, "source": _plain(spec), "files": files, "versions": _versions(), **source.about}
-        facts["warnings"] = odd
         write_names(partial, facts["sha256"], names)
         (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish(partial, out)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def open_source(spec, *, workers: int = 1, progress: bool = False) -> Source:
@@ -84,16 +94,14 @@ def _write(
     """Fill `partial` with all parts; returns the images' names, part by part."""
     counts = {part: len(source.labels[part]) for part in PARTS}
     check_space(partial.parent, sum(counts.values()) * int(np.prod(size)))
-    rows = {}
-    try:
+    with ExitStack() as stack:
+        rows = {}
         for part in PARTS:
             (partial / part).mkdir(parents=True)
             np.save(partial / part / "labels.npy", source.labels[part].astype("<i8"))
-            rows[part] = Rows(partial / part / "images.npy", (counts[part], *size))
+            opened = Rows(partial / part / "images.npy", (counts[part], *size))
+            rows[part] = stack.enter_context(closing(opened))
         return _fill(source, rows, size, how, workers, progress)
-    finally:
-        for part in rows.values():
-            part.close()
 
 
 def _treat_copies(partial: Path, source: Source, names: dict[str, list[str]], drop: bool) -> tuple[dict, dict]:
@@ -121,20 +129,7 @@ def _check_left(source: Source, labels: dict[str, np.ndarray]) -> None:
         raise UserError(f"copies: drop leaves no image to {listed(gone)}; correct the images, or use copies: keep")
 
 
-def _facts(source: Source, size: tuple[int, int, int], how: str, partial: Path, labels: dict[str, np.ndarray]) -> dict:
-    return {
-        "classes": list(source.classes),
-        "counts": {part: len(labels[part]) for part in PARTS},
-        "label_counts": {part: label_counts(labels[part], len(source.classes)) for part in PARTS},
-        "image_size": list(size),
-        "resize": how,
-        "sha256": content_hash(partial, source.classes),
-    }
-
-
 def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, progress: bool) -> dict[str, list[str]]:
-    from tqdm import tqdm
-
     from subtuning.tasks.resize import resize
 
     names, doubts = {part: [""] * rows[part].shape[0] for part in PARTS}, {}
@@ -149,8 +144,7 @@ def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, p
     total = sum(part.shape[0] for part in rows.values())
     # Arrays that are stored as they come are only copied: threads would cost more than they save.
     threads = workers if source.decode or how != "none" else 1
-    with tqdm(total=total, desc="images", unit="img", disable=not progress, mininterval=0.5) as bar:
-        write_images(source.items(), rows, make, threads, bar)
+    write_images(source.items(), rows, make, threads, progress)
     for doubt, pictures in doubts.items():
         _warn(f"{len(pictures):,} of {total:,} pictures {doubt}: {listed(sorted(pictures), EXAMPLES)}")
     return names
@@ -158,13 +152,3 @@ def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, p
 
 def _warn(sentence: str) -> None:
     print(printable(f"warning: {sentence}"), file=sys.stderr)
-
-
-def _plain(spec) -> dict:
-    # The recipe says how to train on the task, not what the task is.
-    return spec.model_dump(mode="json", exclude={"recipe"})
-
-
-def _versions() -> dict[str, str]:
-    packages = {name: version(name) for name in ("subtuning", "numpy", "pillow", "scikit-learn", "h5py", "scipy")}
-    return {"python": platform.python_version(), **packages}

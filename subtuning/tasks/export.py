@@ -1,6 +1,5 @@
 """Writing a converted task as the community's image-list folder, losslessly, for other code bases to train on."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from subtuning.errors import UserError
 from subtuning.tasks.source import PARTS
 from subtuning.tasks.task import Task, load_task
-from subtuning.tasks.write import check_space, in_threads
+from subtuning.tasks.write import check_space, in_threads, written_aside
 
 _VTAB = {"train": "train800", "val": "val200", "test": "test", "both": "train800val200"}
 _PLAIN = {"train": "train", "val": "val", "test": "test", "both": "trainval"}
@@ -26,28 +25,21 @@ def export_task(path: Path, out: Path, *, workers: int = 1, progress: bool = Tru
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is not an empty folder; choose a new one")
     names = _VTAB if (task.counts["train"], task.counts["val"]) == (800, 200) else _PLAIN
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     check_space(out, sum(task.counts.values()) * int(np.prod(task.image_size)))
-    try:
+    with written_aside(out) as partial:
         lists = {part: _write_part(task, part, names[part], partial, workers, progress) for part in PARTS}
-        for part in PARTS:
-            (partial / f"{names[part]}.txt").write_text("".join(lists[part]))
-        (partial / f"{names['both']}.txt").write_text("".join(lists["train"] + lists["val"]))
+        lists["both"] = lists["train"] + lists["val"]
+        for part, lines in lists.items():
+            (partial / f"{names[part]}.txt").write_text("".join(lines))
         (partial / "classes.txt").write_text("".join(f"{name}\n" for name in task.classes), encoding="utf-8")
         if out.exists():
             out.rmdir()
         partial.rename(out)
-    except OSError as error:
-        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _write_part(task: Task, part: str, name: str, folder: Path, workers: int, progress: bool) -> list[str]:
     """Write one part's images; returns the lines of its list."""
     from PIL import Image
-    from tqdm import tqdm
 
     (folder / "images" / name).mkdir(parents=True)
     images, labels = task.part(part)
@@ -57,7 +49,6 @@ def _write_part(task: Task, part: str, name: str, folder: Path, workers: int, pr
         pixels = np.asarray(images[i])
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(folder / paths[i], compress_level=6)
 
-    saved = in_threads(save, range(len(labels)), workers)
-    for _ in tqdm(saved, total=len(labels), desc=name, unit="img", disable=not progress, mininterval=0.5):
+    for _ in in_threads(save, range(len(labels)), workers, len(labels), name, progress):
         pass
     return [f"{path} {label}\n" for path, label in zip(paths, labels, strict=True)]

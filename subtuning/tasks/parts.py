@@ -50,18 +50,22 @@ def find_parts(names: Iterable[str], where: str) -> tuple[dict[str, str], list[s
     return parts, []
 
 
-def divide(labels: np.ndarray, spec, where: str) -> dict[str, np.ndarray]:
-    """Rows of each part, stratified, as `spec.val`, `spec.test` and `spec.split_seed` say for N labels."""
-    rest, test = take(labels, share_or_count(spec.test, len(labels), "test"), spec.split_seed, f"{where}: test")
-    count = share_or_count(spec.val, len(labels), "val")
-    train, val = take(labels[rest], count, spec.split_seed, f"{where}: val")
-    return {"train": rest[train], "val": rest[val], "test": test}
+def consecutive(counts: dict[str, int]) -> dict[str, np.ndarray]:
+    """Rows of each part where the parts, of so many images each, stand one after another."""
+    ends = np.cumsum(list(counts.values()))
+    return dict(zip(counts, np.split(np.arange(ends[-1]), ends[:-1]), strict=True))
 
 
-def divide_train(rows: dict[str, np.ndarray], labels: np.ndarray, spec, where: str) -> dict[str, np.ndarray]:
-    """`rows` of `labels` by part, where val is split off train if it is not there."""
-    if "val" not in rows:
-        own = labels[rows["train"]]
-        chosen = take(own, share_or_count(spec.val, len(own), "val"), spec.split_seed, f"{where}: val")
-        rows = rows | {part: rows["train"][rank] for part, rank in zip(("train", "val"), chosen, strict=True)}
+def divide(labels: np.ndarray, spec, where: str, rows: dict[str, np.ndarray] | None = None) -> dict[str, np.ndarray]:
+    """Rows of each part for N labels: those of `rows` (None: all are train); absent test and val are split off train.
+
+    Splits are stratified, as `spec.test`, `spec.val` and `spec.split_seed` say; shares are of all that train had.
+    """
+    rows = dict(rows or {"train": np.arange(len(labels))})
+    total = len(rows["train"])
+    for part in ("test", "val"):
+        if part not in rows:
+            train, count = rows["train"], share_or_count(getattr(spec, part), total, part)
+            rest, chosen = take(labels[train], count, spec.split_seed, f"{where}: {part}")
+            rows |= {"train": train[rest], part: train[chosen]}
     return {part: rows[part] for part in PARTS}

@@ -104,22 +104,16 @@ def check_label_kind(shape: tuple[int, ...], dtype: np.dtype, where: str) -> Non
         raise UserError(f"{where} must be a one-dimensional array of whole numbers, not {dtype} {shape}{many}")
 
 
-def number_classes(
-    labels: dict[str, np.ndarray], where: str
-) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
+def number_classes(labels: np.ndarray, where: str) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
     """Classes for whole numbers from 0 that have no names: those that occur, called as they are.
 
-    Returns the classes, the labels (N of each part) as places in them, and a warning if they begin at 1 or have gaps.
+    Returns the classes, the labels (int64 N) as places in them, and a warning if they begin at 1 or have gaps.
     """
-    values = np.unique(np.concatenate(list(labels.values())))
+    values, places = np.unique(labels, return_inverse=True)
     classes = check_classes([str(value) for value in values], where)
     missing = np.setdiff1d(np.arange(values.max() + 1), values)
     words = f"{where}: no image has the label {listed(missing, 5)}; the classes are the {len(values)} labels that occur"
-    return (
-        classes,
-        {part: np.searchsorted(values, own).astype(np.int64) for part, own in labels.items()},
-        [words] if len(missing) else [],
-    )
+    return classes, places.astype(np.int64), [words] if len(missing) else []
 
 
 def label_warnings(source: Source) -> list[str]:

@@ -3,8 +3,9 @@
 import os
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ class Rows:
     def write(self, row: int, image: np.ndarray) -> None:
         """Store one uint8 image H x W x C. Raises `ImageError` if it has another shape."""
         if image.shape != self.shape[1:] or image.dtype != np.uint8:
-            raise ImageError(f"{_shape(image.shape)} instead of {_shape(self.shape[1:])}")
+            found, expected = (" x ".join(map(str, shape)) for shape in (image.shape, self.shape[1:]))
+            raise ImageError(f"{found} instead of {expected}")
         data, place = memoryview(np.ascontiguousarray(image)).cast("B"), self._start + row * self._row
         while len(data):
             written = os.pwrite(self._file, data, place)
@@ -50,22 +52,15 @@ class Rows:
 def keep_rows(folder: Path, kept: np.ndarray) -> None:
     """Leave only the rows `kept` (M of N positions) in the `images.npy` and `labels.npy` of a part that is written."""
     images, fewer = np.load(folder / "images.npy", mmap_mode="r"), folder / "fewer.npy"
-    rows = Rows(fewer, (len(kept), *images.shape[1:]))
-    try:
+    with closing(Rows(fewer, (len(kept), *images.shape[1:]))) as rows:
         for i, row in enumerate(kept):
             rows.write(i, images[row])
-    finally:
-        rows.close()
     fewer.replace(folder / "images.npy")
     np.save(folder / "labels.npy", np.load(folder / "labels.npy")[kept])
 
 
-def _shape(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(n) for n in shape)
-
-
 def write_images(
-    items: Iterator[Item], rows: dict[str, Rows], make: Callable[[Item], np.ndarray], workers: int, progress
+    items: Iterator[Item], rows: dict[str, Rows], make: Callable[[Item], np.ndarray], workers: int, progress: bool
 ) -> None:
     """Pass every item through `make` (in `workers` threads) and store what comes out in the item's row.
 
@@ -80,41 +75,40 @@ def write_images(
             return item.name, error
         return None
 
-    broken, written = [], 0
-    for problem in _in_threads(work, items, workers):
-        written += 1
-        progress.update()
-        if problem:
-            broken.append(problem)
-    if broken:
-        raise unusable(broken)
     expected = sum(part.shape[0] for part in rows.values())
-    if written != expected:
-        raise UserError(
-            f"the source gave {written:,} images instead of {expected:,}; it changed while it was being read"
-        )
+    problems = list(in_threads(work, items, workers, expected, "images", progress))
+    if broken := [problem for problem in problems if problem]:
+        raise unusable(broken)
+    if len(problems) != expected:
+        found = f"{len(problems):,} images instead of {expected:,}"
+        raise UserError(f"the source gave {found}; it changed while it was being read")
 
 
 def unusable(broken: list[tuple[str, ImageError]]) -> UserError:
     """The error that lists images which cannot be used, by name: those with one remedy together."""
     alike: dict[str, list[str]] = {}
     for name, error in sorted(broken, key=lambda pair: pair[0]):
-        kind = f"{error}; {error.remedy}" if error.remedy else ""
+        kind = f"cannot be used, being {error}; {error.remedy}" if error.remedy else ""
         alike.setdefault(kind, []).append(name if kind else f"{name} ({error})")
-    return UserError("; ".join(_together(kind, names) for kind, names in alike.items()))
+    groups = []
+    for kind, names in alike.items():
+        images = "1 image" if len(names) == 1 else f"{len(names):,} images"
+        groups.append(f"{images} {kind or 'cannot be used; replace or remove'}: {listed(names)}")
+    return UserError("; ".join(groups))
 
 
-def _together(kind: str, names: list[str]) -> str:
-    images = "1 image" if len(names) == 1 else f"{len(names):,} images"
-    why = f"cannot be used, being {kind}" if kind else "cannot be used; replace or remove"
-    return f"{images} {why}: {listed(names)}"
+def in_threads(work: Callable, items: Iterable, workers: int, total: int, what: str, progress: bool) -> Iterator:
+    """Results of `work` in the order of `items` (`total` of them), computed in threads a bounded number ahead.
+
+    With `progress`, a bar that is called `what` shows how far it is.
+    """
+    from tqdm import tqdm
+
+    results = map(work, items) if workers <= 1 else _ahead(work, items, workers)
+    return iter(tqdm(results, total=total, desc=what, unit="img", disable=not progress, mininterval=0.5))
 
 
-def _in_threads(work: Callable, items: Iterator, workers: int) -> Iterator:
-    """Results of `work` in the order of `items`, a bounded number of items ahead."""
-    if workers <= 1:
-        yield from map(work, items)
-        return
+def _ahead(work: Callable, items: Iterable, workers: int) -> Iterator:
     waiting: deque[Future] = deque()
     pool = ThreadPoolExecutor(workers)
     try:
@@ -128,11 +122,6 @@ def _in_threads(work: Callable, items: Iterator, workers: int) -> Iterator:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def in_threads(work: Callable, items: list, workers: int) -> Iterator:
-    """Like `map`, with threads."""
-    return _in_threads(work, iter(items), workers)
-
-
 def check_space(folder: Path, needed: int, what: str = "") -> None:
     """Raise `UserError` if the disk of `folder` (or of its nearest existing parent) has not `needed` bytes left."""
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
@@ -140,6 +129,22 @@ def check_space(folder: Path, needed: int, what: str = "") -> None:
     if needed > free:
         needs = f"{folder} needs {needed / 1e9:.1f} GB {what}".rstrip()
         raise UserError(f"{needs}, but its disk has {free / 1e9:.1f} GB left; make room")
+
+
+@contextmanager
+def written_aside(out: Path) -> Iterator[Path]:
+    """The path of a hidden folder beside `out` to write in; at the end it is removed, unless it was renamed.
+
+    What the system refuses meanwhile becomes a `UserError` that names `out`.
+    """
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        yield partial
+    except OSError as error:
+        raise UserError(f"{out} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def publish(partial: Path, out: Path) -> None:
@@ -151,17 +156,8 @@ def publish(partial: Path, out: Path) -> None:
     (out / "task.json").unlink(missing_ok=True)
     for part in PARTS:
         (out / part).mkdir(exist_ok=True)
-        for name in ("images.npy", "labels.npy"):
-            _flushed(partial / part / name).replace(out / part / name)
-    for name in ("names.json", "task.json"):
-        _flushed(partial / name).replace(out / name)
-
-
-def _flushed(file: Path) -> Path:
-    # Without this a power cut can leave a renamed file that is empty.
-    handle = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    return file
+    arrays = [f"{part}/{name}.npy" for part in PARTS for name in ("images", "labels")]
+    for name in (*arrays, "names.json", "task.json"):
+        with (partial / name).open("rb") as file:
+            os.fsync(file.fileno())  # without this a power cut can leave a renamed file that is empty
+        (partial / name).replace(out / name)

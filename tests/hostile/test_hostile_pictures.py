@@ -211,7 +211,7 @@ LISTS = {
         r"classes\.txt is not UTF-8 text; it must hold one class name a line",
     ),
     "class names in a pipe": (lambda root: os.mkfifo(root / "classes.txt"), None),
-    "no class": (lambda root: (root / "classes.txt").write_text(""), "labels above -1"),
+    "no class": (lambda root: (root / "classes.txt").write_text(""), "holds no class"),
 }  # fmt: skip
 
 

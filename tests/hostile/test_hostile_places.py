@@ -35,11 +35,11 @@ def zip_with(path, name, size):
 ARCHIVES = {
     "a tar member of a terabyte": (
         lambda folder: tar_with(folder / "a.tar.gz", size=TERA),
-        rf"a member of {TERA:,} bytes \(dtd/a\.jpg\); it is not the published archive",
+        rf"a member of {TERA:,} bytes \(dtd/a\.jpg\); it is not the published file",
     ),
     "a zip member of a terabyte": (
         lambda folder: zip_with(folder / "a.zip", "2750/a.jpg", TERA),
-        rf"a member of {TERA:,} bytes \(2750/a\.jpg\); it is not the published archive",
+        rf"a member of {TERA:,} bytes \(2750/a\.jpg\); it is not the published file",
     ),
     "a link by name": (
         lambda folder: tar_with(folder / "a.tar.gz", type=tarfile.SYMTYPE, linkname="/etc/passwd"),

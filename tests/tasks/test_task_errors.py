@@ -133,7 +133,7 @@ CASES = {
     "label 1e9": (list_case(lambda root: append(root, "test.txt", f"a.png {10**9}\n")), "line 5"),
     "label above classes.txt": (
         list_case(lambda root: write(root, "classes.txt", "only\nthese\n") or append(root, "test.txt", "x.png 2\n")),
-        r"test\.txt has labels above 1 .*: x\.png 2",
+        r"test\.txt has labels above 1 .*: line 5 \(x\.png 2\)",
     ),
     "path with ..": (list_case(lambda root: append(root, "test.txt", "../a.png 0\n")), r"outside its folder: line 5"),
     "absolute path": (list_case(lambda root: append(root, "test.txt", "/a.png 0\n")), r"outside its folder: line 5"),

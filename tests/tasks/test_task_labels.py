@@ -92,14 +92,18 @@ WITH_NAMES = {
     "labels from 1": (
         lambda path, label: f"{path} {int(label) + 1}",
         "dog\ncat\n",
-        r"has labels above 1 \(classes\.txt has 2 names, for labels from 0\): images/\S+ 2, ",
+        r"has labels above 1 \(classes\.txt has 2 names, for labels from 0\): line 2 \(images/\S+ 2\), ",
     ),
     "an empty line": (
         lambda *line: " ".join(line),
         "dog\n\ncat\n",
         r"classes\.txt has an empty name for class 2; give",
     ),
-    "only empty lines": (lambda *line: " ".join(line), "\n\n\n", "labels above -1"),
+    "only empty lines": (
+        lambda *line: " ".join(line),
+        "\n\n\n",
+        "classes.txt holds no class; a classification task needs at least two",
+    ),
     "one name in two cases": (lambda *line: " ".join(line), "Dog\ndog\n", "names that differ only in case"),
     "one name with a blank": (lambda *line: " ".join(line), "dog \ndog\n", "names these classes twice: dog"),
 }

@@ -178,7 +178,7 @@ CASES = {
     "scene missing": (
         "clevr_dist",
         lambda f: rezip(f / "CLEVR_v1.0.zip", lambda z: z.pop("CLEVR_v1.0/images/val/CLEVR_val_000003.png")),
-        "val scenes and images do not belong together",
+        "holds val scenes and images that do not belong together",
     ),
     "scenes not JSON": (
         "clevr_dist",
@@ -214,7 +214,7 @@ CASES = {
     "pets binary list": (
         "oxford_iiit_pet",
         lambda f: retar(f / "annotations.tar.gz", lambda t: t.update({"annotations/test.txt": b"\xff\xfe"})),
-        "is not text",
+        "holds no text in one of annotations",
     ),
     "label out of range": (
         "oxford_iiit_pet",

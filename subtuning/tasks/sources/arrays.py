@@ -1,6 +1,7 @@
 """`source: arrays`: a NumPy `.npz` file, read row by row so that it need not fit into memory."""
 
 import io
+import itertools
 import math
 import zipfile
 import zlib
@@ -11,8 +12,8 @@ import numpy as np
 
 from subtuning.errors import UserError, listed
 from subtuning.paths import not_expanded
+from subtuning.tasks.parts import consecutive, divide
 from subtuning.tasks.source import PARTS, Item, Source, check_classes, check_label_kind, check_labels, number_classes
-from subtuning.tasks.splits import share_or_count, take
 
 MAX_CLASSES = 100_000
 MAX_IMAGES = 50_000_000
@@ -42,20 +43,17 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     if len({size for _, size in sizes.values()}) > 1:
         found = listed(f"{names[part][0]} {size}" for part, (_, size) in sizes.items())
         raise UserError(f"{path}: all images must have one height, width and number of channels, not {found}")
-    classes, labels, warnings = _labels(path, shapes, names, {part: count for part, (count, _) in sizes.items()})
-    rows = {part: {i: (part, i) for i in range(count)} for part, (count, _) in sizes.items()}
-    if "val" not in sizes:
-        count = share_or_count(spec.val, len(labels["train"]), "val")
-        train, val = take(labels["train"], count, spec.split_seed, f"{path}: val")
-        places = [("train", train), ("val", val)]
-        rows["train"] = {int(i): (part, row) for part, chosen in places for row, i in enumerate(chosen)}
-        labels |= {part: labels["train"][chosen] for part, chosen in reversed(places)}
-    size = sizes["train"][1]
+    counts = {part: count for part, (count, _) in sizes.items()}
+    classes, every, warnings = _labels(path, shapes, names, counts)
+    rows = divide(every, spec, str(path), consecutive(counts))
+    places = {int(i): (part, row) for part, own in rows.items() for row, i in enumerate(own)}
+    labels, size = {part: every[own] for part, own in rows.items()}, sizes["train"][1]
 
     def items() -> Iterator[Item]:
-        for part in sizes:
-            for i, image in enumerate(read_rows(path, names[part][0], size)):
-                yield Item(*rows[part][i], f"{names[part][0]}[{i}]", image)
+        position = itertools.count()
+        for name, _ in (names[part] for part in sizes):
+            for i, image in enumerate(read_rows(path, name, size)):
+                yield Item(*places[next(position)], f"{name}[{i}]", image)
 
     return Source(classes, labels, items, size, decode=None, channels=size[2], warnings=tuple(warnings))
 
@@ -124,8 +122,8 @@ def _image_size(path: Path, name: str, shapes: dict) -> tuple[int, tuple[int, in
 
 def _labels(
     path: Path, shapes: dict, names: dict[str, tuple[str, str]], counts: dict[str, int]
-) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
-    """Classes, labels (int64 N of each part that is there) and warnings."""
+) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
+    """Classes, labels (int64 N) of the parts that are there, one after another, and warnings."""
     _check_label_headers(path, shapes, names, counts)
     try:
         with np.load(path, allow_pickle=False) as data:
@@ -137,10 +135,8 @@ def _labels(
         limit = min(max(int(own.max(initial=0)) for own in labels.values()), MAX_CLASSES - 1) + 1
     else:
         limit = len(check_classes(classes, f"{path}: class_names"))
-    labels = {part: check_labels(labels[part], limit, f"{path}: {names[part][1]}") for part in PARTS if part in labels}
-    if classes is None:
-        return number_classes(labels, str(path))
-    return tuple(classes), labels, []
+    every = np.concatenate([check_labels(own, limit, f"{path}: {names[part][1]}") for part, own in labels.items()])
+    return number_classes(every, str(path)) if classes is None else (tuple(classes), every, [])
 
 
 def _check_label_headers(path: Path, shapes: dict, names: dict[str, tuple[str, str]], counts: dict[str, int]) -> None:

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from subtuning.errors import UserError, did_you_mean, listed
-from subtuning.paths import not_expanded
-from subtuning.tasks.parts import divide, divide_train, find_parts, meaning
-from subtuning.tasks.source import PARTS, Source, check_classes
-from subtuning.tasks.sources.files import file_source, read_text
-from subtuning.tasks.sources.folder import find_images
+from subtuning.tasks.parts import divide, find_parts, meaning
+from subtuning.tasks.source import Source, check_classes
+from subtuning.tasks.sources.files import file_source, missing, read_text
+from subtuning.tasks.sources.folder import find_files, is_image
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 NAMES = {
@@ -29,26 +28,14 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """Classes are the labels that occur: in the order of the numbers if all are whole numbers, else of the alphabet."""
     file, root = Path(spec.path), Path(spec.images)
     if not file.is_file():
-        raise UserError(
-            f"task table {file} does not exist{not_expanded(file)}; path: must be a file of text in columns"
-        )
+        raise missing("task table", file, "path: must be a file of text in columns")
     if not root.is_dir():
-        wanted = f"images: must be the folder of the images that {file} names"
-        raise UserError(f"image folder {root} does not exist{not_expanded(root)}; {wanted}")
+        raise missing("image folder", root, f"images: must be the folder of the images that {file} names")
     table = read_table(file, spec)
     paths = _find_files(file, root, table["path"])
     classes, labels = _classes(file, table["label"])
     rows, warnings = _rows(file, table, labels, spec)
-    return file_source(
-        root,
-        classes,
-        {part: [paths[i] for i in rows[part]] for part in PARTS},
-        {part: labels[rows[part]] for part in PARTS},
-        workers,
-        progress,
-        {},
-        warnings,
-    )
+    return file_source(root, classes, paths, labels, rows, workers, progress, warnings)
 
 
 def read_table(file: Path, spec) -> pd.DataFrame:
@@ -139,7 +126,7 @@ def _rows(file: Path, table: pd.DataFrame, labels: np.ndarray, spec) -> tuple[di
     if missing := [part for part in ("train", "test") if part not in parts]:
         raise UserError(f"{file} has no lines for {missing[0]}; add them, or say split_column: none")
     rows = {part: np.flatnonzero(words == word) for part, word in parts.items()}
-    return divide_train(rows, labels, spec, str(file)), warnings
+    return divide(labels, spec, str(file), rows), warnings
 
 
 def _find_files(file: Path, root: Path, entries: pd.Series) -> list[Path]:
@@ -185,7 +172,7 @@ def _inside(path: PurePosixPath, root: Path) -> PurePosixPath | None:
 def _by_short_name(root: Path) -> dict[str, list[Path]]:
     """Path without ending, name, and name without ending -> the images below `root` that it may mean."""
     index: dict[str, list[Path]] = {}
-    for path in find_images(root, root, [], {}):
+    for path in filter(is_image, find_files(root, root, {})):
         inner = path.relative_to(root)
         for short in {str(inner.with_suffix("")), inner.name, inner.stem}:
             index.setdefault(short, []).append(path)

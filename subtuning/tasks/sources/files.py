@@ -1,11 +1,12 @@
 """What the sources that read image files share: sizes from headers first, then a stream of paths."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from subtuning.errors import UserError
+from subtuning.paths import not_expanded
 from subtuning.tasks.images import ImageError, image_size, open_rgb
 from subtuning.tasks.source import PARTS, Item, Source
 from subtuning.tasks.write import in_threads, unusable
@@ -24,36 +25,40 @@ def read_text(file: Path, what: str) -> str:
         raise UserError(f"{file} is not UTF-8 text; it must hold {what}") from None
 
 
+def missing(what: str, path: Path, wanted: str) -> UserError:
+    """The error for a path of the config that leads to nothing."""
+    return UserError(f"{what} {path} does not exist{not_expanded(path)}; {wanted}")
+
+
 def file_source(
     root: Path,
     classes: tuple[str, ...],
-    files: dict[str, list[Path]],
-    labels: dict[str, np.ndarray],
+    paths: list[Path],
+    labels: np.ndarray,
+    rows: dict[str, np.ndarray],
     workers: int,
     progress: bool,
-    about: dict[str, object],
     warnings: Iterable[str] = (),
+    **about: object,
 ) -> Source:
-    """A `Source` of image files: `files` maps each part to N paths below `root`, `labels` to int64 N.
+    """A `Source` of N image files at `paths` below `root`, with their labels (int64 N) and the rows of each part.
 
     Every header is read now, so that a file which is no image stops the conversion before anything is written.
     """
-    paths = [path for part in PARTS for path in files[part]]
-    size = _common_size(root, paths, workers, progress)
+    chosen = {part: [paths[i] for i in rows[part]] for part in PARTS}
+    size = _common_size(root, [path for part in PARTS for path in chosen[part]], workers, progress)
 
-    def items():
+    def items() -> Iterator[Item]:
         for part in PARTS:
-            for row, path in enumerate(files[part]):
+            for row, path in enumerate(chosen[part]):
                 yield Item(part, row, str(path.relative_to(root)), path)
 
-    image_size = (*size, 3) if size else None
-    return Source(classes, labels, items, image_size, open_rgb, about=about, warnings=tuple(warnings))
+    targets, image_size = {part: labels[rows[part]] for part in PARTS}, (*size, 3) if size else None
+    return Source(classes, targets, items, image_size, open_rgb, about=about, warnings=tuple(warnings))
 
 
 def _common_size(root: Path, paths: list[Path], workers: int, progress: bool) -> tuple[int, int] | None:
     """(H, W) if all images have it, else None."""
-    from tqdm import tqdm
-
     broken: list[tuple[str, ImageError]] = []
 
     def measure(path: Path) -> tuple[int, int] | None:
@@ -62,8 +67,7 @@ def _common_size(root: Path, paths: list[Path], workers: int, progress: bool) ->
         except ImageError as error:
             return broken.append((str(path.relative_to(root)), error))
 
-    found = in_threads(measure, paths, workers)
-    sizes = set(tqdm(found, total=len(paths), desc="headers", unit="img", disable=not progress, mininterval=0.5))
+    sizes = set(in_threads(measure, paths, workers, len(paths), "headers", progress))
     if broken:
         raise unusable(broken)
     return sizes.pop() if len(sizes) == 1 else None

@@ -1,18 +1,19 @@
 """`source: image_list`: a folder with the community's VTAB-1k lists, lines of `path label`."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from typing import NamedTuple
 
 import numpy as np
 
 from subtuning.config.values import NUMBER_PATTERN
 from subtuning.errors import UserError, listed
-from subtuning.paths import not_expanded
-from subtuning.tasks.apart import check_apart
 from subtuning.tasks.images import EXTENSIONS
+from subtuning.tasks.parts import consecutive
 from subtuning.tasks.source import PARTS, Source, check_classes, number_classes
-from subtuning.tasks.sources.files import file_source, read_text
+from subtuning.tasks.sources.files import file_source, missing, read_text
 
 NAMES = {"train": ("train800.txt", "train.txt"), "val": ("val200.txt", "val.txt"), "test": ("test.txt",)}
 """The community's names (see docs/vtab1k.md) and plain ones."""
@@ -44,19 +45,19 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """
     root = Path(spec.path)
     if not root.is_dir():
-        wanted = "path: must be the folder with train800.txt and so on"
-        raise UserError(f"task folder {root} does not exist{not_expanded(root)}; {wanted}")
+        raise missing("task folder", root, "path: must be the folder with train800.txt and so on")
     lists = {part: _find(root, NAMES[part]) for part in PARTS}
-    missing = [" or ".join(NAMES[part]) for part in PARTS if lists[part] is None]
-    if missing:
-        raise UserError(f"{root} lacks {listed(missing)}; each part needs its list of lines 'path label'")
+    lacking = [" or ".join(NAMES[part]) for part in PARTS if lists[part] is None]
+    if lacking:
+        raise UserError(f"{root} lacks {listed(lacking)}; each part needs its list of lines 'path label'")
     entries = {part: read_list(file) for part, file in lists.items()}
-    check_apart(root, {part: [entry.path for entry in own] for part, own in entries.items()})
+    _check_apart(root, entries)
     for both in (root / name for name in BOTH if (root / name).is_file()):
         _check_both(both, entries)
     classes, labels, warnings = _classes(root, entries, lists)
-    files = {part: [root / path for _, path, _ in entries[part]] for part in PARTS}
-    return file_source(root, classes, files, labels, workers, progress, {}, warnings)
+    paths = [root / entry.path for part in PARTS for entry in entries[part]]
+    rows = consecutive({part: len(entries[part]) for part in PARTS})
+    return file_source(root, classes, paths, labels, rows, workers, progress, warnings)
 
 
 def read_list(file: Path) -> list[Entry]:
@@ -88,6 +89,24 @@ def _find(root: Path, names: tuple[str, ...]) -> Path | None:
     return found[0] if found else None
 
 
+def _check_apart(root: Path, entries: dict[str, list[Entry]]) -> None:
+    """Raise `UserError` if an image stands in two parts, however its path is spelled: that is no matter of taste.
+
+    Links are not followed: data sets that are stored as links to shared content may well reach one file from two parts,
+    and equal pixels have a warning of their own.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    shared = []
+    for part in PARTS:
+        for _, path, _ in entries[part]:
+            first, spelled = seen.setdefault(normpath(path), (part, path))
+            if first != part:
+                there = "" if spelled == path else f", there as {spelled}"
+                shared.append(f"{path} ({first} and {part}{there})")
+    if shared:
+        raise UserError(f"{root}: images are in two parts at once: {listed(shared)}; no image may be in more than one")
+
+
 def _check_both(file: Path, entries: dict[str, list[Entry]]) -> None:
     # The community stores these images again, under other names and in another order: only labels can be compared.
     expected = sorted(label for part in ("train", "val") for _, _, label in entries[part])
@@ -97,35 +116,33 @@ def _check_both(file: Path, entries: dict[str, list[Entry]]) -> None:
 
 def _classes(
     root: Path, entries: dict[str, list[Entry]], lists: dict[str, Path]
-) -> tuple[tuple[str, ...], dict[str, np.ndarray], list[str]]:
-    """The classes, the labels (int64 N of each part), and warnings."""
-    file = root / "classes.txt"
-    names = read_text(file, "one class name a line").rstrip().splitlines() if file.is_file() else None
-    labels = {part: [label for _, _, label in entries[part]] for part in PARTS}
-    if any(re.fullmatch(NUMBER_PATTERN, label) for own in labels.values() for label in own):
-        numbers = {part: _numbers(lists[part], entries[part]) for part in PARTS}
-        if names is None:
-            return number_classes(numbers, str(root))
+) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
+    """The classes, the labels of all parts (int64 N), and warnings."""
+    names, file = None, root / "classes.txt"
+    if file.is_file():
+        lines = read_text(file, "one class name a line").rstrip().splitlines()
+        names = check_classes([name.strip() for name in lines], str(file))
+    labels = [entry.label for part in PARTS for entry in entries[part]]
+    if not any(re.fullmatch(NUMBER_PATTERN, label) for label in labels):
+        classes = names or check_classes(sorted(set(labels)), str(root))
+        place = {name: i for i, name in enumerate(classes)}
         for part in PARTS:
-            wrong = [f"{path} {label}" for _, path, label in entries[part] if int(label) >= len(names)]
-            if wrong:
-                what = f"labels above {len(names) - 1} (classes.txt has {len(names)} names, for labels from 0)"
-                raise UserError(f"{lists[part]} has {what}: {listed(wrong)}")
-        return check_classes([name.strip() for name in names], str(file)), numbers, []
-    classes = sorted({label for own in labels.values() for label in own}) if names is None else names
-    classes = check_classes([name.strip() for name in classes], str(root if names is None else file))
-    place = {name: i for i, name in enumerate(classes)}
-    for part in PARTS:
-        if unknown := sorted({label for label in labels[part] if label not in place}):
-            raise UserError(
-                f"{lists[part]} has labels that are not in classes.txt: {listed(unknown)}; add or correct them"
-            )
-    return classes, {part: np.array([place[label] for label in labels[part]], np.int64) for part in PARTS}, []
+            if unknown := sorted({entry.label for entry in entries[part]} - place.keys()):
+                wrong = f"labels that are not in classes.txt: {listed(unknown)}"
+                raise UserError(f"{lists[part]} has {wrong}; add or correct them")
+        return classes, np.array([place[label] for label in labels], np.int64), []
+    number = re.compile(r"[0-9]{1,9}")
 
+    def refuse(wrong: Callable[[str], bool], what: str) -> None:
+        for part in PARTS:
+            if found := [entry for entry in entries[part] if wrong(entry.label)]:
+                raise UserError(f"{lists[part]} has {what}: {listed(found)}")
 
-def _numbers(file: Path, entries: list[Entry]) -> np.ndarray:
-    digits = re.compile(r"[0-9]{1,9}")
-    wrong = [entry for entry in entries if not digits.fullmatch(entry.label) or int(entry.label) >= MAX_CLASSES]
-    if wrong:
-        raise UserError(f"{file} has lines that are not 'path label' with a label from 0: {listed(wrong)}")
-    return np.array([int(entry.label) for entry in entries], np.int64)
+    what = "lines that are not 'path label' with a label from 0"
+    refuse(lambda label: not number.fullmatch(label) or int(label) >= MAX_CLASSES, what)
+    numbers = np.array([int(label) for label in labels], np.int64)
+    if names is None:
+        return number_classes(numbers, str(root))
+    what = f"labels above {len(names) - 1} (classes.txt has {len(names)} names, for labels from 0)"
+    refuse(lambda label: int(label) >= len(names), what)
+    return names, numbers, []

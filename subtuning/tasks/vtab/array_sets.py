@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from subtuning.errors import UserError
-from subtuning.tasks.vtab.files import damaged, pick, text_of
+from subtuning.tasks.vtab.files import damaged, pick, text_of, unpublished
 from subtuning.tasks.vtab.raw import Raw, raw_of_arrays
 
 Rows = Iterator[tuple[int, np.ndarray]]
@@ -20,10 +19,6 @@ Rows = Iterator[tuple[int, np.ndarray]]
 
 _BLOCK = 1 << 27
 """Bytes of a compressed array that are unpacked at once."""
-
-
-def _wrong(path: Path, what: str) -> UserError:
-    return UserError(f"{path} {what}; it is not the published file")
 
 
 def cifar100(files: dict[str, Path], scaled: bool) -> Raw:
@@ -44,7 +39,7 @@ def _cifar_binary(path: Path):
     for member in pick(path, {"cifar-100-binary/train.bin", "cifar-100-binary/test.bin"}):
         data = np.frombuffer(member.read(), np.uint8)
         if not len(data) or len(data) % 3074:
-            raise _wrong(path, f"has a {member.name} of {len(data):,} bytes, which is no multiple of 3,074")
+            raise unpublished(path, f"has a {member.name} of {len(data):,} bytes, which is no multiple of 3,074")
         rows = data.reshape(-1, 3074)  # coarse label, fine label, 3 x 1,024 pixels
         splits[Path(member.name).stem] = rows[:, 2:], rows[:, 1]
     return tuple(names.split()), splits
@@ -70,7 +65,7 @@ def _cifar_pickles(path: Path):
         try:
             content[Path(member.name).name] = _PlainPickles(io.BytesIO(member.read()), encoding="latin1").load()
         except (pickle.UnpicklingError, EOFError, AttributeError, ValueError, TypeError, KeyError) as error:
-            raise _wrong(path, f"has an unreadable {member.name} ({' '.join(str(error).split())[:60]})") from None
+            raise unpublished(path, f"has an unreadable {member.name} ({' '.join(str(error).split())[:60]})") from None
     splits = {split: (content[split]["data"], np.array(content[split]["fine_labels"])) for split in ("train", "test")}
     return tuple(content["meta"]["fine_label_names"]), splits
 
@@ -86,9 +81,9 @@ def svhn(files: dict[str, Path], scaled: bool) -> Raw:
             content = loadmat(path)
             splits[split], digits = content["X"], content["y"].ravel()
         except (ValueError, KeyError, TypeError, OSError, EOFError, NotImplementedError) as error:
-            raise _wrong(path, f"cannot be read ({' '.join(str(error).split())[:60]})") from error
+            raise unpublished(path, f"cannot be read ({' '.join(str(error).split())[:60]})") from error
         if splits[split].shape != (32, 32, 3, len(digits)) or digits.min() < 1 or digits.max() > 10:
-            raise _wrong(path, f"holds {splits[split].shape} images for {len(digits)} labels")
+            raise unpublished(path, f"holds {splits[split].shape} images for {len(digits)} labels")
         labels[split] = digits % 10
 
     def images(split: str, mask: np.ndarray) -> Rows:
@@ -128,7 +123,7 @@ def _opened(path: Path):
 def _norb_header(file, path: Path) -> tuple[tuple[int, ...], np.dtype]:
     magic, count = np.frombuffer(_exactly(file, 8), "<i4").tolist()
     if magic not in _NORB_TYPES or not 1 <= count <= 8:
-        raise _wrong(path, "does not begin as a smallNORB matrix")
+        raise unpublished(path, "does not begin as a smallNORB matrix")
     sizes = np.frombuffer(_exactly(file, 4 * max(3, count)), "<i4")  # at least three sizes are always written
     return tuple(sizes[:count].tolist()), _NORB_TYPES[magic]
 
@@ -137,7 +132,7 @@ def _norb_images(path: Path, mask: np.ndarray) -> Rows:
     with damaged(path), _opened(path) as file:
         shape, kind = _norb_header(file, path)
         if shape != (len(mask), 2, 96, 96) or kind != np.dtype("u1"):
-            raise _wrong(path, f"holds {kind} {shape} instead of uint8 {(len(mask), 2, 96, 96)}")
+            raise unpublished(path, f"holds {kind} {shape} instead of uint8 {(len(mask), 2, 96, 96)}")
         for i in range(len(mask)):
             pair = _exactly(file, 2 * 96 * 96)
             if mask[i]:
@@ -185,7 +180,7 @@ def _dsprites_npz(path: Path) -> tuple[np.ndarray, Callable[[np.ndarray], Rows]]
         try:
             return np.load(path, allow_pickle=False)["latents_classes"], images
         except (KeyError, ValueError):
-            raise _wrong(path, "has no array latents_classes") from None
+            raise unpublished(path, "has no array latents_classes") from None
 
 
 def patch_camelyon(files: dict[str, Path], scaled: bool) -> Raw:
@@ -235,18 +230,18 @@ def _hdf5(path: Path, *names: str):
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise _wrong(path, f"cannot be opened as HDF5 ({' '.join(str(error).split())[:60]})") from error
+        raise unpublished(path, f"cannot be opened as HDF5 ({' '.join(str(error).split())[:60]})") from error
     with file:
         missing = [name for name in names if name not in file]
         if missing:
-            raise _wrong(path, f"lacks the array {missing[0]}")
+            raise unpublished(path, f"lacks the array {missing[0]}")
         yield tuple(file[name] for name in names)
 
 
 def _hdf5_rows(pixels, mask: np.ndarray, path: Path, size: tuple[int, ...]) -> Rows:
     """Wanted rows of an array N x size, in blocks that fit its chunks, so that no chunk is unpacked twice."""
     if pixels.shape != (len(mask), *size) or pixels.dtype != np.uint8:
-        raise _wrong(path, f"holds {pixels.dtype} {pixels.shape} images for {len(mask)} labels")
+        raise unpublished(path, f"holds {pixels.dtype} {pixels.shape} images for {len(mask)} labels")
     chunk = pixels.chunks[0] if pixels.chunks else 1
     block = max(1, _BLOCK // int(np.prod(size)) // chunk) * chunk
     block = min(block, max(1, 4 * _BLOCK // int(np.prod(size))))

@@ -107,6 +107,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def unpublished(path: Path, what: str) -> UserError:
+    """The error for a file that can be read but is another one; `what` says what is wrong with it."""
+    return UserError(f"{path} {what}; it is not the published file")
+
+
 @contextmanager
 def damaged(path: Path):
     """Turn what archive libraries raise for a broken file into one `UserError` that names it."""
@@ -138,8 +143,7 @@ class Member:
         an archive bomb does.
         """
         if self.size > MAX_MEMBER_BYTES:
-            what = f"a member of {self.size:,} bytes ({self.name[:80]})"
-            raise UserError(f"{self.archive} has {what}; it is not the published archive")
+            raise unpublished(self.archive, f"has a member of {self.size:,} bytes ({self.name[:80]})")
         with damaged(self.archive), self.open() as file:
             return file.read()
 
@@ -182,17 +186,17 @@ def tar_members(archive: tarfile.TarFile, path: Path) -> Iterator[Member]:
 
 
 def _refuse_link(name: str, path: Path) -> IO[bytes]:
-    raise UserError(f"{path} holds a link instead of the file {name}; it is not the published archive")
+    raise unpublished(path, f"holds a link instead of the file {name}")
 
 
 def _check_name(name: str, path: Path) -> None:
     """Raise `UserError` for a member name that points out of its archive: no published archive has one."""
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-        raise UserError(f"{path} has a member outside its own folder ({name[:80]}); it is not the published archive")
+        raise unpublished(path, f"has a member outside its own folder ({name[:80]})")
 
 
 def pick(path: Path, names: set[str], files: Callable[[Path], Iterator[Member]] = members) -> Iterator[Member]:
-    """Those `files` of `path` that have these names, each once, in stored order. Raises `UserError` if any lacks."""
+    """Those `files` of `path` that have these names, each once, as stored. Raises `UserError` if one is missing."""
     left = set(names)
     for member in files(path):
         if member.name in left:
@@ -210,4 +214,4 @@ def text_of(path: Path, *names: str) -> list[str]:
     try:
         return [found[name].decode("utf-8") for name in names]
     except UnicodeDecodeError:
-        raise UserError(f"{path}: one of {listed(names)} is not text; it is not the published archive") from None
+        raise unpublished(path, f"holds no text in one of {listed(names)}") from None

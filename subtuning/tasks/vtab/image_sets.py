@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from subtuning.errors import UserError, listed
-from subtuning.tasks.vtab.files import Member, damaged, members, pick, tar_members, text_of
+from subtuning.tasks.vtab.files import Member, damaged, members, pick, tar_members, text_of, unpublished
 from subtuning.tasks.vtab.raw import Raw, raw_of_files
 
 _HERE = Path(__file__).parent
@@ -29,7 +29,7 @@ def label_of(name: str, classes: tuple[str, ...], path: Path) -> int:
     try:
         return classes.index(name)
     except ValueError:
-        raise UserError(f"{path} has the unknown class {name!r}; it is not the published archive") from None
+        raise unpublished(path, f"has the unknown class {name!r}") from None
 
 
 def dtd(files: dict[str, Path], scaled: bool) -> Raw:
@@ -123,7 +123,7 @@ def _class_folders(path: Path, classes: tuple[str, ...]) -> Raw:
         if len(parts) != 3 or parts[2].startswith("."):
             continue
         if not parts[2].endswith(".jpg"):
-            raise UserError(f"{path} holds the unexpected file {member.name}; it is not the published data set")
+            raise unpublished(path, f"holds the unexpected file {member.name}")
         rows.append((f"{parts[1]}_{parts[2]}", member.name, label_of(parts[1], classes, path)))
     return raw_of_files(path, {"train": rows}, classes)
 

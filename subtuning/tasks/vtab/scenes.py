@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from subtuning.errors import UserError
-from subtuning.tasks.vtab.files import damaged, members, text_of
+from subtuning.tasks.vtab.files import damaged, members, text_of, unpublished
 from subtuning.tasks.vtab.labels import KITTI_DISTANCES, kitti_distance
 from subtuning.tasks.vtab.raw import Raw, raw_of_files
 
@@ -32,9 +32,7 @@ def clevr(label_of: Callable[[list[dict]], int], classes: tuple[str, ...]):
         for split, part in names.items():
             labels = dict(_clevr_scenes(path, part, label_of))
             if set(labels) != set(images[part]):
-                raise UserError(
-                    f"{path}: its {part} scenes and images do not belong together; it is not the published file"
-                )
+                raise unpublished(path, f"holds {part} scenes and images that do not belong together")
             splits[split] = [(name, f"{folder}/{part}/{name}", labels[name]) for name in sorted(labels)]
         return raw_of_files(path, splits, classes)
 
