@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, recall_score
 
 from subtuning.analysis.metrics import accuracy, answers, balanced_accuracy, class_recall, confusion
-from subtuning.config.models import FolderTask
+from subtuning.config.tasks import FolderTask
 from subtuning.errors import UserError
 from subtuning.runs.predictions import pack
 from subtuning.tasks import convert_task, load_task

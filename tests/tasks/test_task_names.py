@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from subtuning.config.models import ArraysTask, BuiltinTask, FolderTask
+from subtuning.config.tasks import ArraysTask, BuiltinTask, FolderTask
 from subtuning.errors import UserError
 from subtuning.tasks import convert_task, load_task
 from subtuning.tasks.task import content_hash, read_facts

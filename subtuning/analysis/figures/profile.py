@@ -58,32 +58,19 @@ def _subtitle(profile: pd.DataFrame, split: str) -> str:
 
 def _point(axes: Axes, x: int, row: pd.Series, colour: tuple[float, ...], size: float) -> None:
     if np.isnan(row["mean"]):
-        axes.plot([x], [0.035], "x", color=style.INK, markersize=7, transform=axes.get_xaxis_transform(), zorder=4)
-        axes.text(
-            x,
-            0.085,
-            "diverged",
-            rotation=90,
-            fontsize=9,
-            ha="center",
-            va="bottom",
-            transform=axes.get_xaxis_transform(),
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )
+        across = axes.get_xaxis_transform()
+        axes.plot([x], [0.035], "x", color=style.INK, markersize=7, transform=across, zorder=4)
+        looks = {
+            "rotation": 90,
+            "fontsize": 9,
+            "ha": "center",
+            "va": "bottom",
+            "bbox": style.BEHIND_TEXT | {"alpha": 1},
+        }
+        axes.text(x, 0.085, "diverged", transform=across, **looks)
         return
     alike = row["diff_ci_low"] <= 0 <= row["diff_ci_high"]
-    axes.errorbar(
-        [x],
-        [100 * row["mean"]],
-        yerr=style.error_bars(row),
-        fmt="o",
-        color=colour,
-        markerfacecolor="white" if alike else colour,
-        markersize=size,
-        markeredgewidth=size / 4.2,
-        elinewidth=size / 3.7,
-        zorder=3,
-    )
+    style.point(axes, x, row, colour, size, filled=not alike)
 
 
 def _best(axes: Axes, rows: pd.DataFrame) -> None:
