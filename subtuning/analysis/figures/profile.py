@@ -60,14 +60,8 @@ def _point(axes: Axes, x: int, row: pd.Series, colour: tuple[float, ...], size: 
     if np.isnan(row["mean"]):
         across = axes.get_xaxis_transform()
         axes.plot([x], [0.035], "x", color=style.INK, markersize=7, transform=across, zorder=4)
-        looks = {
-            "rotation": 90,
-            "fontsize": 9,
-            "ha": "center",
-            "va": "bottom",
-            "bbox": style.BEHIND_TEXT | {"alpha": 1},
-        }
-        axes.text(x, 0.085, "diverged", transform=across, **looks)
+        looks = {"rotation": 90, "fontsize": 9, "ha": "center", "va": "bottom"}
+        axes.text(x, 0.085, "diverged", transform=across, bbox=style.BEHIND_TEXT | {"alpha": 1}, **looks)
         return
     alike = row["diff_ci_low"] <= 0 <= row["diff_ci_high"]
     style.point(axes, x, row, colour, size, filled=not alike)

@@ -13,12 +13,7 @@ from matplotlib.transforms import Bbox
 
 from subtuning.analysis.figures import style
 
-LOOKS = {
-    "linear": ("black", "s"),
-    "full": ("black", "D"),
-    "best_layer": ("#E69F00", "^"),
-    "greedy": ("#D55E00", "o"),
-}
+LOOKS = {"linear": ("black", "s"), "full": ("black", "D"), "best_layer": ("#E69F00", "^"), "greedy": ("#D55E00", "o")}
 """Colour (Okabe and Ito's) and marker of the methods that are always compared."""
 
 OTHER = ("#0072B2", "v")
