@@ -112,15 +112,14 @@ def wall_time(jobs: Sequence[Job], gpus: int, seconds_of: Callable[[Job], float]
     order.prepare()
     now, ready, running = 0.0, [], []
     while order.is_active():
-        for node in (nodes := order.get_ready()):
-            if isinstance(node, int):
-                heapq.heappush(ready, (now, node))
-            else:
-                order.done(node)
+        while nodes := order.get_ready():
+            for index in (node for node in nodes if isinstance(node, int)):
+                heapq.heappush(ready, (now, index))
+            order.done(*(node for node in nodes if not isinstance(node, int)))
         while ready and len(running) < gpus:
             _, index = heapq.heappop(ready)
             heapq.heappush(running, (now + seconds_of(jobs[index]), index))
-        if not nodes:
+        if running:
             now, index = heapq.heappop(running)
             order.done(index)
     return now
