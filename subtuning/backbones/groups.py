@@ -8,6 +8,7 @@ is left to `graph`, which knows whether it runs before or after the blocks.
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from posixpath import commonpath
 
 from torch import nn
 
@@ -60,7 +61,8 @@ def _matched(model: nn.Module, coarse: bool) -> dict[str, str] | None:
     members = defaultdict(list)
     for name, (key, _) in keys.items():
         members[key].append(name)
-    titles = {key: _title([(name, keys[name][1]) for name in group]) for key, group in members.items()}
+    # the deepest path of a group: a block's own, not that of the downsampling that timm counts to it
+    titles = {key: max((keys[n][1] for n in group), key=lambda path: path.count(".")) for key, group in members.items()}
     if len(set(titles.values())) < len(titles):
         raise AssertionError(f"two groups of parameters of {type(model).__name__} have one title: {titles}")
     return {name: titles[key] for name, (key, _) in keys.items()}
@@ -135,7 +137,8 @@ def _by_function(names: Iterable[str], matcher) -> dict[str, tuple[tuple, str]]:
             groups[number].append(name)
     found = {}
     for number, group in groups.items():
-        path = _common_path(group)
+        modules = [name.rpartition(".")[0].replace(".", "/") for name in group]
+        path = commonpath(modules).replace("/", ".")  # of the module that holds all; empty if only the model does
         numbered = {name: match[0] for name in group if (match := re.match(r"[^.]+\.\d+(?=\.)", name))}
         if path or not numbered:
             found |= {name: ((int(number), 0), path or group[0].split(".")[0]) for name in group}
@@ -143,18 +146,3 @@ def _by_function(names: Iterable[str], matcher) -> dict[str, tuple[tuple, str]]:
             paths = sorted(set(numbered.values()))
             found |= {name: ((int(number), paths.index(own)), own) for name, own in numbered.items()}
     return found
-
-
-def _common_path(names: list[str]) -> str:
-    """The modules that hold all of these parameters; empty if only the model does."""
-    parts = []
-    for column in zip(*(name.split(".")[:-1] for name in names), strict=False):
-        if len(set(column)) > 1:
-            break
-        parts.append(column[0])
-    return ".".join(parts)
-
-
-def _title(members: list[tuple[str, str]]) -> str:
-    """The deepest recognised path: a block's own, not that of the downsampling that timm counts to it."""
-    return max((path for _, path in members), key=lambda path: path.count("."))
