@@ -75,23 +75,13 @@ def flops(function: Callable[[], object]) -> int:
 
 
 def _convolution_backward_flops(
-    grad: Sequence[int],
-    x: Sequence[int],
-    weight: Sequence[int],
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
-    wanted: Sequence[bool],
-    **_: Any,
+    grad: Sequence[int], x: Sequence[int], weight: Sequence[int], *others: Any, **_: Any
 ) -> int:
-    """From the shapes of aten's `convolution_backward`: each wanted gradient takes what the forward pass takes.
+    """From the arguments of aten's `convolution_backward`: each wanted gradient takes what the forward pass takes.
 
     Every weight meets a value in each place of each image, in all three alike. torch's own formula forgets the groups
     in the weights' gradient, and counts that of a depthwise convolution as many times as it has channels.
     """
+    _bias, _stride, _padding, _dilation, transposed, _output_padding, _groups, wanted = others
     places = x if transposed else grad
     return 2 * prod(weight) * places[0] * prod(places[2:]) * (wanted[0] + wanted[1])
