@@ -73,18 +73,12 @@ def _inside_stages(model: nn.Module, matched: dict[str, str]) -> dict[str, str]:
     members = defaultdict(list)
     for name, title in matched.items():
         members[title].append(name)
-    inside = {title: blocks_inside(_submodule(model, title), title) for title in members}
+    modules = dict(model.named_modules())  # without groups that are no module: several convolutions side by side
+    inside = {title: blocks_inside(modules[title], title) if title in modules else [] for title in members}
     if max(map(len, inside.values()), default=0) < 2:
         return matched
     parts = [shared_out(names, inside[title] or [title]) for title, names in members.items()]
     return {name: block for part in parts for name, block in part.items()}
-
-
-def _submodule(model: nn.Module, path: str) -> nn.Module:
-    try:
-        return model.get_submodule(path)
-    except AttributeError:  # a group that is no module: several convolutions side by side
-        return nn.Identity()
 
 
 def _hybrid(model: nn.Module) -> dict[str, str]:
@@ -102,11 +96,9 @@ def _hybrid(model: nn.Module) -> dict[str, str]:
 def _block_keys(names: Iterable[str], matcher) -> dict[str, tuple[tuple, str]]:
     """For each name in a block: its group's sort key, and the module path that the matcher recognised."""
     found = _by_function(names, matcher) if callable(matcher) else _by_patterns(names, matcher)
-    ordered = sorted({key for key, _ in found.values()})
-    merged = {}
-    for key in ordered:  # a group that ends with timm's marker joins the one before it
-        previous = merged[ordered[ordered.index(key) - 1]] if key != ordered[0] else key
-        merged[key] = previous if key[-1] == _PREVIOUS else key
+    merged, last = {}, None
+    for key in sorted({key for key, _ in found.values()}):
+        merged[key] = last = last if last and key[-1] == _PREVIOUS else key  # timm's marker: joins the one before it
     return {name: (merged[key], path) for name, (key, path) in found.items()}
 
 

@@ -71,17 +71,9 @@ def _best(axes: Axes, rows: pd.DataFrame) -> None:
     if rows["mean"].notna().any():
         x = int(np.nanargmax(rows["mean"].to_numpy()))
         row = rows.iloc[x]
-        top = row["mean"] if np.isnan(row["ci_high"]) else min(row["ci_high"], 1.0)
-        axes.annotate(
-            f"{100 * row['mean']:.1f}",
-            xy=(x, 100 * top),
-            xytext=(0, 7 if np.isnan(row["ci_high"]) else 3),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontweight="bold",
-            fontsize=10,
-        )
+        top, above = (row["mean"], 7) if np.isnan(row["ci_high"]) else (min(row["ci_high"], 1.0), 3)
+        looks = {"ha": "center", "va": "bottom", "fontweight": "bold", "fontsize": 10}
+        axes.annotate(f"{100 * row['mean']:.1f}", (x, 100 * top), (0, above), textcoords="offset points", **looks)
 
 
 def _layer_axis(axes: Axes, names: list[str]) -> None:
@@ -111,13 +103,5 @@ def _bracket(axes: Axes, stage: str, members: list[int]) -> Text:
     across = axes.get_xaxis_transform()  # x in layers, y in heights of the axes
     ends = [members[0] - 0.35, members[-1] + 0.35]
     axes.plot(ends, [1.015, 1.015], color=style.FAINT, linewidth=1.2, transform=across, clip_on=False)
-    return axes.annotate(
-        stage,
-        xy=(sum(ends) / 2, 1.015),
-        xytext=(0, 2.5),
-        xycoords=across,
-        textcoords="offset points",
-        ha="center",
-        fontsize=9.5,
-        color=style.FAINT,
-    )
+    looks = {"ha": "center", "fontsize": 9.5, "color": style.FAINT, "textcoords": "offset points"}
+    return axes.annotate(stage, (sum(ends) / 2, 1.015), (0, 2.5), xycoords=across, **looks)

@@ -107,21 +107,11 @@ def _edge_labels(axes: Axes, drawn: Mapping[str, float], gap: float = 15.0) -> N
     height = 72 * axes.get_figure().get_figheight() * 0.62  # roughly the axes' height in points
     low, high = axes.get_ylim()
     spots = sorted((value, name) for name, value in drawn.items())
-    shift = {name: 0.0 for _, name in spots}
-    if len(spots) == 2:
-        apart = (spots[1][0] - spots[0][0]) / (high - low) * height
-        push = max(0.0, gap - apart) / 2
-        shift[spots[0][1]], shift[spots[1][1]] = -push, push
-    for value, name in spots:
-        axes.annotate(
-            f"{name} {value:.1f}",
-            xy=(1, value),
-            xytext=(6, shift[name]),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            va="center",
-            annotation_clip=False,
-        )
+    apart = (spots[-1][0] - spots[0][0]) / (high - low) * height if spots else 0.0
+    push = max(0.0, gap - apart) / 2 if len(spots) == 2 else 0.0
+    looks = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
+    for (value, name), side in zip(spots, (-1, 1), strict=False):
+        axes.annotate(f"{name} {value:.1f}", (1, value), (6, side * push), va="center", **looks)
 
 
 def point(
