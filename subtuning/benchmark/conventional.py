@@ -4,11 +4,7 @@ The conventional way trains one run as most code bases do: a DataLoader with per
 the whole model with `requires_grad` set, a pass over the test images after every epoch.
 """
 
-import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from statistics import mean
 from typing import Any
 
@@ -17,7 +13,7 @@ import torch
 from subtuning.analysis.statistics import interval
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
-from subtuning.benchmark.timing import Ratio
+from subtuning.benchmark.timing import Ratio, in_a_process
 from subtuning.training.scoring import score
 from subtuning.tuning.tuning import Tuning
 
@@ -34,9 +30,9 @@ def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, 
     """
     runs = job.profile
     chosen = [runs[round(i * (len(runs) - 1) / max(1, singles - 1))] for i in range(singles)]
-    seconds, reached = _in_a_process(ours, job, epochs, runs)
+    seconds, reached = in_a_process(ours, job, epochs, runs)
     single = replace(job, precision="fp32")
-    spent, accuracies = zip(*(_in_a_process(conventional, single, epochs, tuning) for tuning in chosen), strict=True)
+    spent, accuracies = zip(*(in_a_process(conventional, single, epochs, tuning) for tuning in chosen), strict=True)
     own = [reached[runs.index(tuning)] for tuning in chosen]
     ratio = Ratio.of([seconds / len(runs)] * len(spent), spent)
     row = {"benchmark": "B conventional", "lanes": len(runs), "epochs": epochs, "test_images": len(job.test)}
@@ -44,14 +40,6 @@ def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, 
     accuracy = {"accuracy": mean(own), "accuracy_conventional": mean(accuracies)}
     accuracy |= {"difference_low": difference.low, "difference_high": difference.high}
     return [row | ratio.row() | {name: round(value, 4) for name, value in accuracy.items()}]
-
-
-def _in_a_process(way: Callable[..., Any], job: Job, *rest: Any) -> tuple[float, Any]:
-    """Train in a new process: the seconds from its start to its end, and the accuracies that it found."""
-    begun = time.perf_counter()
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        found = pool.submit(way, replace(job), *rest).result()  # without the network that the job holds
-    return time.perf_counter() - begun, found
 
 
 def conventional(job: Job, epochs: int, tuning: Tuning) -> float:

@@ -3,8 +3,10 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from math import prod
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -58,6 +60,14 @@ def seconds_of(function: Callable[[], object], device: torch.device) -> float:
     function()
     wait(device)
     return time.perf_counter() - begun
+
+
+def in_a_process(function: Callable[..., Any], job: Any, *rest: Any) -> tuple[float, Any]:
+    """Call it in a new process: the seconds from that one's start to its end, and what the function gives back."""
+    begun = time.perf_counter()
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        found = pool.submit(function, replace(job), *rest).result()  # without the network that the job holds
+    return time.perf_counter() - begun, found
 
 
 def wait(device: torch.device) -> None:
