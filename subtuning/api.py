@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from subtuning.analysis.runs import COLUMNS, columns_of
+from subtuning.analysis.records import COLUMNS, columns_of
 from subtuning.config import Config, parse_config
 from subtuning.errors import UserError
 from subtuning.search.steps import settings_of

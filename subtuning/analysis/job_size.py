@@ -10,6 +10,8 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from statistics import mean
 from typing import Any
 
 from subtuning.config import Config
@@ -61,11 +63,8 @@ def _pair_jobs(config: Config, pair: tuple[str, str], layers: Layers) -> Iterato
     seen: set[Run] = set()
     ends: dict[str, tuple[tuple, ...]] = {}
     for step in steps_of(settings):
-        after, stage, wanted = (
-            tuple(end for name in step.after for end in ends[name]),
-            (*pair, step.name),
-            step.wanted(study),
-        )
+        after = tuple(end for name in step.after for end in ends[name])
+        stage, wanted = (*pair, step.name), step.wanted(study)
         ends[step.name] = (stage,) if step.rules[0] else after
         shards, of_one = settings.get(step.shards, 1), len(set(wanted.later))
         for index in range(shards if step.rules[0] else 0):
@@ -106,27 +105,23 @@ def wall_time(jobs: Sequence[Job], gpus: int, seconds_of: Callable[[Job], float]
 
     A free GPU takes the job that has been ready longest; of equals, the one that is first in `jobs`.
     """
-    left = Counter(job.stage for job in jobs)
-    waiting = {index: {stage for stage in job.after if stage in left} for index, job in enumerate(jobs)}
-    followers: dict[tuple, list[int]] = defaultdict(list)
-    for index, stages in waiting.items():
-        for stage in stages:
-            followers[stage].append(index)
-    ready = [(0.0, index) for index, stages in waiting.items() if not stages]
-    running: list[tuple[float, int]] = []
-    now = 0.0
-    while ready or running:
+    order: TopologicalSorter[int | tuple] = TopologicalSorter()  # of the jobs' numbers and the stages
+    for index, job in enumerate(jobs):
+        order.add(index, *job.after)
+        order.add(job.stage, index)
+    order.prepare()
+    now, ready, running = 0.0, [], []
+    while order.is_active():
+        while nodes := order.get_ready():
+            for index in (node for node in nodes if isinstance(node, int)):
+                heapq.heappush(ready, (now, index))
+            order.done(*(node for node in nodes if not isinstance(node, int)))
         while ready and len(running) < gpus:
             _, index = heapq.heappop(ready)
             heapq.heappush(running, (now + seconds_of(jobs[index]), index))
-        now, index = heapq.heappop(running)
-        stage = jobs[index].stage
-        left[stage] -= 1
-        if not left[stage]:
-            for follower in followers[stage]:
-                waiting[follower].discard(stage)
-                if not waiting[follower]:
-                    heapq.heappush(ready, (now, follower))
+        if running:
+            now, index = heapq.heappop(running)
+            order.done(index)
     return now
 
 
@@ -142,4 +137,4 @@ def mean_seconds(records: Iterable[Mapping[str, Any]], config: Config) -> dict[s
         same_size = spec.input_size in (None, identity["backbone"]["input_size"])
         if same_size and (identity["backbone"]["model"], identity["recipe"]["epochs"]) == (spec.model, epochs):
             found[name].append(record["seconds"])
-    return {name: sum(values) / len(values) for name, values in found.items()}
+    return {name: mean(values) for name, values in found.items()}

@@ -1,4 +1,4 @@
-"""Run records, grouped and checked before anything is computed from them.
+"""Run records: as rows of a table, and grouped and checked before anything is computed from them.
 
 A record is the dictionary that a run leaves in the store. Records are compared in pairs: the same (seed, fold) saw the
 same images in the same order, whichever layers were trained.
@@ -8,10 +8,32 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from subtuning.errors import UserError, listed
+from subtuning.tuning.tuning import Tuning
 
 Record = Mapping[str, Any]
 PairKey = tuple[int, int | None]
 """(seed, fold); the fold is None outside cross-validation."""
+
+COLUMNS = [
+    *("id", "task", "backbone", "layers", "split", "folds", "fold", "seed", "status", "accuracy", "loss", "seconds"),
+    *("images_per_second", "lane_memory_bytes", "trainable_parameters", "epochs", "precision", "device", "started"),
+    "numbers",
+]
+"""Of a run as a row. Accuracy is from 0 to 1, fold counts from 0."""
+
+
+def columns_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as a row."""
+    identity, metrics = record["identity"], record["metrics"] or {}
+    known = {"layers": layers_of(record), "epochs": identity["recipe"]["epochs"]}
+    known |= {"precision": identity["recipe"]["precision"], "numbers": identity.get("numbers")}
+    content = record | record["names"] | metrics | {key: identity[key] for key in ("split", "folds", "fold", "seed")}
+    return {key: content.get(key) for key in COLUMNS} | known
+
+
+def layers_of(record: Mapping[str, Any]) -> str:
+    """What a run trained, by its printed name."""
+    return str(Tuning.of_identity(record["identity"]))
 
 
 def pair_key(record: Record) -> PairKey:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -26,18 +26,11 @@ Item = tuple[str, str, pd.DataFrame, pd.DataFrame]
 """(task, backbone, evaluation table, profile table)."""
 
 
-class Summary(NamedTuple):
-    """`combined`: every row of every table, tidy. `compact`: accuracies as text, methods x tasks."""
+def combined_table(items: Sequence[Item]) -> pd.DataFrame:
+    """Every row of the evaluation and profile tables of all tasks and backbones, in the given order.
 
-    combined: pd.DataFrame
-    compact: pd.DataFrame
-
-
-def summary_tables(items: Sequence[Item]) -> Summary:
-    """Combine the evaluation and profile tables of all tasks and backbones, in the given order.
-
-    `combined` has one row a method (`table` is ``evaluation``: test set, over seeds) or layer (``profile``) with its
-    name in `name`; a column that a table does not have is empty there. `compact`: see `compact_table`.
+    A row is a method (`table` is ``evaluation``: test set, over seeds) or a layer (``profile``) with its name in
+    `name`; a column that a table does not have is empty there.
     """
     parts = []
     for task, backbone, evaluation, profile in items:
@@ -46,7 +39,7 @@ def summary_tables(items: Sequence[Item]) -> Summary:
             parts += [{"task": task, "backbone": backbone, "table": table, **row} for row in rows]
     combined = pd.DataFrame(parts, columns=COMBINED_COLUMNS)
     # Nullable integers: a column that only one of the two tables has must not turn its counts into 1.2e+06.
-    return Summary(combined.astype(dict.fromkeys(COUNTS, "Int64")), compact_table(items))
+    return combined.astype(dict.fromkeys(COUNTS, "Int64"))
 
 
 def compact_table(items: Sequence[Item]) -> pd.DataFrame:
@@ -102,21 +95,17 @@ def precision_words(items: Sequence[Item]) -> str:
     return f"Not computed alike ({words}): set recipe.precision before you compare these tasks or backbones."
 
 
-def write_summary(
-    summary: Summary, combined_csv: Path, compact_csv: Path, markdown: Path, latex: Path, notes: Sequence[str] = ()
-) -> None:
-    """Write `combined` as csv, and `compact` as csv, Markdown (with `notes` below it) and LaTeX (UTF-8)."""
-    write_csv(summary.combined, combined_csv)
-    write_csv(summary.compact, compact_csv)
-    table = summary.compact.to_markdown(index=False, disable_numparse=True)
-    write_atomically(markdown, "".join(f"{text}\n" for text in [table, *(f"\n{note}." for note in notes)]))
-    write_atomically(latex, latex_table(summary.compact))
+def write_formats(table: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> None:
+    r"""Write a table of text to files that begin as `path`: .csv, .md with the `notes` below it, and .tex, UTF-8.
 
-
-def latex_table(table: pd.DataFrame) -> str:
-    r"""A ``tabular`` for ``\input`` into a document that loads ``booktabs``; every cell of `table` is text."""
-    body = table.to_latex(index=False, escape=True, column_format="ll" + "r" * (table.shape[1] - 2))
-    return "% needs \\usepackage{booktabs}\n" + body.replace("±", r"$\pm$")
+    The last is a ``tabular`` for ``\input`` into a document that loads ``booktabs``.
+    """
+    write_csv(table, path.with_suffix(".csv"))
+    markdown = [table.to_markdown(index=False, disable_numparse=True), *(f"\n{note}." for note in notes)]
+    write_atomically(path.with_suffix(".md"), "".join(f"{text}\n" for text in markdown))
+    latex = table.to_latex(index=False, escape=True, column_format="ll" + "r" * (table.shape[1] - 2))
+    text = "% needs \\usepackage{booktabs}\n" + latex.replace("±", r"$\pm$")
+    write_atomically(path.with_suffix(".tex"), text)
 
 
 def _cell(row: dict) -> str:

@@ -40,7 +40,7 @@ def read_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         raise UserError(
             f"weights file {path} {found}; give a .safetensors, .pth, .ckpt or .npz file, 'timm' or 'package:<name>'"
         )
-    content = _READERS[kind_of(path)](path)
+    content = _read(path, kind_of(path))
     tensors = _flat(content)
     if not tensors:
         raise UserError(
@@ -77,42 +77,25 @@ def kind_of(path: Path) -> str:
     return "torch"
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
-    return UserError(
-        f"weights file {path} is damaged or of another format ({type(error).__name__}); save the tensors anew, best "
-        "as .safetensors"
-    )
-
-
-def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+def _read(path: Path, kind: str) -> Any:
     try:
-        return load_file(path)
-    except Exception as error:  # each kind of damage has an exception of its own
-        raise _damaged(path, error) from None
-
-
-def _read_numpy(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: torch.from_numpy(archive[name]) for name in archive.files}
-    except Exception as error:
-        raise _damaged(path, error) from None
-
-
-def _read_torch(path: Path) -> Any:
-    try:
+        if kind == "safetensors":
+            return load_file(path)
+        if kind == "npz":
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: torch.from_numpy(archive[name]) for name in archive.files}
         with torch.serialization.safe_globals(_HARMLESS):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        if code := _code_in(path, error):
+    except Exception as error:  # each kind of damage has an exception of its own
+        if kind == "torch" and (code := _code_in(path, error)):
             raise UserError(
                 f"weights file {path} holds more than tensors ({listed(code, 3)}), which is refused since unpickling "
                 "can run code; if you trust it, save its tensors anew: torch.save(model.state_dict(), 'tensors.pth')"
             ) from None
-        raise _damaged(path, error) from None
-
-
-_READERS = {"safetensors": _read_safetensors, "npz": _read_numpy, "torch": _read_torch}
+        raise UserError(
+            f"weights file {path} is damaged or of another format ({type(error).__name__}); save the tensors anew, "
+            "best as .safetensors"
+        ) from None
 
 
 def _code_in(path: Path, error: Exception) -> list[str]:

@@ -76,7 +76,9 @@ def describe(spec: BackboneEntry, name: str = "", weights: Path | None = None) -
         }
         for order, segment in enumerate(segments)
     ]
-    _check_cover(network, segments)
+    if sorted(name for segment in segments for name in segment.parameters) != sorted(parameters):
+        raise AssertionError("every parameter must belong to exactly one of stem, layers and tail")
+    blocks = {s.name: s.parameters for s in segments if s.name not in (STEM, TAIL)}
     return {
         "backbone": name,
         "model": known.name,
@@ -87,14 +89,9 @@ def describe(spec: BackboneEntry, name: str = "", weights: Path | None = None) -
         "features": features,
         "total_parameters": sum(row["parameters"] for row in rows),
         "total_flops": sum(row["flops"] for row in rows),
-        "undivided": _undivided(network, segments) if spec.granularity == "layer" else [],
+        "undivided": hold_several(network, blocks) if spec.granularity == "layer" else [],
         "layers": rows,
     }
-
-
-def _undivided(network: nn.Module, segments: list[Segment]) -> list[str]:
-    """The layers that hold several blocks: whole stages, where blocks share parameters or run side by side."""
-    return hold_several(network, {s.name: s.parameters for s in segments if s.name not in (STEM, TAIL)})
 
 
 def _is_candidate(segment: Segment) -> bool:
@@ -133,9 +130,3 @@ def _stages(network: nn.Module, segments: list[Segment], granularity: str) -> di
     if len({stages[name] for name in layers}) == len(layers):
         stages |= {name: name.rpartition(".")[0] or name for name in layers}
     return stages | {name: name for name in (STEM, TAIL) if name in stages}
-
-
-def _check_cover(network: nn.Module, segments: list[Segment]) -> None:
-    claimed = sorted(name for segment in segments for name in segment.parameters)
-    if claimed != sorted(name for name, _ in network.named_parameters()):
-        raise AssertionError("every parameter must belong to exactly one of stem, layers and tail")

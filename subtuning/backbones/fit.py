@@ -3,7 +3,7 @@
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import timm
 from torch import Tensor, nn
@@ -106,22 +106,14 @@ def _readings(
 ) -> Iterator[dict[str, Tensor]]:
     """The tensors as they are, then as timm's own filter of this kind of model converts and resamples them."""
     yield inner
-    convert = _timm_filter(model)
-    for state in (inner, _unwrapped(tensors)) if convert else ():
+    module = sys.modules[timm.models.model_entrypoint(model.partition(".")[0]).__module__]
+    convert = getattr(module, "checkpoint_filter_fn", None)
+    container = next((name for name in CONTAINERS if any(path.startswith(f"{name}.") for path in tensors)), "")
+    for state in (inner, timm.models.clean_state_dict(_below(tensors, container))) if convert else ():
         try:
             yield convert(dict(state), network)
         except Exception:  # each filter knows some layouts, and fails in its own way on any other
             continue
-
-
-def _timm_filter(model: str) -> Callable | None:
-    module = sys.modules[timm.models.model_entrypoint(model.partition(".")[0]).__module__]
-    return getattr(module, "checkpoint_filter_fn", None)
-
-
-def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    container = next((name for name in CONTAINERS if any(path.startswith(f"{name}.") for path in tensors)), "")
-    return timm.models.clean_state_dict(_below(tensors, container))
 
 
 def _classifier(model: str, wanted: dict[str, Tensor]) -> set[str]:

@@ -7,6 +7,8 @@ skip connections across segments (DenseNet's lists, a shared position bias) are 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import inf
+from operator import attrgetter
 
 from torch import fx, nn
 
@@ -55,7 +57,7 @@ def split_model(model: nn.Module, granularity: str = "layer") -> list[Segment]:
     blocks, graph = block_of_parameters(model, granularity), trace(model)
     blocks |= _joined(graph, _Owners(model, blocks), blocks)
     owner = _Owners(model, blocks)
-    order = _order_of_blocks(graph, owner)
+    order = _unique(block for block in map(owner.block, graph.nodes) if block is not None)
     ranks = {STEM: 0, **{name: rank for rank, name in enumerate(order, start=1)}, TAIL: len(order) + 1}
     rank_of, owner_of = _assign(graph, owner, ranks)
     names = list(ranks)
@@ -66,7 +68,7 @@ def split_model(model: nn.Module, granularity: str = "layer") -> list[Segment]:
         nodes = [node for node in graph.nodes if rank_of.get(node) == rank]
         belonging = tuple(p for p, _ in model.named_parameters() if owner_of[p] == name)
         if nodes:
-            segments.append(_segment(model, graph, nodes, rank_of, rank, name, belonging))
+            segments.append(_segment(model, nodes, rank_of, rank, name, belonging))
         elif belonging and name == TAIL:  # parameters that are never used, behind a network without tail
             segments[-1] = replace(segments[-1], parameters=segments[-1].parameters + belonging)
         elif belonging:
@@ -105,7 +107,7 @@ class _Owners:
 
     def parameters(self, node: fx.Node) -> list[str]:
         if node.op == "get_attr":
-            return [node.target] if isinstance(_attribute(self.model, node.target), nn.Parameter) else []
+            return [node.target] if isinstance(attrgetter(node.target)(self.model), nn.Parameter) else []
         if node.op == "call_module":
             inside = self.model.get_submodule(node.target).named_parameters()
             return [f"{node.target}.{name}" for name, _ in inside]
@@ -118,22 +120,6 @@ class _Owners:
                 f"{node.target} of {type(self.model).__name__} holds parameters of several layers: {sorted(found)}"
             )
         return found.pop() if found else None
-
-
-def _attribute(model: nn.Module, path: str):
-    value = model
-    for part in path.split("."):
-        value = getattr(value, part)
-    return value
-
-
-def _order_of_blocks(graph: fx.Graph, owner: _Owners) -> list[str]:
-    order = []
-    for node in graph.nodes:
-        block = owner.block(node)
-        if block is not None and block not in order:
-            order.append(block)
-    return order
 
 
 def _assign(graph: fx.Graph, owner: _Owners, ranks: dict[str, int]) -> tuple[dict[fx.Node, int], dict[str, str]]:
@@ -170,12 +156,11 @@ def _assign(graph: fx.Graph, owner: _Owners, ranks: dict[str, int]) -> tuple[dic
     return rank_of, owner_of
 
 
-def _segment(model, graph, nodes, rank_of, rank, name, parameters) -> Segment:
+def _segment(model, nodes, rank_of, rank, name, parameters) -> Segment:
     inside = set(nodes)
     inputs = _unique(i for node in nodes for i in node.all_input_nodes if i not in inside)
-    output = next(node for node in graph.nodes if node.op == "output")
-    needed = lambda node: any(user is output or rank_of.get(user, -1) > rank for user in node.users)  # noqa: E731
-    outputs = [node for node in nodes if needed(node)]
+    # what a later segment needs, or the graph's output, which alone has no rank
+    outputs = [node for node in nodes if any(rank_of.get(user, inf) > rank for user in node.users)]
     piece, copied = fx.Graph(), {}
     if rank == 0:
         inputs = [node for node in nodes if node.op == "placeholder"]
@@ -190,5 +175,5 @@ def _segment(model, graph, nodes, rank_of, rank, name, parameters) -> Segment:
     return Segment(name, module, tuple(n.name for n in inputs), tuple(n.name for n in outputs), parameters)
 
 
-def _unique(nodes: Iterable[fx.Node]) -> list[fx.Node]:
-    return list(dict.fromkeys(nodes))
+def _unique(items: Iterable) -> list:
+    return list(dict.fromkeys(items))

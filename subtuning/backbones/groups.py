@@ -8,6 +8,7 @@ is left to `graph`, which knows whether it runs before or after the blocks.
 import re
 from collections import defaultdict
 from collections.abc import Iterable
+from posixpath import commonpath
 
 from torch import nn
 
@@ -60,7 +61,8 @@ def _matched(model: nn.Module, coarse: bool) -> dict[str, str] | None:
     members = defaultdict(list)
     for name, (key, _) in keys.items():
         members[key].append(name)
-    titles = {key: _title([(name, keys[name][1]) for name in group]) for key, group in members.items()}
+    # the deepest path of a group: a block's own, not that of the downsampling that timm counts to it
+    titles = {key: max((keys[n][1] for n in group), key=lambda path: path.count(".")) for key, group in members.items()}
     if len(set(titles.values())) < len(titles):
         raise AssertionError(f"two groups of parameters of {type(model).__name__} have one title: {titles}")
     return {name: titles[key] for name, (key, _) in keys.items()}
@@ -71,18 +73,12 @@ def _inside_stages(model: nn.Module, matched: dict[str, str]) -> dict[str, str]:
     members = defaultdict(list)
     for name, title in matched.items():
         members[title].append(name)
-    inside = {title: blocks_inside(_submodule(model, title), title) for title in members}
+    modules = dict(model.named_modules())  # without groups that are no module: several convolutions side by side
+    inside = {title: blocks_inside(modules[title], title) if title in modules else [] for title in members}
     if max(map(len, inside.values()), default=0) < 2:
         return matched
     parts = [shared_out(names, inside[title] or [title]) for title, names in members.items()]
     return {name: block for part in parts for name, block in part.items()}
-
-
-def _submodule(model: nn.Module, path: str) -> nn.Module:
-    try:
-        return model.get_submodule(path)
-    except AttributeError:  # a group that is no module: several convolutions side by side
-        return nn.Identity()
 
 
 def _hybrid(model: nn.Module) -> dict[str, str]:
@@ -100,11 +96,9 @@ def _hybrid(model: nn.Module) -> dict[str, str]:
 def _block_keys(names: Iterable[str], matcher) -> dict[str, tuple[tuple, str]]:
     """For each name in a block: its group's sort key, and the module path that the matcher recognised."""
     found = _by_function(names, matcher) if callable(matcher) else _by_patterns(names, matcher)
-    ordered = sorted({key for key, _ in found.values()})
-    merged = {}
-    for key in ordered:  # a group that ends with timm's marker joins the one before it
-        previous = merged[ordered[ordered.index(key) - 1]] if key != ordered[0] else key
-        merged[key] = previous if key[-1] == _PREVIOUS else key
+    merged, last = {}, None
+    for key in sorted({key for key, _ in found.values()}):
+        merged[key] = last = last if last and key[-1] == _PREVIOUS else key  # timm's marker: joins the one before it
     return {name: (merged[key], path) for name, (key, path) in found.items()}
 
 
@@ -135,7 +129,8 @@ def _by_function(names: Iterable[str], matcher) -> dict[str, tuple[tuple, str]]:
             groups[number].append(name)
     found = {}
     for number, group in groups.items():
-        path = _common_path(group)
+        modules = [name.rpartition(".")[0].replace(".", "/") for name in group]
+        path = commonpath(modules).replace("/", ".")  # of the module that holds all; empty if only the model does
         numbered = {name: match[0] for name in group if (match := re.match(r"[^.]+\.\d+(?=\.)", name))}
         if path or not numbered:
             found |= {name: ((int(number), 0), path or group[0].split(".")[0]) for name in group}
@@ -143,18 +138,3 @@ def _by_function(names: Iterable[str], matcher) -> dict[str, tuple[tuple, str]]:
             paths = sorted(set(numbered.values()))
             found |= {name: ((int(number), paths.index(own)), own) for name, own in numbered.items()}
     return found
-
-
-def _common_path(names: list[str]) -> str:
-    """The modules that hold all of these parameters; empty if only the model does."""
-    parts = []
-    for column in zip(*(name.split(".")[:-1] for name in names), strict=False):
-        if len(set(column)) > 1:
-            break
-        parts.append(column[0])
-    return ".".join(parts)
-
-
-def _title(members: list[tuple[str, str]]) -> str:
-    """The deepest recognised path: a block's own, not that of the downsampling that timm counts to it."""
-    return max((path for _, path in members), key=lambda path: path.count("."))

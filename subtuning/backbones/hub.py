@@ -4,7 +4,7 @@ import contextlib
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import timm
@@ -43,13 +43,22 @@ def is_reachable(address: str) -> bool:
 
 
 @contextlib.contextmanager
-def offline_if_unreachable() -> Iterator[bool]:
-    """Where the hub cannot be reached, let its client look only into its cache; yields whether that is so."""
+def fetching(what: str, instead: str) -> Iterator[None]:
+    """Within it the hub's client is asked for `what`; where the hub cannot be reached, it looks only into its cache.
+
+    Raises:
+        UserError: whatever the client raises, in a sentence that ends with what to do `instead`.
+    """
     before = constants.HF_HUB_OFFLINE
     unreachable = not before and not is_reachable(constants.ENDPOINT)
     constants.HF_HUB_OFFLINE = before or unreachable
     try:
-        yield unreachable
+        yield
+    except Exception as error:  # no route, timeout, refused, not found, disk full
+        why = "the network is not reachable" if unreachable else type(error).__name__
+        raise UserError(
+            f"{what} could not be fetched ({why}); run this step once where the network is reachable, or {instead}"
+        ) from None
     finally:
         constants.HF_HUB_OFFLINE = before
 
@@ -68,22 +77,16 @@ def config_of(repository: str) -> dict[str, Any]:
     Raises:
         UserError: no network, no such repository, or not one of timm's.
     """
-    cfg, name, args = _asked(repository, lambda: timm.models.load_model_config_from_hf(repository))
+    with _fetching_repository(repository):
+        cfg, name, args = timm.models.load_model_config_from_hf(repository)
     return {"architecture": name, "model_args": args, "pretrained_cfg": cfg}
 
 
 def weights_of(repository: str) -> dict[str, Tensor]:
     """The tensors of a repository. Raises `UserError` as `config_of` does."""
-    return _asked(repository, lambda: timm.models.load_state_dict_from_hf(repository, weights_only=True))
+    with _fetching_repository(repository):
+        return timm.models.load_state_dict_from_hf(repository, weights_only=True)
 
 
-def _asked(repository: str, ask: Callable[[], Any]) -> Any:
-    try:
-        with offline_if_unreachable() as unreachable:
-            return ask()
-    except Exception as error:  # whatever the hub's client raises: no route, not found, refused, disk full
-        why = "the network is not reachable" if unreachable else type(error).__name__
-        raise UserError(
-            f"the model hf-hub:{repository} could not be fetched ({why}); run this step once where the network is "
-            f"reachable, or download its files and set model: local-dir:<their folder>"
-        ) from None
+def _fetching_repository(repository: str) -> contextlib.AbstractContextManager:
+    return fetching(f"the model hf-hub:{repository}", "download its files and set model: local-dir:<their folder>")

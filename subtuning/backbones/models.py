@@ -11,16 +11,8 @@ import timm
 from subtuning.backbones.hub import config_of
 from subtuning.errors import UserError, did_you_mean, listed
 
-USED = (
-    "input_size",
-    "test_input_size",
-    "fixed_input_size",
-    "interpolation",
-    "crop_pct",
-    "test_crop_pct",
-    "mean",
-    "std",
-)
+SHAPES = ("input_size", "test_input_size", "mean", "std")
+USED = (*SHAPES, "fixed_input_size", "interpolation", "crop_pct", "test_crop_pct")
 """What of a `pretrained_cfg` decides how images are seen."""
 
 HUB = ("hf-hub", "hf_hub")
@@ -123,7 +115,7 @@ def _of_config(config: dict[str, Any], model: str) -> Architecture:
 def _checked(cfg: dict[str, Any], model: str) -> dict[str, Any]:
     for key, value in cfg.items():
         numbers = value if isinstance(value, list | tuple) else [value]
-        many = 3 if key in ("input_size", "test_input_size", "mean", "std") else 1
+        many = 3 if key in SHAPES else 1
         kind = {"interpolation": str, "fixed_input_size": bool}.get(key, int | float)
         if len(numbers) != many or not all(isinstance(number, kind) for number in numbers):
             raise UserError(f"model: the config.json of {model} has {key} {value!r}, which timm would not write")

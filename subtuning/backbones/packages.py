@@ -55,13 +55,10 @@ def package_state_dict(package: str, model: str) -> dict[str, torch.Tensor]:
 
 
 def _timm_name(key: str, blocks_per_stage: tuple[int, ...]) -> str:
-    parts = key.split(".")
-    if parts[0] != "_blocks":
-        return ".".join([_TOP[parts[0]], *parts[1:]])
-    index = stage_index = int(parts[1])
-    for stage, count in enumerate(blocks_per_stage):  # noqa: B007
-        if stage_index < count:
-            break
-        stage_index -= count
-    names = _FIRST_BLOCK if index == 0 else _OTHER_BLOCK
-    return ".".join(["blocks", str(stage), str(stage_index), names[parts[2]], *parts[3:]])
+    first, *rest = key.split(".")
+    if first != "_blocks":
+        return ".".join([_TOP[first], *rest])
+    number, part, *rest = rest
+    places = [f"{stage}.{block}" for stage, count in enumerate(blocks_per_stage) for block in range(count)]
+    names = _FIRST_BLOCK if number == "0" else _OTHER_BLOCK
+    return ".".join(["blocks", places[int(number)], names[part], *rest])

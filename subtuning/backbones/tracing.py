@@ -93,9 +93,7 @@ class _Tracer(fx.Tracer):
 
 def _traced(model: nn.Module) -> fx.Graph:
     tracer = _Tracer(autowrap_functions=tuple(get_notrace_functions()))
-    options = list(inspect.signature(model.forward).parameters.values())[
-        1:
-    ]  # e.g. attn_mask=None: fixed at its default
+    _, *options = inspect.signature(model.forward).parameters.values()  # e.g. attn_mask=None: fixed at its default
     try:
         graph = tracer.trace(model, {option.name: option.default for option in options})
     except Exception as error:  # fx raises whatever the model's own code raises on a proxy

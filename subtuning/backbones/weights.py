@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from subtuning.backbones.checkpoints import read_checkpoint
 from subtuning.backbones.fit import fit
 from subtuning.backbones.flax import is_flax, load_flax
-from subtuning.backbones.hub import address_of, offline_if_unreachable, weights_of
+from subtuning.backbones.hub import address_of, fetching, weights_of
 from subtuning.backbones.models import FOLDER, Architecture, find_architecture
 from subtuning.backbones.packages import package_state_dict
 from subtuning.config import WEIGHT_FILES
@@ -149,15 +149,9 @@ def _file_in(folder: Path) -> Path:
 def _from_hub(model: str) -> nn.Module:
     if not timm.list_pretrained(model if "." in model else f"{model}.*"):
         raise UserError(f"timm offers no pretrained weights for {model}; set weights: to a local file")
-    try:
-        with offline_if_unreachable() as unreachable:
-            return timm.create_model(model, pretrained=True, num_classes=0).eval()
-    except Exception as error:  # whatever the hub's client raises: no route, timeout, refused, not found, disk full
-        why = "the network is not reachable" if unreachable else type(error).__name__
-        raise UserError(
-            f"the weights of {model} could not be fetched ({why}); run this step once where the network is reachable, "
-            f"or download the file {address_of(model) or ''} and set weights: to its path"
-        ) from None
+    instead = f"download the file {address_of(model) or ''} and set weights: to its path"
+    with fetching(f"the weights of {model}", instead):
+        return timm.create_model(model, pretrained=True, num_classes=0).eval()
 
 
 def _check_finite(state: dict[str, Tensor], source: str) -> None:

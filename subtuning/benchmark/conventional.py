@@ -1,17 +1,10 @@
 """B: the conventional way, one process a run, against this project's trainer.
 
-    python -m subtuning.benchmark.conventional JSON
-
-trains one run as most code bases do: a DataLoader with per-image torchvision transforms, float32, the whole model with
-`requires_grad` set, a pass over the test images after every epoch. Prints its seconds and accuracy as JSON.
+The conventional way trains one run as most code bases do: a DataLoader with per-image torchvision transforms, float32,
+the whole model with `requires_grad` set, a pass over the test images after every epoch.
 """
 
-import json
-import subprocess
-import sys
-import time
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import replace
 from statistics import mean
 from typing import Any
 
@@ -20,7 +13,7 @@ import torch
 from subtuning.analysis.statistics import interval
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
-from subtuning.benchmark.timing import Ratio
+from subtuning.benchmark.timing import Ratio, in_a_process
 from subtuning.training.scoring import score
 from subtuning.tuning.tuning import Tuning
 
@@ -37,14 +30,11 @@ def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, 
     """
     runs = job.profile
     chosen = [runs[round(i * (len(runs) - 1) / max(1, singles - 1))] for i in range(singles)]
-    ours = _run(job, epochs, "ours", runs)
-    spent, accuracies = [], []
-    for tuning in chosen:
-        found = _run(job, epochs, "conventional", [tuning])
-        spent.append(found["seconds"])
-        accuracies.append(found["accuracies"][0])
-    own = [ours["accuracies"][runs.index(tuning)] for tuning in chosen]
-    ratio = Ratio.of([ours["seconds"] / len(runs)] * len(spent), spent)
+    seconds, reached = in_a_process(ours, job, epochs, runs)
+    single = replace(job, precision="fp32")
+    spent, accuracies = zip(*(in_a_process(conventional, single, epochs, tuning) for tuning in chosen), strict=True)
+    own = [reached[runs.index(tuning)] for tuning in chosen]
+    ratio = Ratio.of([seconds / len(runs)] * len(spent), spent)
     row = {"benchmark": "B conventional", "lanes": len(runs), "epochs": epochs, "test_images": len(job.test)}
     difference = interval([a - b for a, b in zip(own, accuracies, strict=True)], None)
     accuracy = {"accuracy": mean(own), "accuracy_conventional": mean(accuracies)}
@@ -52,16 +42,7 @@ def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, 
     return [row | ratio.row() | {name: round(value, 4) for name, value in accuracy.items()}]
 
 
-def _run(job: Job, epochs: int, way: str, tunings: list[Tuning]) -> dict[str, Any]:
-    """Train in a process of its own; its seconds count from its start."""
-    words = asdict(job) | {"device": str(job.device), "data": str(job.data) if job.data else None}
-    content = json.dumps({"job": words, "epochs": epochs, "way": way, "tunings": [str(tuning) for tuning in tunings]})
-    begun = time.perf_counter()
-    done = subprocess.run([sys.executable, "-m", __name__, content], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1]) | {"seconds": time.perf_counter() - begun}
-
-
-def conventional(job: Job, epochs: int, tuning: Tuning) -> list[float]:
+def conventional(job: Job, epochs: int, tuning: Tuning) -> float:
     """The test accuracy (0-1) of one run."""
     from PIL import Image
     from torch.utils.data import DataLoader
@@ -85,8 +66,9 @@ def conventional(job: Job, epochs: int, tuning: Tuning) -> list[float]:
             return transform(image), int(job.arrays[f"y_{self.part}"][index % len(job.arrays[f"y_{self.part}"])])
 
     torch.manual_seed(0)
-    train = DataLoader(Pictures("train", job.images), job.batch_size, shuffle=True, num_workers=2)
-    test = DataLoader(Pictures("test", len(job.test)), 256, num_workers=2)
+    workers = {"num_workers": 2, "multiprocessing_context": "fork"}
+    train = DataLoader(Pictures("train", job.images), job.batch_size, shuffle=True, **workers)
+    test = DataLoader(Pictures("test", len(job.test)), 256, **workers)
     run = Plain(job, tuning, (torch.empty(0), torch.empty(0)))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(run.optimizer, epochs)
     accuracy = 0.0
@@ -96,7 +78,7 @@ def conventional(job: Job, epochs: int, tuning: Tuning) -> list[float]:
             run.step()
         schedule.step()
         accuracy = _accuracy(run, test)
-    return [accuracy]
+    return accuracy
 
 
 @torch.no_grad()
@@ -119,21 +101,3 @@ def ours(job: Job, epochs: int, tunings: list[Tuning]) -> list[float]:
     while not group.finished:
         group.advance()
     return [found.metrics(hits=False)["accuracy"] if found else float("nan") for found in score(group, job.test)]
-
-
-def main(content: str) -> None:
-    """One process: print accuracies as JSON."""
-    given = json.loads(content)
-    words = given["job"] | {"device": torch.device(given["job"]["device"])}
-    words["data"] = Path(words["data"]) if words["data"] else None
-    job = Job(**words | ({"precision": "fp32"} if given["way"] == "conventional" else {}))
-    tunings = [Tuning.parse(text, job.layers) for text in given["tunings"]]
-    if given["way"] == "conventional":
-        found = conventional(job, given["epochs"], tunings[0])
-    else:
-        found = ours(job, given["epochs"], tunings)
-    print(json.dumps({"accuracies": found}))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

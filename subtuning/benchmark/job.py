@@ -105,6 +105,11 @@ class Job:
         return self._images("train", rows).on_device()
 
     @cached_property
+    def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The first training images and their labels."""
+        return self.train.batch(np.arange(min(self.batch_size, self.images)))
+
+    @cached_property
     def test(self) -> Images:
         """All test images."""
         return self._images("test", np.arange(len(self.arrays["y_test"])))
@@ -121,9 +126,8 @@ class Job:
 
     def recipe(self, epochs: int = 1) -> Recipe:
         """The recipe of all runs."""
-        return Recipe(
-            epochs=epochs, batch_size=self.batch_size, precision=self.precision, augmentation=self.augmentation
-        )
+        own = {"batch_size": self.batch_size, "precision": self.precision, "augmentation": self.augmentation}
+        return Recipe(epochs=epochs, **own)
 
     def group(
         self, tunings: list[Tuning], epochs: int = 1000, cached: bool = False, rates: Sequence[float] = (1e-3,)

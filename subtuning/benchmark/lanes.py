@@ -40,8 +40,7 @@ class Plain:
 
 def lanes_against_single(job: Job, repeats: int) -> list[dict[str, Any]]:
     """A: seconds of one step of all lanes, with and without kept values, against plain steps one after another."""
-    batch = job.train.batch(_first(job))
-    singles = [Plain(job, tuning, batch) for tuning in job.profile]
+    singles = [Plain(job, tuning, job.batch) for tuning in job.profile]
 
     def one_after_another() -> None:
         for single in singles:
@@ -75,7 +74,7 @@ def overhead(job: Job, repeats: int) -> list[dict[str, Any]]:
     """C: the trainer's step of one lane against forward, backward and optimiser on ready tensors, with the same code
     for the layers; above 1 means that the trainer is the faster one."""
     rows = []
-    images, labels = job.train.batch(_first(job))
+    images, labels = job.batch
     for name, tuning in {"full": EVERYTHING, "middle layer": Tuning((job.layers[len(job.layers) // 2],))}.items():
         group, other = job.group([tuning]), job.group([tuning])
         state = other.lanes[0]
@@ -93,9 +92,3 @@ def overhead(job: Job, repeats: int) -> list[dict[str, Any]]:
         images_s = job.batch_size / ratio.ours
         rows.append({"benchmark": "C overhead", "lane": name} | ratio.row() | {"images_per_s": round(images_s, 1)})
     return rows
-
-
-def _first(job: Job):
-    import numpy as np
-
-    return np.arange(min(job.batch_size, job.images))

@@ -1,7 +1,6 @@
 """D: how cost grows with lanes and images, what each layer costs, and how good the memory plan is."""
 
 import gc
-import multiprocessing
 import threading
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,7 @@ import psutil
 import torch
 
 from subtuning.benchmark.job import Job
-from subtuning.benchmark.timing import Ratio, compare, seconds_of
+from subtuning.benchmark.timing import Ratio, compare, in_a_process, seconds_of
 from subtuning.runs import Run, Split
 from subtuning.training import memory
 from subtuning.training.device import peak_memory
@@ -64,11 +63,9 @@ def by_precision(job: Job, repeats: int) -> list[dict[str, Any]]:
 
 def memory_against_plan(job: Job) -> list[dict[str, Any]]:
     """Peak memory of training the profile in a fresh process, against what was planned."""
-    context = multiprocessing.get_context("spawn")
     rows = []
     for cached in (False, True):
-        with context.Pool(1) as pool:
-            planned, measured = pool.apply(_peak, (replace(job), cached))  # without the network that it holds
+        _, (planned, measured) = in_a_process(_peak, job, cached)
         rows.append(
             {"benchmark": "D memory", "trunk": "kept" if cached else "each batch", "lanes": len(job.profile)}
             | {"planned_mb": round(planned / 1e6), "measured_mb": round(measured / 1e6)}

@@ -29,19 +29,13 @@ def idle(config: str, vtab: str, repeats: int) -> list[dict[str, Any]]:
         UserError: a command fails, as it does before the workflow has run once.
     """
     rows = []
-    for name, (command, aim) in idle_commands(config, vtab).items():
+    for command_name, (command, aim) in idle_commands(config, vtab).items():
         _seconds(command)  # trains, the first time
         pairs = [(_seconds(command), _seconds([sys.executable, "-c", "pass"])) for _ in range(repeats)]
         ours, python = (statistics.median(column) for column in zip(*pairs, strict=True))
-        rows.append(
-            {
-                "benchmark": "E start",
-                "command": name,
-                "seconds": round(ours, 3),
-                "least": round(min(p[0] for p in pairs), 3),
-            }
-            | {"python_s": round(python, 3), "aim_s": aim, "n": repeats}
-        )
+        seconds = {"seconds": ours, "least": min(seconds for seconds, _ in pairs), "python_s": python}
+        row = {name: round(value, 3) for name, value in seconds.items()}
+        rows.append({"benchmark": "E start", "command": command_name} | row | {"aim_s": aim, "n": repeats})
     return rows
 
 

@@ -3,8 +3,10 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from math import prod
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -60,6 +62,14 @@ def seconds_of(function: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - begun
 
 
+def in_a_process(function: Callable[..., Any], job: Any, *rest: Any) -> tuple[float, Any]:
+    """Call it in a new process: the seconds from that one's start to its end, and what the function gives back."""
+    begun = time.perf_counter()
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        found = pool.submit(function, replace(job), *rest).result()  # without the network that the job holds
+    return time.perf_counter() - begun, found
+
+
 def wait(device: torch.device) -> None:
     """Until the device has nothing left to do."""
     if device.type == "cuda":
@@ -75,23 +85,13 @@ def flops(function: Callable[[], object]) -> int:
 
 
 def _convolution_backward_flops(
-    grad: Sequence[int],
-    x: Sequence[int],
-    weight: Sequence[int],
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
-    wanted: Sequence[bool],
-    **_: Any,
+    grad: Sequence[int], x: Sequence[int], weight: Sequence[int], *others: Any, **_: Any
 ) -> int:
-    """From the shapes of aten's `convolution_backward`: each wanted gradient takes what the forward pass takes.
+    """From the arguments of aten's `convolution_backward`: each wanted gradient takes what the forward pass takes.
 
     Every weight meets a value in each place of each image, in all three alike. torch's own formula forgets the groups
     in the weights' gradient, and counts that of a depthwise convolution as many times as it has channels.
     """
+    _bias, _stride, _padding, _dilation, transposed, _output_padding, _groups, wanted = others
     places = x if transposed else grad
     return 2 * prod(weight) * places[0] * prod(places[2:]) * (wanted[0] + wanted[1])

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 
-from subtuning.analysis.runs import COLUMNS, columns_of, layers_of
+from subtuning.analysis.records import COLUMNS, columns_of, layers_of
 from subtuning.cli.common import config_arguments
 from subtuning.workspace.paths import Results
 

@@ -60,8 +60,7 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
     from subtuning.analysis.files import read_csv, write_csv
-    from subtuning.analysis.summary import latex_table, precision_words, summary_tables, vtab_table, write_summary
-    from subtuning.runs.store import write_atomically
+    from subtuning.analysis.summary import combined_table, compact_table, precision_words, vtab_table, write_formats
 
     items = []
     for pair in args.pairs:
@@ -69,13 +68,10 @@ def tables(args: argparse.Namespace) -> None:
         task, _, backbone = pair.partition("/")
         items.append((task, backbone, read_csv(folder / "evaluation.csv"), read_csv(folder / "profile.csv")))
     out = args.out
-    files = (out / "all.csv", out / "summary.csv", out / "summary.md", out / "summary.tex")
-    write_summary(summary_tables(items), *files, notes=_notes(args))
+    write_csv(combined_table(items), out / "all.csv")
+    write_formats(compact_table(items), out / "summary", _notes(args))
     if args.vtab:
-        table = vtab_table(items, _vtab_groups(args))
-        write_csv(table, out / "vtab.csv")
-        write_atomically(out / "vtab.md", table.to_markdown(index=False, disable_numparse=True) + "\n")
-        write_atomically(out / "vtab.tex", latex_table(table))
+        write_formats(vtab_table(items, _vtab_groups(args)), out / "vtab")
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
 
 

@@ -26,14 +26,13 @@ def precisions(runs: Sequence[Run], get: Callable[[Run], Any]) -> list[str]:
     Args:
         get: gives the record of a finished run, else None.
     """
-    choices = _choices(runs)
-    return [p for p in choices if any(get(run) for run in with_precision(runs, p))] or [choices[0]]
+    tries = _tries(runs)
+    return [precision for precision, found in tries.items() if any(map(get, found))] or list(tries)[:1]
 
 
 def finished_alike(runs: Sequence[Run], store: Store) -> list[Run] | None:
     """The runs in a precision in which all of them are finished, None where there is none."""
-    tries = (with_precision(runs, precision) for precision in _choices(runs))
-    return next((found for found in tries if not store.missing(found)), None)
+    return next((found for found in _tries(runs).values() if not store.missing(found)), None)
 
 
 def require_alike(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -44,7 +43,7 @@ def require_alike(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
     """
     if found := finished_alike(runs, store):
         return store.require(found)
-    tries = {precision: with_precision(runs, precision) for precision in _choices(runs)}
+    tries = _tries(runs)
     finished = {precision: len(found) - len(store.missing(found)) for precision, found in tries.items()}
     most = max(finished, key=finished.__getitem__)
     if len(finished) > 1 and min(finished.values()):
@@ -56,6 +55,7 @@ def require_alike(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
     return store.require(tries[most])
 
 
-def _choices(runs: Sequence[Run]) -> tuple[str, ...]:
-    """What the runs' precision can be; they have one recipe, or at least one precision."""
-    return AUTO if runs and runs[0].recipe.precision == "auto" else (runs[0].recipe.precision if runs else "fp32",)
+def _tries(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs in each precision that they can have; they have one recipe, or at least one precision."""
+    own = runs[0].recipe.precision if runs else "fp32"
+    return {precision: with_precision(runs, precision) for precision in (AUTO if own == "auto" else (own,))}

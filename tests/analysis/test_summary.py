@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from subtuning.analysis.files import read_csv, write_csv
-from subtuning.analysis.summary import latex_table, summary_tables, write_summary
+from subtuning.analysis.summary import combined_table, compact_table, write_formats
 from subtuning.analysis.tables.evaluation import evaluation_table
 from subtuning.analysis.tables.greedy import greedy_table
 from subtuning.analysis.tables.profile import profile_table
@@ -36,7 +36,7 @@ def items(make, layers):
 
 
 def test_combined_holds_every_row(items):
-    table = summary_tables(items).combined
+    table = combined_table(items)
     assert list(table.columns[:6]) == ["task", "backbone", "table", "name", "layers", "mean"]
     assert len(table) == 3 * 5 + 3 + 3 + 2
     row = table.query("task == 'digits' and backbone == 'net_a' and name == 'my_own'").iloc[0]
@@ -47,7 +47,7 @@ def test_combined_holds_every_row(items):
 
 
 def test_compact_cells(items):
-    table = summary_tables(items).compact
+    table = compact_table(items)
     assert list(table.columns) == ["backbone", "method", "digits", "dsprites_50%"]
     rows = {(row["backbone"], row["method"]): row for row in table.to_dict("records")}
     evaluated = items[0][2].iloc[2]
@@ -60,33 +60,31 @@ def test_compact_cells(items):
 
 
 def test_no_items_make_empty_tables():
-    summary = summary_tables([])
-    assert len(summary.combined) == len(summary.compact) == 0
+    assert len(combined_table([])) == len(compact_table([])) == 0
 
 
 def test_files(items, tmp_path):
-    paths = [tmp_path / "deep" / name for name in ("all.csv", "summary.csv", "summary.md", "summary.tex")]
-    summary = summary_tables(items)
-    write_summary(summary, *paths)
-    with paths[0].open(newline="", encoding="utf-8") as file:
+    combined, compact = combined_table(items), compact_table(items)
+    write_csv(combined, tmp_path / "deep" / "all.csv")
+    write_formats(compact, tmp_path / "deep" / "summary")
+    with (tmp_path / "deep" / "all.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == len(summary.combined)
+    assert len(rows) == len(combined)
     full = next(row for row in rows if row["name"] == "full" and row["table"] == "evaluation")
     assert full["trained_parameters"] == "5000000"
     assert full["diff_full"] == full["parameters"] == ""
-    assert read_csv(paths[1]).equals(summary.compact)
-    lines = paths[2].read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 2 + len(summary.compact)
+    assert read_csv(tmp_path / "deep" / "summary.csv").equals(compact)
+    lines = (tmp_path / "deep" / "summary.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2 + len(compact)
     assert [cell.strip() for cell in lines[4].split("|")[1:3]] == ["net_a", "my_own"]
 
 
 def test_notes_stand_below_the_markdown_table(items, tmp_path):
-    paths = [tmp_path / name for name in ("all.csv", "summary.csv", "summary.md", "summary.tex")]
-    write_summary(summary_tables(items), *paths, notes=["digits: 3 of 9 test images are in train or val as well"])
-    *table, blank, note = paths[2].read_text().splitlines()
+    write_formats(compact_table(items), tmp_path / "a", ["digits: 3 of 9 test images are in train or val as well"])
+    *table, blank, note = (tmp_path / "a.md").read_text().splitlines()
     assert all(line.startswith("|") for line in table)
     assert (blank, note) == ("", "digits: 3 of 9 test images are in train or val as well.")
-    assert "test images" not in "".join(path.read_text() for path in paths[:2])
+    assert "test images" not in (tmp_path / "a.csv").read_text() + (tmp_path / "a.tex").read_text()
 
 
 def test_the_verb_tells_of_copies_in_the_images(items, tmp_path, capsys):
@@ -105,8 +103,9 @@ def test_the_verb_tells_of_copies_in_the_images(items, tmp_path, capsys):
     assert text.strip() in capsys.readouterr().out
 
 
-def test_latex_is_well_formed(items):
-    text = latex_table(summary_tables(items).compact)
+def test_latex_is_well_formed(items, tmp_path):
+    write_formats(compact_table(items), tmp_path / "a")
+    text = (tmp_path / "a.tex").read_text(encoding="utf-8")
     assert text.startswith("% needs \\usepackage{booktabs}\n\\begin{tabular}{llrr}\n\\toprule\n")
     assert text.endswith("\\bottomrule\n\\end{tabular}\n")
     body = [line for line in text.splitlines() if line.endswith("\\\\")]

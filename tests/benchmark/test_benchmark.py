@@ -13,6 +13,7 @@ from subtuning.benchmark.scaling import Watch
 from subtuning.benchmark.timing import Ratio, compare, flops
 from subtuning.cli import main
 from subtuning.tuning.tuning import Tuning
+from tests.benchmark import synthetic
 from tests.search.test_racing import with_hits
 from tests.tiny import CPU
 
@@ -129,14 +130,14 @@ def test_a_race_on_finished_records():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "classes"), [(racing.bar, 8), (racing.blobs, 6), (racing.texture, 6)])
+@pytest.mark.parametrize(("kind", "classes"), [(synthetic.bar, 8), (synthetic.blobs, 6), (synthetic.texture, 6)])
 def test_synthetic_tasks_can_be_learnt(kind, classes):
     from sklearn.ensemble import RandomForestClassifier
 
-    data = racing.synthetic(kind, classes, 0)
-    assert data["x_train"].shape == (racing.TRAIN, 32, 32, 1)
+    data = synthetic.synthetic(kind, classes, 0)
+    assert data["x_train"].shape == (synthetic.TRAIN, 32, 32, 1)
     assert data["x_train"].dtype == np.uint8
-    assert np.bincount(data["y_train"]).min() > racing.TRAIN / classes / 2
+    assert np.bincount(data["y_train"]).min() > synthetic.TRAIN / classes / 2
 
     def seen(part):
         return np.abs(np.fft.fft2(data[f"x_{part}"][..., 0]))[:, :16].reshape(len(data[f"y_{part}"]), -1)

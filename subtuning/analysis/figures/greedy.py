@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from subtuning.analysis.figures import style
 
 COLOUR = "#0072B2"
-SIGNS = {"forward": "+", "backward": "\N{MINUS SIGN}"}
 STARTS = {"forward": "linear", "backward": "full"}
+SIGNS = {"forward": "+", "backward": "\N{MINUS SIGN}"}
+TITLES = {"forward": "adding layers", "backward": "removing layers"}
+AXES = {"forward": "the layer added in each round", "backward": "the layer removed in each round"}
 
 
 @style.styled()
@@ -38,9 +40,7 @@ def greedy_figure(greedy: pd.DataFrame, profile: pd.DataFrame, task: str, backbo
         style.baselines(axes, dict(baselines.iterrows()), label=axes is panels[-1])
         _path(axes, tables[direction], baselines.loc[STARTS[direction]], direction, rejected)
         if len(directions) > 1:
-            axes.set_title(
-                {"forward": "adding layers", "backward": "removing layers"}[direction], fontsize=11, loc="left"
-            )
+            axes.set_title(TITLES[direction], fontsize=11, loc="left")
             axes.set_ylabel("accuracy (%)" if axes is panels[0] else "")
     return figure
 
@@ -66,9 +66,7 @@ def _path(axes: Axes, table: pd.DataFrame, start: Mapping[str, float], direction
     slanted = max(map(len, labels)) > 8
     axes.set_xticks(range(len(labels)), labels, rotation=30 if slanted else 0, ha="right" if slanted else "center")
     axes.tick_params(axis="x", length=0, labelsize=10)
-    axes.set_xlabel(
-        {"forward": "the layer added in each round", "backward": "the layer removed in each round"}[direction]
-    )
+    axes.set_xlabel(AXES[direction])
 
 
 def _start(axes: Axes, table: pd.DataFrame, start: Mapping[str, float]) -> float:
@@ -76,7 +74,7 @@ def _start(axes: Axes, table: pd.DataFrame, start: Mapping[str, float]) -> float
     first = table[(table["round"] == table["round"].min()) & table["diff_previous"].notna()]
     mean = (first["mean"] - first["diff_previous"]).iloc[0] if len(first) else start["mean"]
     same = abs(mean - start["mean"]) < 1e-5  # tables on disk have six digits
-    _dot(axes, 0, start if same else {"mean": mean, "ci_low": np.nan, "ci_high": np.nan}, kept=True)
+    style.point(axes, 0, start if same else {"mean": mean, "ci_low": np.nan, "ci_high": np.nan}, COLOUR, 8)
     return 100 * mean
 
 
@@ -97,41 +95,15 @@ def _round(
     percent = 100 * row["mean"]
     dashes = "-" if kept else (0, (1, 1.5))
     axes.plot([last[0], number], [last[1], percent], color=COLOUR, linewidth=2, linestyle=dashes, zorder=2.5)
-    _dot(axes, number, row, kept)
+    style.point(axes, number, row, COLOUR, 8, filled=kept)
     return f"{sign} {row['layer']}{note}", percent, kept
-
-
-def _dot(axes: Axes, x: int, row: Mapping[str, float], kept: bool) -> None:
-    if np.isnan(row["mean"]):
-        return
-    axes.errorbar(
-        [x],
-        [100 * row["mean"]],
-        yerr=style.error_bars(row),
-        fmt="o",
-        color=COLOUR,
-        markerfacecolor=COLOUR if kept else "white",
-        markersize=8,
-        markeredgewidth=1.8,
-        elinewidth=2,
-        zorder=3,
-    )
 
 
 def _values(axes: Axes, points: list[tuple[int, float, bool]]) -> None:
     """Write each point's percent on the side that the line to the next point leaves free."""
     following = [percent for _, percent, _ in points[1:]] + [np.inf]
     for (x, percent, kept), after in zip(points, following, strict=True):
-        if np.isnan(percent):
-            continue
-        axes.annotate(
-            f"{percent:.1f}",
-            xy=(x, percent),
-            xytext=(8, 9 if after < percent else -9),
-            textcoords="offset points",
-            va="center",
-            fontsize=10,
-            fontweight="bold" if kept else "normal",
-            zorder=5,
-            bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
-        )
+        if not np.isnan(percent):
+            side, weight = 9 if after < percent else -9, "bold" if kept else "normal"
+            looks = {"va": "center", "fontsize": 10, "fontweight": weight, "zorder": 5, "bbox": style.BEHIND_TEXT}
+            axes.annotate(f"{percent:.1f}", (x, percent), (8, side), textcoords="offset points", **looks)

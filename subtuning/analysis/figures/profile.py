@@ -58,49 +58,22 @@ def _subtitle(profile: pd.DataFrame, split: str) -> str:
 
 def _point(axes: Axes, x: int, row: pd.Series, colour: tuple[float, ...], size: float) -> None:
     if np.isnan(row["mean"]):
-        axes.plot([x], [0.035], "x", color=style.INK, markersize=7, transform=axes.get_xaxis_transform(), zorder=4)
-        axes.text(
-            x,
-            0.085,
-            "diverged",
-            rotation=90,
-            fontsize=9,
-            ha="center",
-            va="bottom",
-            transform=axes.get_xaxis_transform(),
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        )
+        across = axes.get_xaxis_transform()
+        axes.plot([x], [0.035], "x", color=style.INK, markersize=7, transform=across, zorder=4)
+        looks = {"rotation": 90, "fontsize": 9, "ha": "center", "va": "bottom"}
+        axes.text(x, 0.085, "diverged", transform=across, bbox=style.BEHIND_TEXT | {"alpha": 1}, **looks)
         return
     alike = row["diff_ci_low"] <= 0 <= row["diff_ci_high"]
-    axes.errorbar(
-        [x],
-        [100 * row["mean"]],
-        yerr=style.error_bars(row),
-        fmt="o",
-        color=colour,
-        markerfacecolor="white" if alike else colour,
-        markersize=size,
-        markeredgewidth=size / 4.2,
-        elinewidth=size / 3.7,
-        zorder=3,
-    )
+    style.point(axes, x, row, colour, size, filled=not alike)
 
 
 def _best(axes: Axes, rows: pd.DataFrame) -> None:
     if rows["mean"].notna().any():
         x = int(np.nanargmax(rows["mean"].to_numpy()))
         row = rows.iloc[x]
-        top = row["mean"] if np.isnan(row["ci_high"]) else min(row["ci_high"], 1.0)
-        axes.annotate(
-            f"{100 * row['mean']:.1f}",
-            xy=(x, 100 * top),
-            xytext=(0, 7 if np.isnan(row["ci_high"]) else 3),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontweight="bold",
-            fontsize=10,
-        )
+        top, above = (row["mean"], 7) if np.isnan(row["ci_high"]) else (min(row["ci_high"], 1.0), 3)
+        looks = {"ha": "center", "va": "bottom", "fontweight": "bold", "fontsize": 10}
+        axes.annotate(f"{100 * row['mean']:.1f}", (x, 100 * top), (0, above), textcoords="offset points", **looks)
 
 
 def _layer_axis(axes: Axes, names: list[str]) -> None:
@@ -130,13 +103,5 @@ def _bracket(axes: Axes, stage: str, members: list[int]) -> Text:
     across = axes.get_xaxis_transform()  # x in layers, y in heights of the axes
     ends = [members[0] - 0.35, members[-1] + 0.35]
     axes.plot(ends, [1.015, 1.015], color=style.FAINT, linewidth=1.2, transform=across, clip_on=False)
-    return axes.annotate(
-        stage,
-        xy=(sum(ends) / 2, 1.015),
-        xytext=(0, 2.5),
-        xycoords=across,
-        textcoords="offset points",
-        ha="center",
-        fontsize=9.5,
-        color=style.FAINT,
-    )
+    looks = {"ha": "center", "fontsize": 9.5, "color": style.FAINT, "textcoords": "offset points"}
+    return axes.annotate(stage, (sum(ends) / 2, 1.015), (0, 2.5), xycoords=across, **looks)

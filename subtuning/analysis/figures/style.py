@@ -16,6 +16,9 @@ FAINT = "#6b6b6b"
 BASELINES = {"full": ("#444444", "-", "#bdbdbd"), "linear": ("#444444", (0, (4, 3)), "#d9d9d9")}
 """Line colour, line style and band colour of the two baselines: greys, since colour tells the stage."""
 
+BEHIND_TEXT = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5}
+"""A box that keeps text readable on lines and points."""
+
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same on every machine
@@ -104,47 +107,35 @@ def _edge_labels(axes: Axes, drawn: Mapping[str, float], gap: float = 15.0) -> N
     height = 72 * axes.get_figure().get_figheight() * 0.62  # roughly the axes' height in points
     low, high = axes.get_ylim()
     spots = sorted((value, name) for name, value in drawn.items())
-    shift = {name: 0.0 for _, name in spots}
-    if len(spots) == 2:
-        apart = (spots[1][0] - spots[0][0]) / (high - low) * height
-        push = max(0.0, gap - apart) / 2
-        shift[spots[0][1]], shift[spots[1][1]] = -push, push
-    for value, name in spots:
-        axes.annotate(
-            f"{name} {value:.1f}",
-            xy=(1, value),
-            xytext=(6, shift[name]),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            va="center",
-            annotation_clip=False,
-        )
+    apart = (spots[-1][0] - spots[0][0]) / (high - low) * height if spots else 0.0
+    push = max(0.0, gap - apart) / 2 if len(spots) == 2 else 0.0
+    looks = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
+    for (value, name), side in zip(spots, (-1, 1), strict=False):
+        axes.annotate(f"{name} {value:.1f}", (1, value), (6, side * push), va="center", **looks)
 
 
-def error_bars(row: Mapping[str, float]) -> np.ndarray | None:
-    """Distances from the mean to the interval's ends in percent, shape (2, 1), or None if there is no interval.
-
-    What lies beyond 0 or 100 is not drawn.
-    """
-    if np.isnan(row["ci_low"]):
-        return None
-    return 100 * np.array([[row["mean"] - max(row["ci_low"], 0.0)], [min(row["ci_high"], 1.0) - row["mean"]]])
-
-
-def interval_words(split: str, n: int) -> str:
-    """How the intervals of a figure were made, in words for its subtitle."""
-    if n < 2:
-        return "One run each, so no interval"
-    if split == "cv":
-        return f"95% intervals over n = {n} folds, Nadeau-Bengio corrected"
-    return f"95% t intervals over n = {n} seeds"
+def point(
+    axes: Axes, x: float, row: Mapping[str, float], colour: object, size: float, filled: bool = True, marker: str = "o"
+) -> None:
+    """Draw a mean in percent with its interval, if it has one; of that, nothing beyond 0 or 100."""
+    mean, low, high = 100 * row["mean"], 100 * max(row["ci_low"], 0.0), 100 * min(row["ci_high"], 1.0)
+    bar = None if np.isnan(row["ci_low"]) else [[mean - low], [high - mean]]
+    looks = {"color": colour, "markerfacecolor": colour if filled else "white", "zorder": 3}
+    looks |= {"markersize": size, "markeredgewidth": size / 4.2, "elinewidth": size / 4}
+    axes.errorbar([x], [mean], yerr=bar, fmt=marker, **looks)
 
 
 def made_words(split: str, table: pd.DataFrame) -> str:
     """How the numbers of a table and their intervals were made, in words for its figure's subtitle."""
     n = int(table["n"].max()) if len(table) else 0
+    if n < 2:
+        words = "One run each, so no interval"
+    elif split == "cv":
+        words = f"95% intervals over n = {n} folds, Nadeau-Bengio corrected"
+    else:
+        words = f"95% t intervals over n = {n} seeds"
     precisions = " and ".join(table["precision"].unique())
-    return interval_words(split, n) + (f"; computed in {precisions}" if precisions else "")
+    return words + (f"; computed in {precisions}" if precisions else "")
 
 
 SPLIT_WORDS = {"cv": "cross-validation on train + val", "val": "val images", "test": "test images"}

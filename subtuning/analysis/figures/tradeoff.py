@@ -1,30 +1,26 @@
 """Test accuracy against the number of trained parameters."""
 
 from collections.abc import Mapping
-from itertools import product
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 from matplotlib.text import Annotation, Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from subtuning.analysis.figures import style
 
-LOOKS = {
-    "linear": ("#000000", "s"),
-    "full": ("#000000", "D"),
-    "best_layer": ("#E69F00", "^"),
-    "greedy": ("#D55E00", "o"),
-}
+LOOKS = {"linear": ("black", "s"), "full": ("black", "D"), "best_layer": ("#E69F00", "^"), "greedy": ("#D55E00", "o")}
 """Colour (Okabe and Ito's) and marker of the methods that are always compared."""
 
 OTHER = ("#0072B2", "v")
 
 AROUND = [(1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1)]
-"""Directions from a point in which its label is tried, best first."""
+PLACES = [(direction, distance) for distance in (1, 1.5, 2.2, 3, 4.2) for direction in AROUND]
+"""Directions and distances from a point at which its label is tried, best first."""
 
 
 @style.styled()
@@ -41,16 +37,7 @@ def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figur
     _parameter_axis(axes, evaluation["trained_parameters"])
     for row in drawn.to_dict("records"):
         colour, marker = LOOKS.get(row["method"], OTHER)
-        axes.errorbar(
-            [row["trained_parameters"]],
-            [100 * row["mean"]],
-            yerr=style.error_bars(row),
-            fmt=marker,
-            color=colour,
-            markersize=9,
-            elinewidth=2,
-            zorder=3,
-        )
+        style.point(axes, row["trained_parameters"], row, colour, 8.5, marker=marker)
     _labels(figure, axes, drawn.to_dict("records"))
     return figure
 
@@ -96,30 +83,23 @@ def _labels(figure: Figure, axes: Axes, rows: list[Mapping]) -> None:
     figure.draw_without_rendering()
     taken = [_occupied(axes, row) for row in rows]
     for row, own in zip(rows, list(taken), strict=True):
-        best, least = None, np.inf
-        for distance, direction in product((1, 1.5, 2.2, 3, 4.2), AROUND):
-            label = _label(axes, row, direction, distance)
-            line = _line(own, _text_box(label)) if distance > 1 else []
-            cost = _cost(_text_box(label), line, [box for box in taken if box is not own], axes.get_window_extent())
-            if cost < least:
-                best, label, least = label, best, cost
-            if label is not None:
-                label.remove()
-            if least == 0:
+        others = [box for box in taken if box is not own]
+        costs = {}
+        for place in PLACES:
+            label = _label(axes, row, *place)
+            costs[place] = _cost(_text_box(label), own if place[1] > 1 else None, others, axes.get_window_extent())
+            label.remove()
+            if not costs[place]:
                 break
-        taken.append(_text_box(best))
+        taken.append(_text_box(_label(axes, row, *min(costs, key=costs.get))))
 
 
-def _line(point: Bbox, box: Bbox) -> list[np.ndarray]:
-    """Spots along the leader line from a point to its label, in pixels."""
-    start, end = point.get_points().mean(axis=0), box.get_points().mean(axis=0)
-    return [start + share * (end - start) for share in np.linspace(0, 1, 40)]
-
-
-def _cost(box: Bbox, line: list[np.ndarray], others: list[Bbox], frame: Bbox) -> int:
-    """How much a label at `box` would cover: 1 for each thing under it or under its leader line, 2 outside the axes."""
+def _cost(box: Bbox, start: Bbox | None, others: list[Bbox], frame: Bbox) -> int:
+    """How much a label at `box` would cover: 1 for each thing under it or under its leader line from `start`, 2 outside
+    the axes."""
     inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
-    crossed = sum(any(other.contains(*spot) for spot in line) for other in others)
+    line = Path([bounds.get_points().mean(axis=0) for bounds in (start, box)]) if start else None
+    crossed = sum(line.intersects_bbox(other, filled=False) for other in others) if line else 0
     return sum(box.overlaps(other) for other in others) + crossed + 2 * (not inside)
 
 
@@ -138,7 +118,7 @@ def _label(axes: Axes, row: Mapping, direction: tuple[float, float], distance: f
         va="center" if across else ("bottom" if up > 0 else "top"),
         fontsize=10.5,
         zorder=5,
-        bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
+        bbox=style.BEHIND_TEXT,
         arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8} if distance > 1 else None,
     )
 

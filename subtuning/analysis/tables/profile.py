@@ -9,7 +9,6 @@ from subtuning.analysis import records as rec
 from subtuning.analysis.tables import SCORE, difference_cells, mean_of, score_cells
 from subtuning.search.experiments.profile import ON_TEST
 from subtuning.search.study import Step, Study, candidates
-from subtuning.tuning.tuning import Tuning
 
 COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "parameters", "flops", "seconds", "precision"]
 
@@ -59,7 +58,7 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
 def _by_tuning(records: Sequence[rec.Record], names: Sequence[str]) -> dict[str, dict[rec.PairKey, rec.Record]]:
     grouped: dict[str, list[rec.Record]] = {name: [] for name in names}
     for record in records:
-        name = str(Tuning.of_identity(record["identity"]))
+        name = rec.layers_of(record)
         if name not in grouped:
             raise ValueError(f"the tuning {name!r} (run {record['id']}) is not part of a profile of these layers")
         grouped[name].append(record)
