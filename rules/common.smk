@@ -25,7 +25,9 @@ try:
 except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add where in this file it was raised
 
-if workflow.is_main_process:
+
+# Snakemake takes its lock before any hook is called. A call that only looks removes nothing.
+if workflow.is_main_process and not workflow.dryrun:
     remove_stale_lock()
 
 
@@ -37,6 +39,7 @@ wildcard_constraints:
     task="|".join(map(re.escape, settings.tasks)),
     backbone="|".join(map(re.escape, settings.backbones)),
     direction="forward|backward",
+    experiment="|".join(map(re.escape, settings.experiments)) or "(?!)",
     round=r"\d+",
     shard=r"\d+",
 
@@ -49,6 +52,8 @@ def final_output():
     if settings.profile.test_seeds:
         wanted += expand("results/{pair}/profile_test.csv", pair=pairs)
         wanted += expand("results/figures/{pair}/profile_test.svg", pair=pairs)
+    wanted += expand("results/{pair}/{experiment}.csv", pair=pairs, experiment=settings.experiments)
+    wanted += expand("results/figures/{pair}/{experiment}.svg", pair=pairs, experiment=settings.drawn_experiments)
     return wanted + ["results/tables/summary.md"]
 
 

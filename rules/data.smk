@@ -3,7 +3,7 @@ This part of the workflow converts raw images and labels.
 
 REQUIRED INPUTS: what the config's `tasks` entry names (a folder, lists, an array file, an installed package, or the
 published archives of VTAB-1k, which are fetched if they are not there).
-OUTPUTS: results/tasks/<task>/{train,val,test}/{images,labels}.npy and task.json.
+OUTPUTS: results/tasks/<task>/{train,val,test}/{images,labels}.npy, names.json (of the images) and task.json.
 Fetching is a local rule: compute nodes need no network.
 """
 
@@ -37,6 +37,7 @@ rule convert_task:
             part=["train", "val", "test"],
             array=["images", "labels"],
         ),
+        names="results/tasks/{task}/names.json",
         json="results/tasks/{task}/task.json",
     log:
         "results/logs/convert/{task}.log",

@@ -17,3 +17,14 @@ The rooms of the package, in the order in which the data passes through them. A 
 """
 
 __version__ = "0.1.0"
+
+__all__ = ["__version__", "greedy", "load_runs", "profile"]
+
+
+def __getattr__(name: str):
+    """The functions for notebooks, which need pandas, are imported when they are used."""
+    if name in __all__:
+        from subtuning import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'subtuning' has no attribute {name!r}")

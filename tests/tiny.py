@@ -6,8 +6,7 @@ from torch import nn
 
 from subtuning.backbones.describe import build_network
 from subtuning.backbones.graph import split_model
-from subtuning.config import Backbone as BackboneSpec
-from subtuning.config import Recipe
+from subtuning.config import BackboneEntry, Recipe
 from subtuning.runs import Backbone, Run, Split
 from subtuning.training.data import Images
 from subtuning.training.loop import LaneGroup
@@ -22,7 +21,7 @@ CLASSES = 4
 
 def shaken_network(model: str, size: int = SIZE) -> nn.Module:
     """An untrained network in float64 in which every parameter and statistic matters."""
-    return shake(build_network(BackboneSpec(model=model, input_size=size)))
+    return shake(build_network(BackboneEntry(model=model, input_size=size)))
 
 
 def shake(network: nn.Module) -> nn.Module:

@@ -12,14 +12,9 @@ NAMES = ["task", "backbone", "table", "name", "layer", "layers", "method", "dire
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table: UTF-8, six significant digits, an empty cell where there is no number."""
-    write_text(table.to_csv(index=False, float_format="%.6g", lineterminator="\n"), path)
+    write_atomically(Path(path), table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def read_csv(path: str | Path) -> pd.DataFrame:
     """Read what `write_csv` wrote. Only an empty cell is a missing number."""
     return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=[""])
-
-
-def write_text(text: str, path: str | Path) -> None:
-    """Write `text` as UTF-8, whole or not at all, and make the folder if there is none."""
-    write_atomically(Path(path), text)

@@ -36,39 +36,36 @@ class Interval(NamedTuple):
     high: float
 
 
-def seed_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Student's t interval of the mean of independent `values` (shape (n,)): mean +- t(n - 1) s sqrt(1/n).
-
-    Raises `ValueError` if there is no value or one is not finite.
-    """
-    return _t_interval(values, extra_variance=0.0, level=level)
-
-
-def fold_interval(values: Sequence[float], folds: int, level: float = LEVEL) -> Interval:
-    """Corrected resampled t interval of the mean of cross-validation scores `values` (shape (n,)).
-
-    mean +- t(n - 1) s sqrt(1/n + 1/(folds - 1)) (Nadeau and Bengio, 2003); n is `folds`, or a multiple of it when the
-    cross-validation was repeated. Raises `ValueError` for fewer than two folds, no value, or one that is not finite.
-    """
-    if folds < 2:
-        raise ValueError(f"cross-validation has at least 2 folds, not {folds}")
-    return _t_interval(values, extra_variance=1 / (folds - 1), level=level)
-
-
 def interval(values: Sequence[float], folds: int | None, level: float = LEVEL) -> Interval:
-    """`fold_interval` where `folds` is a number, `seed_interval` where it is None."""
-    return seed_interval(values, level) if folds is None else fold_interval(values, folds, level)
+    """Student's t interval of the mean of `values`, shape (n,): mean +- t(n - 1) s sqrt(1/n + c).
+
+    Independent seeds have c = 0 (`folds` is None); scores of a cross-validation have c = 1/(folds - 1) (Nadeau and
+    Bengio, 2003), where n is `folds`, or a multiple of it when it was repeated. Raises `ValueError` for fewer than two
+    folds, no value, or one that is not finite.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if folds is not None and folds < 2:
+        raise ValueError(f"cross-validation has at least 2 folds, not {folds}")
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError("an interval needs a flat list of at least one value")
+    if not np.isfinite(values).all():
+        raise ValueError("an interval needs finite values; a diverged run has none")
+    n, mean = values.size, float(values.mean())
+    if n == 1:
+        return Interval(mean, float("nan"), 1, float("nan"), float("nan"))
+    std = 0.0 if np.ptp(values) == 0 else float(values.std(ddof=1))  # equal values: no rounding noise
+    correction = 0.0 if folds is None else 1 / (folds - 1)
+    half = float(scipy.stats.t.ppf((1 + level) / 2, df=n - 1)) * std * (1 / n + correction) ** 0.5
+    return Interval(mean, std, int(n), mean - half, mean + half)
 
 
-def paired_interval(
-    values: Sequence[float], reference: Sequence[float], folds: int | None, level: float = LEVEL
-) -> Interval:
+def paired_interval(values: Sequence[float], reference: Sequence[float], folds: int | None) -> Interval:
     """Interval of the mean of ``values - reference``, paired by position: the same folds, or the same seeds.
 
     Both have shape (n,). Pairing removes what the two share (an easy fold, the order of the batches). Raises
     `ValueError` if the lengths differ or one of the intervals' own conditions is not met.
     """
-    return interval(differences(values, reference), folds, level)
+    return interval(differences(values, reference), folds)
 
 
 def differences(values: Sequence[float], reference: Sequence[float]) -> np.ndarray:
@@ -83,8 +80,8 @@ def sign_flip_p(values: Sequence[float], reference: Sequence[float]) -> float:
 
     If two methods were alike, each seed's difference could as well have the other sign; p is the share of the 2^n sign
     patterns whose mean difference is at least as far from zero as the observed one. All patterns are counted for up to
-    `EXACT_UP_TO` seeds. p cannot be smaller than `sign_flip_floor(n)`: with 5 seeds never below 0.0625. One pair gives
-    NaN. Not for folds: their differences are not independent, so p would be too small.
+    `EXACT_UP_TO` seeds. p cannot be smaller than 2 / 2^n: with 5 seeds never below 0.0625. One pair gives NaN. Not for
+    folds: their differences are not independent, so p would be too small.
     """
     paired = differences(values, reference)
     if not np.isfinite(paired).all():
@@ -106,22 +103,3 @@ def sign_flip_p(values: Sequence[float], reference: Sequence[float]) -> float:
         rng=0,
     )
     return float(result.pvalue)
-
-
-def sign_flip_floor(n: int) -> float:
-    """The smallest p value that `n` seeds can give in the two-sided sign-flip test: 2 / 2^n."""
-    return 2.0 / 2**n
-
-
-def _t_interval(values: Sequence[float], extra_variance: float, level: float) -> Interval:
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError("an interval needs a flat list of at least one value")
-    if not np.isfinite(values).all():
-        raise ValueError("an interval needs finite values; a diverged run has none")
-    n, mean = values.size, float(values.mean())
-    if n == 1:
-        return Interval(mean, float("nan"), 1, float("nan"), float("nan"))
-    std = 0.0 if np.ptp(values) == 0 else float(values.std(ddof=1))  # equal values: no rounding noise
-    half = float(scipy.stats.t.ppf((1 + level) / 2, df=n - 1)) * std * (1 / n + extra_variance) ** 0.5
-    return Interval(mean, std, int(n), mean - half, mean + half)

@@ -14,16 +14,16 @@ from subtuning.backbones.models import find_architecture
 from subtuning.backbones.preprocessing import input_size, preprocessing
 from subtuning.backbones.tree import hold_several, is_matrix
 from subtuning.backbones.weights import architecture_of, load_weights, new_model, note_of
-from subtuning.config import Backbone
+from subtuning.config import BackboneEntry
 from subtuning.errors import UserError
 
 
-def build_network(spec: Backbone) -> nn.Module:
+def build_network(spec: BackboneEntry) -> nn.Module:
     """An untrained network without classifier, adjusted to the spec's input size, in eval mode."""
     return resize_input(new_model(spec.model), spec)
 
 
-def resize_input(network: nn.Module, spec: Backbone) -> nn.Module:
+def resize_input(network: nn.Module, spec: BackboneEntry) -> nn.Module:
     """Tell models with a position table (ViT, Swin ...) which image size they will see; convolutional ones take any.
 
     Raises:
@@ -46,7 +46,7 @@ def resize_input(network: nn.Module, spec: Backbone) -> nn.Module:
     return network
 
 
-def describe(spec: Backbone, name: str = "", weights: Path | None = None) -> dict[str, Any]:
+def describe(spec: BackboneEntry, name: str = "", weights: Path | None = None) -> dict[str, Any]:
     """Everything about a backbone that later steps need, as plain values; written to `layers.json`.
 
     Without `weights` nothing is read or downloaded and the description has no `weights_sha256`.

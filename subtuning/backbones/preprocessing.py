@@ -4,11 +4,11 @@ from typing import Any, get_args
 
 from timm.data import resolve_data_config
 
-from subtuning.config import Backbone
+from subtuning.config import BackboneEntry
 from subtuning.errors import UserError, listed
 
 
-def preprocessing(cfg: dict[str, Any], spec: Backbone) -> dict[str, Any]:
+def preprocessing(cfg: dict[str, Any], spec: BackboneEntry) -> dict[str, Any]:
     """The keys of `layers.json` about images: size (and why), filter, crop, means and spreads.
 
     The size is by default the one at which the published weights are evaluated. Many models are pretrained on smaller
@@ -35,7 +35,7 @@ def preprocessing(cfg: dict[str, Any], spec: Backbone) -> dict[str, Any]:
     }
 
 
-def input_size(cfg: dict[str, Any], spec: Backbone) -> int:
+def input_size(cfg: dict[str, Any], spec: BackboneEntry) -> int:
     """Pixels a side: the spec's, else those of the model's evaluation."""
     return spec.input_size or _size(cfg, "test_input_size") or _size(cfg, "input_size")
 
@@ -44,7 +44,7 @@ def _size(cfg: dict[str, Any], key: str) -> int | None:
     return cfg[key][1] if cfg.get(key) else None
 
 
-def _why(cfg: dict[str, Any], spec: Backbone) -> str:
+def _why(cfg: dict[str, Any], spec: BackboneEntry) -> str:
     trained, tested = _size(cfg, "input_size"), _size(cfg, "test_input_size") or _size(cfg, "input_size")
     if spec.input_size:
         return f"set by input_size; the model was pretrained at {trained}" + f" and evaluated at {tested}" * (
@@ -57,7 +57,9 @@ def _why(cfg: dict[str, Any], spec: Backbone) -> str:
 
 
 def _offered(interpolation: str) -> str:
-    offered = [name for kind in get_args(Backbone.model_fields["interpolation"].annotation) for name in get_args(kind)]
+    offered = [
+        name for kind in get_args(BackboneEntry.model_fields["interpolation"].annotation) for name in get_args(kind)
+    ]
     if interpolation not in offered:
         raise UserError(f"interpolation: the model was pretrained with {interpolation!r}; set one of {listed(offered)}")
     return interpolation

@@ -10,7 +10,7 @@ import timm
 import torch
 
 from subtuning.backbones.describe import describe
-from subtuning.config import Backbone
+from subtuning.config import BackboneEntry
 from subtuning.errors import UserError
 
 
@@ -28,7 +28,7 @@ def outcome(model: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     try:
         with torch.device("meta"):
-            found = describe(Backbone(model=model))
+            found = describe(BackboneEntry(model=model))
     except UserError as error:
         return {"model": model, "refused": str(error)}
     except Exception as error:

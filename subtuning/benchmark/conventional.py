@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from subtuning.analysis.statistics import seed_interval
+from subtuning.analysis.statistics import interval
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.timing import Ratio
@@ -46,7 +46,7 @@ def against_conventional(job: Job, epochs: int, singles: int) -> list[dict[str, 
     own = [ours["accuracies"][runs.index(tuning)] for tuning in chosen]
     ratio = Ratio.of([ours["seconds"] / len(runs)] * len(spent), spent)
     row = {"benchmark": "B conventional", "lanes": len(runs), "epochs": epochs, "test_images": len(job.test)}
-    difference = seed_interval([a - b for a, b in zip(own, accuracies, strict=True)])
+    difference = interval([a - b for a, b in zip(own, accuracies, strict=True)], None)
     accuracy = {"accuracy": mean(own), "accuracy_conventional": mean(accuracies)}
     accuracy |= {"difference_low": difference.low, "difference_high": difference.high}
     return [row | ratio.row() | {name: round(value, 4) for name, value in accuracy.items()}]

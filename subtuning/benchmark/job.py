@@ -1,5 +1,6 @@
 """A training job to measure: a model, real pixels, and one lane for each layer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +12,7 @@ from subtuning.backbones.describe import resize_input
 from subtuning.backbones.graph import split_model
 from subtuning.backbones.packages import package_state_dict
 from subtuning.backbones.weights import new_model
-from subtuning.config import Backbone as BackboneSpec
-from subtuning.config import Recipe
+from subtuning.config import BackboneEntry, Recipe
 from subtuning.runs import Backbone, Run, Split
 from subtuning.training.data import Images
 from subtuning.training.features import Features, compute_features, value_sizes
@@ -51,7 +51,7 @@ class Job:
 
     def network(self) -> torch.nn.Module:
         """The whole pretrained network without classifier, new in memory, on the device."""
-        spec = BackboneSpec(model=self.model, input_size=self.input_size)
+        spec = BackboneEntry(model=self.model, input_size=self.input_size)
         torch.manual_seed(0)
         network = new_model(self.model)
         if self.weights:
@@ -125,9 +125,12 @@ class Job:
             epochs=epochs, batch_size=self.batch_size, precision=self.precision, augmentation=self.augmentation
         )
 
-    def group(self, tunings: list[Tuning], epochs: int = 1000, cached: bool = False, seed: int = 0) -> LaneGroup:
-        """Lanes of this project's trainer; so many epochs that it does not end while it is measured."""
-        runs = [Run("", Split("test"), self.backbone, s, self.recipe(epochs), seed) for s in tunings]
+    def group(
+        self, tunings: list[Tuning], epochs: int = 1000, cached: bool = False, rates: Sequence[float] = (1e-3,)
+    ) -> LaneGroup:
+        """Lanes of this project's trainer, each tuning at each rate; so many epochs that it does not end too early."""
+        recipes = [self.recipe(epochs).model_copy(update={"lr": rate}) for rate in rates]
+        runs = [Run("", Split("test"), self.backbone, t, recipe) for recipe in recipes for t in tunings]
         cache = self.cache(tunings) if cached else None
         return LaneGroup(self.trunk, runs, self.train, self.classes, self.features, cache)
 

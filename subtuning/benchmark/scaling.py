@@ -16,7 +16,7 @@ from subtuning.runs import Run, Split
 from subtuning.training import memory
 from subtuning.training.device import peak_memory
 from subtuning.training.scoring import score
-from subtuning.tuning.tuning import Tuning
+from subtuning.tuning.tuning import ONLY_HEAD, Tuning
 
 LANES = (1, 2, 4, 8, 16, 32, 64)
 IMAGES = (500, 5_000, 50_000)
@@ -47,7 +47,7 @@ def by_images(job: Job, repeats: int) -> list[dict[str, Any]]:
 
 def by_layer(job: Job, repeats: int) -> list[dict[str, Any]]:
     """Seconds a step of each layer's lane, against linear probing."""
-    linear, rows = job.group([()]), []
+    linear, rows = job.group([ONLY_HEAD]), []
     for tuning in job.profile[1:]:
         ratio = compare(job.group([tuning]).advance, linear.advance, job.device, repeats)
         row = {"benchmark": "D layers", "layer": str(tuning)} | ratio.row()
@@ -80,7 +80,7 @@ def memory_against_plan(job: Job) -> list[dict[str, Any]]:
 def _peak(job: Job, cached: bool) -> tuple[int, int]:
     """Bytes planned, and bytes by which memory rose while three steps were trained."""
     job.group([job.profile[0]]).advance()  # what torch allocates once, whatever is trained
-    runs = [Run("", Split("test"), job.backbone, s, job.recipe()) for s in job.profile]
+    runs = [Run("", Split("test"), job.backbone, tuning, job.recipe()) for tuning in job.profile]
     need = memory.estimate(job.trunk, runs, job.train, job.classes, job.features)
     workers = min(len(runs), torch.get_num_threads()) if job.device.type == "cpu" else 1
     kept = (need.cache or 0) if cached else 0

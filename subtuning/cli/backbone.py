@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from subtuning.cli.common import config_arguments, entry, entry_name, from_json
-from subtuning.config import Backbone, load_config, parse_entry
+from subtuning.config import BackboneEntry, load_config, parse_entry
 from subtuning.errors import UserError
 from subtuning.workspace.paths import Results
 from subtuning.workspace.prepared import write_layers
@@ -55,12 +55,12 @@ def layers(args: argparse.Namespace) -> None:
 
     from subtuning.backbones.describe import describe as description_of
 
-    spec = parse_entry(Backbone, {"model": args.model}, "subtuning layers")
+    spec = parse_entry(BackboneEntry, {"model": args.model}, "subtuning layers")
     if Path(args.config).is_file():
         spec = load_config(args.config).backbones.get(args.model, spec)
     changes = {"input_size": args.input_size, "granularity": args.granularity}
     spec = spec.model_dump() | {key: value for key, value in changes.items() if value is not None}
-    found = description_of(parse_entry(Backbone, spec, "subtuning layers"))
+    found = description_of(parse_entry(BackboneEntry, spec, "subtuning layers"))
     total = found["total_parameters"]
     rows = [
         (
@@ -122,7 +122,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     config_arguments(parser)
 
 
-def _spec(args: argparse.Namespace) -> Backbone:
+def _spec(args: argparse.Namespace) -> BackboneEntry:
     if args.spec is None:
         return entry(load_config(args.config), "backbones", args.backbone)
-    return parse_entry(Backbone, args.spec, f"backbone {args.backbone}")
+    return parse_entry(BackboneEntry, args.spec, f"backbone {args.backbone}")

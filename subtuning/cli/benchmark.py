@@ -9,7 +9,7 @@ from typing import Any
 from subtuning.cli.common import positive
 from subtuning.config import load_config
 
-KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start", "racing")
+KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start", "racing", "lr-grid")
 
 
 def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="PACKAGE", help="package with weights (default: random, for speed alone)")
     parser.add_argument("--data", type=Path, metavar="FILE", help=".npz with x_train, y_train, x_test, y_test")
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
-    parser.add_argument("--epochs", type=positive, default=2, help="of `conventional` (default: %(default)s)")
+    parser.add_argument("--epochs", type=positive, default=2, help="of `conventional`, `lr-grid`")
     parser.add_argument("--singles", type=positive, default=3, help="runs of `conventional` (default: %(default)s)")
     parser.add_argument("--repeats", type=positive, default=5, help="measurements (default: %(default)s)")
     parser.add_argument("--config", default="config/config.yaml", help="of `start`, `racing` (default: %(default)s)")
@@ -56,7 +56,7 @@ def benchmark(args: argparse.Namespace) -> None:
 def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
     """A race on every round of every finished search of the config."""
     from subtuning.benchmark.racing import races
-    from subtuning.runs.snapshot import Snapshot
+    from subtuning.runs.store import Snapshot
     from subtuning.workspace.paths import Results
     from subtuning.workspace.studies import studies_of
 
@@ -73,6 +73,7 @@ def _measurements(args: argparse.Namespace) -> Callable[[], list[dict[str, Any]]
 
     from subtuning.benchmark import conventional, lanes, scaling
     from subtuning.benchmark.job import Job
+    from subtuning.benchmark.lr_grid import lr_grid
     from subtuning.training.device import choose_device, make_repeatable
 
     if args.threads:
@@ -92,4 +93,5 @@ def _measurements(args: argparse.Namespace) -> Callable[[], list[dict[str, Any]]
         "scaling": all_scaling,
         "memory": lambda: scaling.memory_against_plan(job),
         "precision": lambda: scaling.by_precision(job, args.repeats),
+        "lr-grid": lambda: lr_grid(job, args.epochs, args.repeats),
     }[args.kind]

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from subtuning.errors import UserError
-from subtuning.runs.alive import running
+from subtuning.runs.claims import running
 from subtuning.workspace.clean import HARMLESS, TRAINED, find, remove, size, size_words
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from subtuning.cli.common import config_arguments, entry, entry_name, from_json, positive
-from subtuning.config import Task, load_config, parse_entry
+from subtuning.config import TaskEntry, load_config, parse_entry
 from subtuning.errors import UserError
 from subtuning.workspace.files import write_json
 from subtuning.workspace.paths import Results
@@ -90,4 +90,4 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _spec(args: argparse.Namespace) -> Any:
     if args.spec is None:
         return entry(load_config(args.config), "tasks", args.task)
-    return parse_entry(Task, args.spec, f"task {args.task}")
+    return parse_entry(TaskEntry, args.spec, f"task {args.task}")

@@ -5,18 +5,10 @@ import csv
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any
 
+from subtuning.analysis.runs import COLUMNS, columns_of, layers_of
 from subtuning.cli.common import config_arguments
-from subtuning.tuning.tuning import Tuning
 from subtuning.workspace.paths import Results
-
-COLUMNS = [
-    *("id", "task", "backbone", "layers", "split", "folds", "fold", "seed", "status", "accuracy", "loss", "seconds"),
-    *("images_per_second", "lane_memory_bytes", "trainable_parameters", "epochs", "precision", "device", "started"),
-    "numbers",
-]
-"""Of `--format csv`: accuracy is from 0 to 1, fold counts from 0."""
 
 
 def runs_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +48,7 @@ def _print_csv(records: Iterator[dict]) -> None:
     writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for record in records:
-        writer.writerow(_columns(record))
+        writer.writerow(columns_of(record))
 
 
 def _print_json(records: Iterator[dict]) -> None:
@@ -76,7 +68,7 @@ def _wanted(record: dict, args: argparse.Namespace) -> bool:
         (args.split, identity["split"]),
         (args.status, record["status"]),
         (args.seed, identity["seed"]),
-        (args.layers and _layers(args.layers), _layers(_layers_of(record))),
+        (args.layers and _layers(args.layers), _layers(layers_of(record))),
     )
     return record["id"].startswith(args.id) and all(wanted in (None, found) for wanted, found in checks)
 
@@ -86,18 +78,6 @@ def _layers(words: str) -> frozenset[str]:
     return frozenset(word.strip() for word in words.replace("+", ",").split(","))
 
 
-def _layers_of(record: dict) -> str:
-    return str(Tuning.of_identity(record["identity"]))
-
-
-def _columns(record: dict) -> dict[str, Any]:
-    identity, metrics = record["identity"], record["metrics"] or {}
-    known = {"layers": _layers_of(record), "epochs": identity["recipe"]["epochs"]}
-    known |= {"precision": identity["recipe"]["precision"], "numbers": identity.get("numbers")}
-    content = record | record["names"] | metrics | {key: identity[key] for key in ("split", "folds", "fold", "seed")}
-    return {key: content.get(key) for key in COLUMNS} | known
-
-
 def _line(record: dict) -> tuple:
     identity = record["identity"]
     fold = "" if identity["fold"] is None else f" {identity['fold'] + 1}/{identity['folds']}"
@@ -105,7 +85,7 @@ def _line(record: dict) -> tuple:
     return (
         record["id"][:8],
         *record["names"].values(),
-        _layers_of(record),
+        layers_of(record),
         identity["split"] + fold,
         identity["seed"],
         score,

@@ -4,7 +4,7 @@ import argparse
 
 from subtuning.cli.common import config_arguments
 from subtuning.config import load_config
-from subtuning.runs.snapshot import Snapshot
+from subtuning.runs.store import Snapshot
 from subtuning.workspace.paths import Results
 from subtuning.workspace.progress import Progress
 from subtuning.workspace.studies import studies_of

@@ -7,12 +7,10 @@ from typing import Any
 from subtuning.cli.common import device_arguments, from_json, machine_of, pair_arguments, pair_of, positive
 from subtuning.config import load_config
 from subtuning.errors import UserError
-from subtuning.registry import find
-from subtuning.search.steps import settings_of, step_named, steps_of
-from subtuning.search.study import Study, share
+from subtuning.search.steps import settings_of, steps_of
+from subtuning.search.study import Study
+from subtuning.workspace import steps
 from subtuning.workspace.files import write_json
-from subtuning.workspace.pair import require_finished
-from subtuning.workspace.trainings import Trainings
 
 
 def check_plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +30,8 @@ def check_plan(args: argparse.Namespace) -> None:
         except UserError as error:
             raise UserError(f"{key}, task {args.task!r}: {error}") from None
     study = Study(settings, pair.base, pair.layers, lambda run: None)
-    steps = steps_of(settings)
-    for step in steps:
+    every = steps_of(settings)
+    for step in every:
         wanted = step.wanted(study)
         if wanted.trouble:
             raise UserError(f"{step.name} of {where}: {wanted.trouble}")
@@ -42,7 +40,7 @@ def check_plan(args: argparse.Namespace) -> None:
 
             adapter_of(how)
     if args.out:
-        write_json(args.out, [step.name for step in steps])
+        write_json(args.out, [step.name for step in every])
 
 
 def train_step_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,22 +57,10 @@ def train_step_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def train_step(args: argparse.Namespace) -> None:
-    """Train what a step asks for until it asks for nothing more (a race asks fold by fold), and list the runs."""
-    pair, settings = pair_of(args), _settings(args)
-    step, trained = step_named(args.step, settings), {}
-    with Trainings(pair, machine_of(args)) as trainings:
-        study = pair.study(step, settings, trainings.precision)
-        require_finished(study, step)
-        while True:
-            wanted = step.wanted(study)
-            if wanted.trouble:
-                raise UserError(wanted.trouble)
-            new = [run for run in share(wanted.runs, args.shard, args.shards) if run not in trained]
-            if not new:
-                break
-            trained |= dict(zip(new, trainings.train(new), strict=True))
+    """Train what a step asks for, and list the runs."""
+    records = steps.train_step(pair_of(args), args.step, _settings(args), machine_of(args), args.shard, args.shards)
     if args.out:
-        write_json(args.out, {"runs": [record["id"] for record in trained.values()]})
+        write_json(args.out, {"runs": [record["id"] for record in records]})
 
 
 def conclude_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,17 +80,13 @@ def conclude_arguments(parser: argparse.ArgumentParser) -> None:
 def conclude(args: argparse.Namespace) -> None:
     """Write a step's table or conclusion from finished runs; nothing is trained."""
     pair, settings = pair_of(args), _settings(args)
-    step = step_named(args.step, settings)
-    study = pair.study(step, settings)
     for path in args.out:
         if path.suffix == ".csv":
             from subtuning.analysis.files import write_csv
 
-            write_csv(find("tables", step.name.partition("/")[0]).table(study, step), path)
-        elif step.conclude:
-            write_json(path, step.conclude(study))
+            write_csv(steps.table_of_step(pair, args.step, settings), path)
         else:
-            raise UserError(f"--out {path}: the step {step.name} has a table only; name a .csv file")
+            write_json(path, steps.conclude_step(pair, args.step, settings))
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

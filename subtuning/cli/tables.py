@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from subtuning.errors import UserError
+from subtuning.registry import find
 from subtuning.workspace.files import read_json
 
 
@@ -17,6 +18,7 @@ def figures_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--greedy", type=Path, metavar="FILE", help="greedy.csv; needs --profile")
     parser.add_argument("--greedy-split", choices=["cv", "val"], default="cv", help="what scored the candidates")
     parser.add_argument("--evaluation", type=Path, metavar="FILE", help="evaluation.csv")
+    parser.add_argument("--experiment", type=Path, metavar="FILE", help="table of an experiment, named like it")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the .svg and .png files go")
 
 
@@ -40,6 +42,9 @@ def figures(args: argparse.Namespace) -> None:
         )
     if args.evaluation:
         drawn["tradeoff"] = draw.tradeoff_figure(read_csv(args.evaluation), *names)
+    if args.experiment:
+        name = args.experiment.stem
+        drawn[name] = find("figures", name).draw(read_csv(args.experiment), layers, *names)
     for name, figure in drawn.items():
         draw.save(figure, args.out / f"{name}.svg", args.out / f"{name}.png")
 
@@ -54,9 +59,9 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
 
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
-    from subtuning.analysis.files import read_csv, write_csv, write_text
-    from subtuning.analysis.summary import latex_table, precision_words, summary_tables, write_summary
-    from subtuning.analysis.vtab import vtab_table
+    from subtuning.analysis.files import read_csv, write_csv
+    from subtuning.analysis.summary import latex_table, precision_words, summary_tables, vtab_table, write_summary
+    from subtuning.runs.store import write_atomically
 
     items = []
     for pair in args.pairs:
@@ -69,8 +74,8 @@ def tables(args: argparse.Namespace) -> None:
     if args.vtab:
         table = vtab_table(items, _vtab_groups(args))
         write_csv(table, out / "vtab.csv")
-        write_text(table.to_markdown(index=False, disable_numparse=True) + "\n", out / "vtab.md")
-        write_text(latex_table(table), out / "vtab.tex")
+        write_atomically(out / "vtab.md", table.to_markdown(index=False, disable_numparse=True) + "\n")
+        write_atomically(out / "vtab.tex", latex_table(table))
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from subtuning.config import models
+from subtuning.config.models import Config
 from subtuning.config.sentences import sentence
 from subtuning.errors import UserError
 from subtuning.paths import user_path
@@ -15,7 +15,7 @@ from subtuning.paths import user_path
 MAX_CONFIG_BYTES = 100_000
 
 
-def load_config(path: str | Path) -> models.Config:
+def load_config(path: str | Path) -> Config:
     """Read and check one YAML file. Raises `UserError` that names the file and the key."""
     return parse_config(read_yaml(path), where=str(path))
 
@@ -88,17 +88,13 @@ class _PlainLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def parse_config(content: Any, where: str = "config") -> models.Config:
+def parse_config(content: Any, where: str = "config") -> Config:
     """Check a dictionary (e.g. Snakemake's ``config``). Raises `UserError`."""
-    return _checked(models.Config, content, where, "keys such as tasks: and backbones:")
+    return parse_entry(Config, content, where, "keys such as tasks: and backbones:")
 
 
-def parse_entry(kind: Any, content: Mapping[str, Any], where: str) -> Any:
-    """Check one entry (a `Task`, `Backbone`, `Recipe` ...) on its own. Raises `UserError`."""
-    return _checked(kind, content, where)
-
-
-def _checked(kind: Any, content: Any, where: str, keys: str = "keys and values") -> Any:
+def parse_entry(kind: Any, content: Mapping[str, Any], where: str, keys: str = "keys and values") -> Any:
+    """Check one entry (a `TaskEntry`, `BackboneEntry`, `Recipe` ...) on its own. Raises `UserError`."""
     if not isinstance(content, Mapping):
         held = {type(None): "empty", list: "a list", str: "text"}.get(type(content), "a single value")
         raise UserError(f"{where} is {held}; it must hold {keys}")

@@ -9,53 +9,26 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
-from subtuning.config.tasks import (
-    SOURCES,
-    ArraysTask,
-    BuiltinTask,
-    CsvTask,
-    FolderTask,
-    ImageListTask,
-    Task,
-    TaskBase,
-    VtabTask,
-)
+from subtuning.config.tasks import TaskEntry
 from subtuning.config.values import (
     NAMED,
     NAMED_SUBSETS,
     Channels,
     ChannelSpreads,
+    Count,
     Layers,
     Name,
     NotNegative,
     Pixels,
+    Several,
     SubsetName,
     Weights,
 )
 
-__all__ = [
-    "SOURCES",
-    "ArraysTask",
-    "Backbone",
-    "BuiltinTask",
-    "Config",
-    "CsvTask",
-    "Evaluate",
-    "FolderTask",
-    "Greedy",
-    "ImageListTask",
-    "Profile",
-    "Recipe",
-    "RecipeOverride",
-    "Task",
-    "TaskBase",
-    "VtabTask",
-]
-
 Subsets = dict[SubsetName, Layers]
 
 
-class Backbone(Strict):
+class BackboneEntry(Strict):
     """A pretrained timm model."""
 
     model: str = Field(
@@ -117,48 +90,32 @@ class Backbone(Strict):
 class Profile(Strict):
     """The finetuning profile: every layer trained alone, scored by cross-validation on train + val."""
 
-    folds: int = Field(
-        5,
-        ge=2,
-        le=1_000,
-        description="Folds of the cross-validation. More folds: narrower intervals, more runs.",
-    )
+    folds: Several = Field(5, description="Folds of the cross-validation. More folds: narrower intervals, more runs.")
     test_seeds: int = Field(
         0,
         ge=0,
         le=1_000,
         description="Seeds of a second profile on the test set (the paper's picture); never selects. 0 makes none.",
     )
-    shards: int = Field(
-        1,
-        ge=1,
-        le=1_000,
-        description="Jobs over which the layers are spread. Raise it to use several GPUs at once.",
-    )
+    shards: Count = Field(1, description="Jobs over which the layers are spread. Raise it to use several GPUs at once.")
 
 
 class Greedy(Strict):
     """Greedy-SubTuning: grow (or shrink) the subset one layer a round, scored by cross-validation."""
 
     start: Literal["linear", "full", "best"] = Field(
-        "linear",
-        description="`linear`: add layers. `full`: remove layers. `best`: do both and keep the better.",
+        "linear", description="`linear`: add layers. `full`: remove layers. `best`: do both and keep the better."
     )
-    folds: int = Field(
-        5,
-        ge=2,
-        le=1_000,
-        description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's.",
+    folds: Several = Field(
+        5, description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's."
     )
     split: Literal["cv", "val"] = Field(
         "cv",
         description="What scores a candidate: `cv`, cross-validation on train + val, or `val` (one run, trained on "
         "train: cheaper and noisier).",
     )
-    max_rounds: int = Field(
+    max_rounds: Count = Field(
         4,
-        ge=1,
-        le=1_000,
         description="Rounds at most; with `start: linear`, the size of the largest subset. Raising it later trains "
         "only the new rounds.",
     )
@@ -167,11 +124,8 @@ class Greedy(Strict):
         description="A round must improve accuracy (0-1) by more than this, else the search stops. Raise it for "
         "smaller subsets; a change never trains anything.",
     )
-    shards: int = Field(
-        1,
-        ge=1,
-        le=1_000,
-        description="Jobs over which the candidates of a round are spread. Raise it to use several GPUs at once.",
+    shards: Count = Field(
+        1, description="Jobs over which the candidates of a round are spread. Raise it to use several GPUs at once."
     )
 
 
@@ -189,12 +143,7 @@ class Search(Strict):
 class Evaluate(Strict):
     """Retrain on train + val with several seeds and test once, at the last epoch."""
 
-    seeds: int = Field(
-        5,
-        ge=2,
-        le=1_000,
-        description="Seeds, from 0. Adding one trains only that one. p < 0.05 needs at least 6.",
-    )
+    seeds: Several = Field(5, description="Seeds, from 0. Adding one trains only that one. p < 0.05 needs at least 6.")
     models: bool = Field(
         True,
         description="Keep the trained tensors of every run in `results/models/`: for one layer 0.1 to 30 MB, for full "
@@ -211,13 +160,13 @@ class Evaluate(Strict):
 class Config(Strict):
     """Everything the workflow is told, but for where it runs (cores, GPUs, memory, cluster), which profiles tell."""
 
-    tasks: dict[Name, Task] = Field(
+    tasks: dict[Name, TaskEntry] = Field(
         description="The labelled image sets, by name.",
         min_length=1,
         examples=[{"digits": {"source": "builtin"}}],
         json_schema_extra=NAMED,
     )
-    backbones: dict[Name, Backbone] = Field(
+    backbones: dict[Name, BackboneEntry] = Field(
         description="The pretrained models, by name.",
         min_length=1,
         examples=[{"resnet50": {"model": "resnet50.tv2_in1k"}}],

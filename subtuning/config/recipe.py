@@ -48,8 +48,7 @@ class Recipe(Strict):
         "`lr` with it.",
     )
     optimizer: Literal["adamw", "adam", "sgd"] = Field(
-        "adamw",
-        description="The optimiser; `sgd` has momentum 0.9 and wants a larger `lr`.",
+        "adamw", description="The optimiser; `sgd` has momentum 0.9 and wants a larger `lr`."
     )
     lr: Positive = Field(
         1e-3,
@@ -61,8 +60,7 @@ class Recipe(Strict):
         description="Weight decay: decoupled for `adamw`, L2 for `adam` and `sgd`. Seldom the first thing to change.",
     )
     schedule: Literal["cosine", "step", "constant"] = Field(
-        "cosine",
-        description="Learning rate over the steps: cosine to zero, x0.1 after each third, or constant.",
+        "cosine", description="Learning rate over the steps: cosine to zero, x0.1 after each third, or constant."
     )
     warmup: Share = Field(
         0.0,
@@ -75,8 +73,7 @@ class Recipe(Strict):
         "`none` where orientation or position carries the label (digits, VTAB's structured tasks).",
     )
     label_smoothing: Share = Field(
-        0.0,
-        description="Share of the target that is spread evenly over all classes. Try 0.1 when labels are noisy.",
+        0.0, description="Share of the target that is spread evenly over all classes. Try 0.1 when labels are noisy."
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",

@@ -4,7 +4,8 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
-from subtuning.config.models import SOURCES, Backbone, Config, Evaluate, Greedy, Profile, Recipe, Search, TaskBase
+from subtuning.config.models import BackboneEntry, Config, Evaluate, Greedy, Profile, Recipe, Search
+from subtuning.config.tasks import SOURCES, TaskBase
 from subtuning.config.words import flow, in_words
 from subtuning.errors import UserError
 
@@ -24,7 +25,10 @@ def with_reference(readme: str) -> str:
 
 def reference() -> str:
     """All tables, as Markdown."""
-    parts = [_tasks(), _section("backbones", Backbone, f"{Config.model_fields['backbones'].description} Each has:")]
+    parts = [
+        _tasks(),
+        _section("backbones", BackboneEntry, f"{Config.model_fields['backbones'].description} Each has:"),
+    ]
     for model in (Recipe, Profile, Greedy, Search, Evaluate):
         parts.append(_section(model.__name__.lower(), model))
     parts.append(f"### `experiments`\n\n{Config.model_fields['experiments'].description}\n")

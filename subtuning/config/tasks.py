@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from subtuning.config.recipe import RecipeOverride, Strict
-from subtuning.config.values import Column, PathText, Pixels, ShareOrCount
+from subtuning.config.values import Column, PathText, Pixels, Seed, ShareOrCount
 
 
 class TaskBase(Strict):
@@ -18,8 +18,7 @@ class TaskBase(Strict):
         "size.",
     )
     resize: Literal["bilinear", "bicubic"] = Field(
-        "bilinear",
-        description="Filter of that resize; always antialiased. Change it to match published numbers.",
+        "bilinear", description="Filter of that resize; always antialiased. Change it to match published numbers."
     )
     copies: Literal["keep", "drop"] = Field(
         "keep",
@@ -35,8 +34,7 @@ class BuiltinTask(TaskBase):
 
     source: Literal["builtin"] = Field(description="Where the images come from.")
     name: Literal["digits"] = Field(
-        "digits",
-        description="`digits`: scikit-learn's 1,797 handwritten digits, split 800 / 200 / 797, stratified.",
+        "digits", description="`digits`: scikit-learn's 1,797 handwritten digits, split 800 / 200 / 797, stratified."
     )
 
 
@@ -51,10 +49,8 @@ class SplitTask(TaskBase):
         0.2,
         description="Images that become the test part: a share, or a whole number of images. Unused if test is given.",
     )
-    split_seed: int = Field(
+    split_seed: Seed = Field(
         0,
-        ge=0,
-        le=2**32 - 1,
         description="Seed of the stratified split. Change it for another random split; everything is then trained "
         "anew.",
     )
@@ -101,9 +97,7 @@ class CsvTask(SplitTask):
         "there is one; `none`: `val` and `test` are split off.",
     )
     columns: list[Column] = Field(
-        [],
-        description="Names of all columns, for a table whose first line is no header.",
-        examples=[["path", "label"]],
+        [], description="Names of all columns, for a table whose first line is no header.", examples=[["path", "label"]]
     )
     separator: Literal["auto", "comma", "semicolon", "tab"] = Field(
         "auto", description="What stands between columns; `auto`: what the first line says."
@@ -136,48 +130,27 @@ class ArraysTask(TaskBase):
         examples=["data/cells.npz"],
     )
     val: ShareOrCount = Field(
-        0.2,
-        description="Share or number of the images of x_train that become val where the file has no x_val.",
+        0.2, description="Share or number of the images of x_train that become val where the file has no x_val."
     )
-    split_seed: int = Field(
+    split_seed: Seed = Field(
         0,
-        ge=0,
-        le=2**32 - 1,
         description="Seed of that stratified split. Change it for another random split; everything is then trained "
         "anew.",
     )
 
 
-VTAB_TASKS = Literal[
-    "caltech101",
-    "cifar100",
-    "dtd",
-    "oxford_flowers102",
-    "oxford_iiit_pet",
-    "svhn",
-    "sun397",
-    "patch_camelyon",
-    "eurosat",
-    "resisc45",
-    "diabetic_retinopathy",
-    "clevr_count",
-    "clevr_dist",
-    "dmlab",
-    "kitti",
-    "dsprites_loc",
-    "dsprites_ori",
-    "smallnorb_azi",
-    "smallnorb_ele",
-]
+Natural = Literal["caltech101", "cifar100", "dtd", "oxford_flowers102", "oxford_iiit_pet", "svhn", "sun397"]
+Specialised = Literal["patch_camelyon", "eurosat", "resisc45", "diabetic_retinopathy"]
+Scenes = Literal["clevr_count", "clevr_dist", "dmlab", "kitti"]  # these and the next are VTAB's structured tasks
+Objects = Literal["dsprites_loc", "dsprites_ori", "smallnorb_azi", "smallnorb_ele"]
 
 
 class VtabTask(TaskBase):
     """One of the 19 tasks of VTAB-1k, with the official 800 / 200 / test images (docs/vtab1k.md)."""
 
     source: Literal["vtab"] = Field(description="Where the images come from.")
-    name: VTAB_TASKS = Field(
-        description="The task: 7 natural, 4 specialised and 8 structured ones, in VTAB's order.",
-        examples=["cifar100"],
+    name: Literal[Natural, Specialised, Scenes, Objects] = Field(
+        description="The task: 7 natural, 4 specialised and 8 structured ones, in VTAB's order.", examples=["cifar100"]
     )
     data_dir: PathText = Field(
         "results/data",
@@ -185,8 +158,7 @@ class VtabTask(TaskBase):
         "there. Change it to share the archives between checkouts.",
     )
     stored_size: Pixels = Field(
-        224,
-        description="As for other tasks, but 224 by default: VTAB resizes the original straight to the input size.",
+        224, description="As for other tasks, but 224 by default: VTAB resizes the original straight to the input size."
     )
     resize: Literal["bilinear", "bicubic", "bilinear_plain", "legacy_bilinear"] = Field(
         "bilinear",
@@ -197,9 +169,9 @@ class VtabTask(TaskBase):
     copies: Literal["keep"] = Field("keep", description="The official members stay as they are: only `keep`.")
 
 
-Task = Annotated[
+TaskEntry = Annotated[
     BuiltinTask | FolderTask | CsvTask | ImageListTask | ArraysTask | VtabTask, Field(discriminator="source")
 ]
 
-SOURCES = {get_args(kind.model_fields["source"].annotation)[0]: kind for kind in get_args(get_args(Task)[0])}
+SOURCES = {get_args(kind.model_fields["source"].annotation)[0]: kind for kind in get_args(get_args(TaskEntry)[0])}
 """The value of a task's `source` -> the model that checks its entry."""

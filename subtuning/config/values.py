@@ -90,26 +90,6 @@ Layers = Annotated[
         }
     ),
 ]
-
-
-def _one_or_more(value: Any) -> Any:
-    """`last 2` in place of `[last 2]`."""
-    return [value] if isinstance(value, str) and value.strip() else value
-
-
-Layers = Annotated[
-    list[str],
-    BeforeValidator(_one_or_more),
-    Field(min_length=1),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "array", "items": {"type": "string"}, "minItems": 1, "examples": [["layer3.0", "layer4.2"]]},
-                {"type": "string", "pattern": r"\S", "examples": ["last 2"]},
-            ]
-        }
-    ),
-]
 Name = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_folder_name)]
 SubsetName = Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_subset_name)]
 Column = Annotated[str, Field(min_length=1, max_length=200)]
@@ -117,6 +97,9 @@ PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$"), AfterValidator(user
 Weights = Annotated[
     str, AfterValidator(_weights), AfterValidator(user_path), Field(json_schema_extra={"pattern": WEIGHTS_PATTERN})
 ]
+Count = Annotated[int, Field(ge=1, le=1_000)]
+Several = Annotated[int, Field(ge=2, le=1_000)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -127,12 +110,7 @@ ShareOrCount = Annotated[
     float | int,
     PlainValidator(_share_or_count),
     WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
-                {"type": "integer", "minimum": 1},
-            ]
-        }
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, {"type": "integer", "minimum": 1}]}
     ),
 ]
 

@@ -50,11 +50,8 @@ def _limits(schema: Mapping[str, Any]) -> str:
     low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
     high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
     if above is not None:
-        return (
-            f" above {above}"
-            + (f" and below {below}" if below is not None else "")
-            + (f" and at most {high}" if high is not None else "")
-        )
+        parts = {"above": above, "below": below, "at most": high}
+        return " " + " and ".join(f"{word} {limit}" for word, limit in parts.items() if limit is not None)
     if high is not None or below is not None:
         return f" from {low} to {high if high is not None else f'below {below}'}"
     return f", {low} or more"

@@ -5,12 +5,11 @@ lives. Nobody can leave a stale one behind: a trainer that is killed loses its l
 """
 
 import errno
-import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 from subtuning.runs.identity import Run
 from subtuning.runs.store import Store
@@ -18,13 +17,17 @@ from subtuning.runs.store import Store
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 """How file systems say that they have no file locks (some NFS mounts, some FUSE ones)."""
 
+SECONDS_OF_LIFE = 150
+"""A training saves its state every minute. Where file locks do not reach (some network file systems), a claimed run
+whose state is younger than this counts as being trained; so after `kill -9` it may do so for as long."""
+
 
 class Claims:
     """The claims of one trainer on the runs of a store; leaving the ``with`` block gives all of them back."""
 
     def __init__(self, store: Store):
-        self.store, self.folder = store, claims_folder(store)
-        self._held: dict[str, FileLock] = {}
+        self.store, self.folder = store, store.folder.with_name("claims")
+        self._held: dict[str, Any] = {}
         self._told: set[str] = set()
 
     def __enter__(self) -> "Claims":
@@ -63,11 +66,8 @@ class Claims:
         self.folder.mkdir(parents=True, exist_ok=True)
         mine = []
         for run in runs:
-            lock = _lock(self.folder, run.id)
             try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                continue
+                lock = _lock(self.folder, run.id)
             except OSError as error:
                 if error.errno not in NO_LOCKS:
                     raise
@@ -76,6 +76,8 @@ class Claims:
                     "runs twice, which changes no result"
                 )
             else:
+                if lock is None:
+                    continue
                 self._held[run.id] = lock
             mine.append(run)
         return mine
@@ -83,7 +85,7 @@ class Claims:
     def _release(self) -> None:
         while self._held:
             run_id, lock = self._held.popitem()
-            _path(self.folder, run_id).unlink(missing_ok=True)  # while it is locked: the file is this lock's own
+            (self.folder / f"{run_id}.lock").unlink(missing_ok=True)  # while it is locked: the file is this lock's own
             lock.release()
 
     def _tell(self, sentence: str) -> None:
@@ -93,9 +95,19 @@ class Claims:
             print(sentence, file=sys.stderr)
 
 
-def claims_folder(store: Store) -> Path:
-    """Where the claims on a store's runs are: beside it."""
-    return store.folder.with_name("claims")
+def running(results: Path) -> set[str]:
+    """The ids of the runs that some process is training in a folder such as `results`, as far as it shows them."""
+    locked = held(results / "claims")
+    unlocked = {file.stem for file in (results / "claims").glob("*.lock")} - locked
+    now = time.time()
+    return locked | {run_id for run_id in unlocked if now - _saved_at(results, run_id) < SECONDS_OF_LIFE}
+
+
+def _saved_at(results: Path, run_id: str) -> float:
+    try:
+        return (results / "checkpoints" / f"{run_id}.pt").stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def held(folder: Path) -> set[str]:
@@ -104,23 +116,25 @@ def held(folder: Path) -> set[str]:
 
 
 def _is_locked(folder: Path, run_id: str) -> bool:
-    lock = _lock(folder, run_id)
     try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return True
+        lock = _lock(folder, run_id)
     except OSError as error:
         if error.errno in {*NO_LOCKS, errno.EACCES, errno.EPERM, errno.EROFS}:
             return False
         raise
-    lock.release()
-    return False
+    if lock:
+        lock.release()
+    return lock is None
 
 
-def _path(folder: Path, run_id: str) -> Path:
-    return folder / f"{run_id}.lock"
+def _lock(folder: Path, run_id: str) -> Any:
+    """The claim on a run as a held lock, None where somebody else holds it. Raises `OSError` where there are none."""
+    from filelock import FileLock, Timeout  # on first use: most commands start without a claim to look at
 
-
-def _lock(folder: Path, run_id: str) -> FileLock:
     # A soft lock, the fallback where flock is not there, would outlive a trainer that is killed.
-    return FileLock(os.fspath(_path(folder, run_id)), fallback_to_soft=False)
+    lock = FileLock(folder / f"{run_id}.lock", fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock

@@ -94,10 +94,10 @@ class Run:
             raise ValueError(f"run {self} has no id before its precision is resolved")
         split = self.split
         text = (
-            f'{{"backbone":{_text_of_backbone(self.backbone)},"fold":{_number(split.fold)},'
-            f'"folds":{_number(split.folds)},"method":"{self.tuning.how}","numbers":{self.identity()["numbers"]},'
+            f'{{"backbone":{_text_of_backbone(self.backbone)},"fold":{_text(split.fold)},'
+            f'"folds":{_text(split.folds)},"method":"{self.tuning.how}","numbers":{self.identity()["numbers"]},'
             f'"recipe":{_text_of_recipe(self.recipe)},"seed":{self.seed},"split":"{split.kind}",'
-            f'"subset":{_text_of_layers(self.tuning.layers)},"task":"{self.task}"}}'
+            f'"subset":{_text(self.tuning.layers)},"task":"{self.task}"}}'
         )
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -146,15 +146,6 @@ def _text_of_recipe(recipe: Recipe) -> str:
     return canonical_json(effective(recipe))
 
 
-@cache
-def _text_of_layers(layers: tuple[str, ...] | str) -> str:
-    return canonical_json(layers)
-
-
-def _number(value: int | None) -> str:
-    return "null" if value is None else str(value)
-
-
 def effective(recipe: Recipe) -> dict[str, Any]:
     """The recipe without keys that another key switches off (a linear head has no depth): they change no id."""
     values = recipe.model_dump()
@@ -166,3 +157,6 @@ def effective(recipe: Recipe) -> dict[str, Any]:
 def canonical_json(value: Any) -> str:
     """One text for one value: sorted keys, no spaces, shortest floats."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+_text = cache(canonical_json)

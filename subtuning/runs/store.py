@@ -9,11 +9,14 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run, canonical_json
 from subtuning.runs.numbers import numbers_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FORMAT = 1
 """Of the records that this version writes. A record without one has format 1."""
@@ -36,6 +39,27 @@ class Store:
         """Where the classes' probabilities of an evaluation run are or would be: N x C, float16, an .npy file."""
         return self.path(run_id).with_suffix(".npy")
 
+    def probabilities(self, record: dict[str, Any]) -> "np.ndarray | None":
+        """What an evaluation run gave each class: N x C, 0-1, float16, images in the order of the predictions.
+
+        None where there is no file: the run diverged, is no evaluation run, or is of a version that kept none.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        import numpy as np
+
+        path = self.probabilities_path(record["id"])
+        try:
+            found = np.load(path, allow_pickle=False)
+            if len(found) == record["metrics"]["n"] and (abs(found.sum(1, dtype=np.float32) - 1) < 0.01).all():
+                return found
+        except FileNotFoundError:
+            return None
+        except (ValueError, EOFError, TypeError):  # cut off, or no array
+            pass
+        raise UserError(f"{path} is damaged; remove it and the record beside it, and the run is trained again")
+
     def get(self, run: Run) -> dict[str, Any] | None:
         """The record of a finished run (`done` or `diverged`), or None if it is not finished.
 
@@ -44,7 +68,7 @@ class Store:
         Raises:
             UserError: a later version of this package wrote it.
         """
-        record = self._read(self.path(run.id))
+        record = self.record(run.id)
         if record and record.get("format", FORMAT) != FORMAT:
             raise UserError(
                 f"{self.path(run.id)} has format {record['format']}, and this version of subtuning reads format "
@@ -54,7 +78,11 @@ class Store:
 
     def record(self, run_id: str) -> dict[str, Any] | None:
         """The record with this id, or None where there is none that is whole."""
-        return self._read(self.path(run_id))
+        try:
+            record = json.loads(self.path(run_id).read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # ValueError: cut off by a power failure before it reached the disk
+            return None
+        return record if isinstance(record, dict) and record.get("id") == run_id else None
 
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those runs that are not finished, each once, in the given order."""
@@ -83,7 +111,7 @@ class Store:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """All whole records of this version's format, in the order of their ids."""
         for path in sorted(self.folder.glob("??/*.json")):
-            record = self._read(path)
+            record = self.record(path.stem)
             if record and record.get("format", FORMAT) == FORMAT and record.keys() >= NEEDED:
                 yield record
 
@@ -93,14 +121,33 @@ class Store:
         others = {_without_numbers(record["identity"]) for record in self if not has_current_numbers(record)}
         return len(wanted & others)
 
-    def _read(self, path: Path) -> dict[str, Any] | None:
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+
+class Snapshot:
+    """A store as it is at one moment, for commands that look at many runs: its folders are listed once and no record is
+    read twice, so that thousands of missing runs cost no look at the disk."""
+
+    def __init__(self, store: Store):
+        self.store, self._read = store, {}
+        files = (name for _, _, names in os.walk(store.folder) for name in names)
+        self.ids = {name.removesuffix(".json") for name in files if name.endswith(".json") and name[0] != "."}
+
+    def get(self, run: Run) -> dict[str, Any] | None:
+        """As `Store.get`."""
+        if run.id not in self.ids:
             return None
-        except (ValueError, UnicodeDecodeError):  # cut off by a power failure before the data reached the disk
-            return None
-        return record if isinstance(record, dict) and record.get("id") == path.stem else None
+        if run.id not in self._read:
+            self._read[run.id] = self.store.get(run)
+        return self._read[run.id]
+
+    def others(self, most: int) -> list[dict[str, Any]]:
+        """Some of the records that nobody asked for; they are of another config, recipe or version of the code."""
+        found = {run_id: self.store.record(run_id) for run_id in sorted(self.ids - self._read.keys())[:most]}
+        self._read |= found
+        return [record for record in found.values() if record is not None]
+
+    def read(self) -> list[dict[str, Any]]:
+        """The records that were asked for so far."""
+        return [record for record in self._read.values() if record is not None]
 
 
 def _names(run: Run) -> dict[str, str]:

@@ -30,22 +30,13 @@ def statements_hash(files: Iterable[Path], root: Path) -> str:
     """12 hex digits that depend on the code in Python files, not on comments, docstrings or layout."""
     digest = hashlib.sha256()
     for file in files:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            _drop_docstring(node)
+        tree = _WithoutTexts().visit(ast.parse(file.read_text(encoding="utf-8")))
         digest.update(f"{file.relative_to(root).as_posix()}\n{ast.unparse(tree)}\n".encode())
     return digest.hexdigest()[:12]
 
 
-def _drop_docstring(node: ast.AST) -> None:
-    body = getattr(node, "body", None)
-    if isinstance(body, list):
-        node.body = [
-            item
-            for item in body
-            if not (
-                isinstance(item, ast.Expr)
-                and isinstance(item.value, ast.Constant)
-                and isinstance(item.value.value, str)
-            )
-        ]
+class _WithoutTexts(ast.NodeTransformer):
+    """Drops docstrings, and the texts below constants."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node

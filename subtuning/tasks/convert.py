@@ -15,16 +15,16 @@ from subtuning.errors import UserError, listed, printable, trouble
 from subtuning.tasks.copies import EXAMPLES, copy_sentences, count_copies, rows_to_keep, same_images
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.source import PARTS, Item, Source, label_warnings
-from subtuning.tasks.task import content_hash, label_counts
+from subtuning.tasks.task import content_hash, label_counts, write_names
 from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_images
 
 
 def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
-    """Convert the task `name` as `spec` (one of the task types of `subtuning.config.models`) says into folder `out`.
+    """Convert the task `name` as `spec` (one of the entries of `subtuning.config.tasks`) says into folder `out`.
 
-    Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N) and, last, `task.json`. All is
-    made in a hidden folder beside `out` first, so a failed or killed conversion leaves `out` as it was. One folder must
-    not be converted by two processes at once (Snakemake takes care of that). Raises `UserError`.
+    Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N), `names.json` and, last,
+    `task.json`. All is made in a hidden folder beside `out` first, so a failed or killed conversion leaves `out` as it
+    was. One folder must not be converted by two processes at once (Snakemake takes care of that). Raises `UserError`.
     """
     files = state(*task_files(spec).values())  # before they are read: an edit meanwhile makes it another one
     with warnings.catch_warnings():
@@ -56,6 +56,7 @@ def convert_source(
             _warn(f"task {name}: {sentence}")
         facts = {"name": name, **facts, "source": _plain(spec), "files": files, "versions": _versions(), **source.about}
         facts["warnings"] = odd
+        write_names(partial, facts["sha256"], names)
         (partial / "task.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish(partial, out)
     except OSError as error:

@@ -1,6 +1,5 @@
 """Fetching the published archives of a VTAB task: resumed where it stopped, tried again, and checked before use."""
 
-import shutil
 import time
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 
 from subtuning.errors import UserError
 from subtuning.tasks.vtab.files import Archive, find, sha256
+from subtuning.tasks.write import check_space
 
 TRIES = 5
 _WAIT = 2.0
@@ -32,14 +32,13 @@ def fetch_task(spec, *, progress: bool = True) -> list[Path]:
 
     entry = TASKS[spec.name]
     folder = Path(spec.data_dir) / entry.data_set
-    if entry.by_hand:
-        check_by_hand(entry, folder)
+    check_by_hand(entry, folder)
     check = not is_scaled_down(Path(spec.data_dir))
     if any(find(folder, archive, check=check) is None for archive in entry.files):
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".fetch.lock"):  # two tasks of one data set may be fetched at once
             missing = [archive for archive in entry.files if find(folder, archive, check=check) is None]
-            _check_space(folder, missing)
+            check_space(folder, sum(archive.size for archive in missing), "for archives")
             for archive in missing:
                 fetch(folder, archive, progress)
     return [find(folder, archive, check=False) for archive in entry.files]
@@ -90,34 +89,18 @@ def _continue(url: str, part: Path, archive: Archive, progress: bool) -> None:
             part.unlink()
             raise OSError("more bytes than were published")
         return
-    request = urllib.request.Request(url, headers={"User-Agent": "subtuning", **_range(start)})
+    headers = {"User-Agent": "subtuning"} | ({"Range": f"bytes={start}-"} if start else {})
+    request = urllib.request.Request(url, headers=headers)
+    shown = {"unit": "B", "unit_scale": True}
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
         continued = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
         start = start if continued else 0  # a server that cannot continue sends everything
         with (
             part.open("ab" if continued else "wb") as file,
-            tqdm(
-                total=archive.size or None,
-                initial=start,
-                desc=archive.file,
-                unit="B",
-                unit_scale=True,
-                disable=not progress,
-            ) as bar,
+            tqdm(initial=start, total=archive.size or None, desc=archive.file, disable=not progress, **shown) as bar,
         ):
             while chunk := answer.read(_CHUNK):
                 file.write(chunk)
                 bar.update(len(chunk))
     if archive.size and part.stat().st_size < archive.size:
         raise OSError(f"ended after {part.stat().st_size:,} of {archive.size:,} bytes")
-
-
-def _range(start: int) -> dict[str, str]:
-    return {"Range": f"bytes={start}-"} if start else {}
-
-
-def _check_space(folder: Path, missing: list[Archive]) -> None:
-    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    needed, free = sum(archive.size for archive in missing), shutil.disk_usage(existing).free
-    if needed > free:
-        raise UserError(f"{folder} needs {needed / 1e9:.1f} GB for archives, but its disk has {free / 1e9:.1f} GB left")

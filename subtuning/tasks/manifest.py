@@ -29,27 +29,8 @@ _BY_NAME = "derived from the documented file names"
 EUROSAT_SIZES = (3000, 3000, 3000, 2500, 2500, 2000, 2500, 3000, 2500, 3000)
 """Images a class, in label order (Helber et al. 2019, table 2); files are numbered from 1."""
 RESISC45_SIZE = 700
-CLASS_COUNTS = {
-    "caltech101": 102,
-    "cifar100": 100,
-    "dtd": 47,
-    "oxford_flowers102": 102,
-    "oxford_iiit_pet": 37,
-    "svhn": 10,
-    "sun397": 397,
-    "patch_camelyon": 2,
-    "eurosat": 10,
-    "resisc45": 45,
-    "diabetic_retinopathy": 5,
-    "clevr_count": 8,
-    "clevr_dist": 6,
-    "dmlab": 6,
-    "kitti": 4,
-    "dsprites_loc": 16,
-    "dsprites_ori": 16,
-    "smallnorb_azi": 18,
-    "smallnorb_ele": 9,
-}
+_CLASSES = (102, 100, 47, 102, 37, 10, 397, 2, 10, 45, 5, 8, 6, 6, 4, 16, 16, 18, 9)
+CLASS_COUNTS = dict(zip(TASKS, _CLASSES, strict=True))
 """Classes a task (Zhai et al., arXiv 1910.04867, table 2; 102 for Caltech-101 with its background class)."""
 DIGITS = {
     "classes": 10,

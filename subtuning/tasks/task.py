@@ -33,6 +33,23 @@ class Task:
         folder = self.path / name
         return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
 
+    def names(self, part: str) -> list[str | int]:
+        """What the N images of a part are called, in their order: files as the source has them, or other names by which
+        their photo is found there. The row, from 0, where a version without names converted the task.
+
+        Raises:
+            UserError: names.json is damaged.
+        """
+        file, rows = self.path / "names.json", list(range(self.counts[part]))
+        try:
+            names = json.loads(file.read_text(encoding="utf-8"))
+            # of another content: a version without names has converted the task again
+            return names[part] if names["sha256"] == self.sha256 and len(names[part]) == len(rows) else rows
+        except FileNotFoundError:
+            return rows
+        except (ValueError, KeyError, TypeError):
+            raise UserError(f"{file} is damaged; convert the task again") from None
+
     def trainval(self) -> tuple[np.ndarray, np.ndarray]:
         """All training images in memory: those of train, then those of val, with their labels."""
         parts = [self.part("train"), self.part("val")]
@@ -96,6 +113,11 @@ def check_content(path: Path) -> Task:
     if content_hash(task.path, task.classes) != task.sha256:
         raise UserError(f"{task.path} does not hold what its task.json says (sha256 differs); convert the task again")
     return task
+
+
+def write_names(path: Path, sha256: str, names: dict[str, list[str]]) -> None:
+    """Write the images' names (see `Task.names`) of all parts of the task in folder `path` with this content hash."""
+    (path / "names.json").write_text(json.dumps({"sha256": sha256, **names}, indent=0) + "\n", encoding="utf-8")
 
 
 def content_hash(path: Path, classes: tuple[str, ...]) -> str:

@@ -133,12 +133,13 @@ def in_threads(work: Callable, items: list, workers: int) -> Iterator:
     return _in_threads(work, iter(items), workers)
 
 
-def check_space(folder: Path, needed: int) -> None:
+def check_space(folder: Path, needed: int, what: str = "") -> None:
     """Raise `UserError` if the disk of `folder` (or of its nearest existing parent) has not `needed` bytes left."""
     existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(existing).free
     if needed > free:
-        raise UserError(f"{folder} needs {needed / 1e9:.1f} GB, but its disk has {free / 1e9:.1f} GB left; make room")
+        needs = f"{folder} needs {needed / 1e9:.1f} GB {what}".rstrip()
+        raise UserError(f"{needs}, but its disk has {free / 1e9:.1f} GB left; make room")
 
 
 def publish(partial: Path, out: Path) -> None:
@@ -152,7 +153,8 @@ def publish(partial: Path, out: Path) -> None:
         (out / part).mkdir(exist_ok=True)
         for name in ("images.npy", "labels.npy"):
             _flushed(partial / part / name).replace(out / part / name)
-    _flushed(partial / "task.json").replace(out / "task.json")
+    for name in ("names.json", "task.json"):
+        _flushed(partial / name).replace(out / name)
 
 
 def _flushed(file: Path) -> Path:

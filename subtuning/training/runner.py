@@ -14,7 +14,7 @@ from tqdm import tqdm
 from subtuning.backbones.describe import resize_input
 from subtuning.backbones.graph import split_model
 from subtuning.backbones.weights import load_weights
-from subtuning.config import Backbone as BackboneSpec
+from subtuning.config import BackboneEntry
 from subtuning.errors import UserError
 from subtuning.runs.claims import Claims
 from subtuning.runs.identity import Run
@@ -206,9 +206,9 @@ def load_trunk(place: Workplace) -> Trunk:
     return Trunk(segments, place.fold_batchnorm).to(place.device, place.dtype)
 
 
-def spec_of(layers: dict[str, Any]) -> BackboneSpec:
+def spec_of(layers: dict[str, Any]) -> BackboneEntry:
     """The backbone's entry as far as a network is built from it."""
-    return BackboneSpec(model=layers["model"], input_size=layers["input_size"], granularity=layers["granularity"])
+    return BackboneEntry(model=layers["model"], input_size=layers["input_size"], granularity=layers["granularity"])
 
 
 def _result(

@@ -9,6 +9,7 @@ from typing import Any
 from subtuning.config.load import parse_config
 from subtuning.errors import UserError
 from subtuning.paths import not_expanded
+from subtuning.registry import names_of
 from subtuning.runs.identity import canonical_json
 from subtuning.runs.numbers import latest_numbers
 from subtuning.runs.versions import version_of
@@ -32,6 +33,7 @@ class Params:
         self.search = self.config.search
         self.numbers, self.version_of = latest_numbers(), version_of
         self.experiments = list(self.config.experiments)
+        self.drawn_experiments = [name for name in self.experiments if name in names_of("figures")]
         for backbone in self.backbones:
             steps_of(settings_of(self.config, backbone))
         for key, path in self._local_paths().items():

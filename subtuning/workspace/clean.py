@@ -11,8 +11,7 @@ from typing import Any
 
 from subtuning.config import load_config
 from subtuning.errors import UserError
-from subtuning.runs.snapshot import Snapshot
-from subtuning.runs.store import has_current_numbers
+from subtuning.runs.store import Snapshot, has_current_numbers
 from subtuning.workspace.paths import PARTIAL, Results
 from subtuning.workspace.studies import studies_of
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from subtuning.config import WEIGHT_FILES, Backbone, Config, Task
+from subtuning.config import WEIGHT_FILES, BackboneEntry, Config, TaskEntry
 from subtuning.errors import UserError
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.task import read_facts
@@ -18,23 +18,23 @@ from subtuning.workspace.files import read_json, write_json
 from subtuning.workspace.paths import Results
 
 
-def task_entry(task: Task) -> dict[str, Any]:
+def task_entry(task: TaskEntry) -> dict[str, Any]:
     """What of a task's entry decides its converted images, as plain values; how to train on it does not."""
     return task.model_dump(mode="json", exclude={"recipe"})
 
 
-def backbone_entry(backbone: Backbone) -> dict[str, Any]:
+def backbone_entry(backbone: BackboneEntry) -> dict[str, Any]:
     """What of a backbone's entry decides its weights and layers, as plain values."""
     return backbone.model_dump(mode="json", exclude={"recipe", "subsets"})
 
 
-def weights_entry(backbone: Backbone) -> dict[str, Any]:
+def weights_entry(backbone: BackboneEntry) -> dict[str, Any]:
     """What of that decides the weights alone; without a `weights_key` that says nothing, as in earlier versions."""
     entry = {key: backbone_entry(backbone)[key] for key in ("model", "weights", "weights_key")}
     return {key: value for key, value in entry.items() if (key, value) != ("weights_key", "auto")}
 
 
-def weights_file(backbone: Backbone) -> Path | None:
+def weights_file(backbone: BackboneEntry) -> Path | None:
     """The user's file or folder of a backbone's weights; None for those of the hub, of a package, or random ones."""
     if backbone.weights == "timm" and backbone.model.startswith("local-dir:"):
         return Path(backbone.model.removeprefix("local-dir:"))
@@ -102,7 +102,7 @@ def prepare_backbone(config: Config, name: str, results: Path) -> None:
     write_layers(backbone, name, folder)
 
 
-def write_layers(backbone: Backbone, name: str, folder: Path) -> None:
+def write_layers(backbone: BackboneEntry, name: str, folder: Path) -> None:
     """Describe a backbone whose weights are in `folder`, and note the entry and the file of which that is true."""
     from subtuning.backbones.describe import describe
     from subtuning.backbones.tree import undivided_sentence

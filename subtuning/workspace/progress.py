@@ -5,8 +5,8 @@ from pathlib import Path
 
 from subtuning.analysis.time_left import Pace, time_words
 from subtuning.runs import Run
-from subtuning.runs.alive import running
-from subtuning.runs.snapshot import Snapshot
+from subtuning.runs.claims import running
+from subtuning.runs.store import Snapshot
 from subtuning.search.study import Wanted
 from subtuning.tuning.tuning import Tuning
 from subtuning.workspace.paths import Results

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from subtuning.config import Config
 from subtuning.runs.precision import precisions
-from subtuning.runs.snapshot import Snapshot
+from subtuning.runs.store import Snapshot
 from subtuning.search.steps import settings_of, step_named, steps_of
 from subtuning.search.study import Study, Wanted
 from subtuning.workspace.pair import base_run

@@ -7,7 +7,7 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined
 
-from subtuning.config.models import Config
+from subtuning.config import Config
 
 CAPTIONS = sorted((Path(__file__).parents[2] / "workflow" / "report").glob("*.rst"))
 ENTRIES = {"tasks": {"digits": {"source": "builtin"}}, "backbones": {"net_x": {"model": "resnet18"}}}

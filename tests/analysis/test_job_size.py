@@ -171,12 +171,12 @@ def test_the_command_prints_a_line_for_each_setting(tmp_path, capsys):
 
 
 def test_layers_and_seconds_are_read_from_the_results(tmp_path, capsys):
-    from subtuning.config import Backbone
+    from subtuning.config import BackboneEntry
     from subtuning.workspace.prepared import backbone_entry
 
     folder = tmp_path / "backbones" / "net"
     folder.mkdir(parents=True)
-    (folder / "layers.json").write_text(json.dumps(LAYERS | {"spec": backbone_entry(Backbone(model="test_vit"))}))
+    (folder / "layers.json").write_text(json.dumps(LAYERS | {"spec": backbone_entry(BackboneEntry(model="test_vit"))}))
     (tmp_path / "runs" / "00").mkdir(parents=True)
     run = record(72, names={"task": "t", "backbone": "net"}) | {"id": "00aa"}
     run["identity"]["backbone"]["model"] = "test_vit"

@@ -15,7 +15,7 @@ T4 = 2.776445105  # 97.5% point of Student's t with 4 degrees of freedom, from a
 
 
 def test_seed_interval_is_the_plain_t_interval():
-    found = st.seed_interval(SCORES)
+    found = st.interval(SCORES, None)
     assert found.mean == pytest.approx(0.88)
     assert found.std == pytest.approx(SPREAD)
     assert found.n == 5
@@ -24,41 +24,41 @@ def test_seed_interval_is_the_plain_t_interval():
 
 
 def test_fold_interval_uses_the_corrected_variance():
-    found = st.fold_interval(SCORES, folds=5)
+    found = st.interval(SCORES, 5)
     assert found.high - found.mean == pytest.approx(T4 * SPREAD * math.sqrt(1 / 5 + 1 / 4), rel=1e-8)
 
 
 def test_repeated_cross_validation_shares_only_the_first_term():
-    twice = st.fold_interval(SCORES * 2, folds=5)
+    twice = st.interval(SCORES * 2, 5)
     spread = math.sqrt(0.026 / 9)
     expected = scipy.stats.t.ppf(0.975, 9) * spread * math.sqrt(1 / 10 + 1 / 4)
     assert twice.high - twice.mean == pytest.approx(expected)
 
 
 def test_level_widens_the_interval():
-    assert st.seed_interval(SCORES, level=0.99).high > st.seed_interval(SCORES).high
+    assert st.interval(SCORES, None, level=0.99).high > st.interval(SCORES, None).high
 
 
 def test_one_value_has_no_interval():
-    for found in (st.seed_interval([0.7]), st.fold_interval([0.7], folds=5)):
+    for found in (st.interval([0.7], None), st.interval([0.7], 5)):
         assert (found.mean, found.n) == (0.7, 1)
         assert np.isnan([found.std, found.low, found.high]).all()
 
 
 def test_equal_values_have_an_interval_of_no_width():
-    found = st.fold_interval([0.1 + 0.2] * 5, folds=5)
+    found = st.interval([0.1 + 0.2] * 5, 5)
     assert (found.std, found.low, found.high) == (0, found.mean, found.mean)
 
 
 @pytest.mark.parametrize("values", [[], [0.5, float("nan")], [0.5, float("inf")], [[0.5, 0.6]]])
 def test_no_interval_of_nothing_or_of_what_is_not_a_number(values):
     with pytest.raises(ValueError, match="interval needs"):
-        st.seed_interval(values)
+        st.interval(values, None)
 
 
 def test_one_fold_is_no_cross_validation():
     with pytest.raises(ValueError, match="at least 2 folds"):
-        st.fold_interval([0.5], folds=1)
+        st.interval([0.5], 1)
 
 
 def test_pairing_removes_what_the_pairs_share():
@@ -81,8 +81,8 @@ def test_corrected_interval_covers_where_the_plain_one_does_not():
     shared = math.sqrt(1 / folds) * rng.normal(size=(repeats, 1))
     own = math.sqrt(1 - 1 / folds) * rng.normal(size=(repeats, folds))
     samples = truth + 0.01 * (shared + own)
-    corrected = np.mean([low <= truth <= high for *_, low, high in (st.fold_interval(s, folds) for s in samples)])
-    plain = np.mean([low <= truth <= high for *_, low, high in (st.seed_interval(s) for s in samples)])
+    corrected = np.mean([low <= truth <= high for *_, low, high in (st.interval(s, folds) for s in samples)])
+    plain = np.mean([low <= truth <= high for *_, low, high in (st.interval(s, None) for s in samples)])
     assert corrected == pytest.approx(0.95, abs=0.02)
     assert plain < 0.90
 
@@ -114,10 +114,9 @@ def test_sign_flip_p_counts_every_pattern():
 
 def test_p_never_falls_below_its_floor():
     for n in (2, 5, 6, st.EXACT_UP_TO):
-        assert st.sign_flip_p([0.9] * n, [0.1] * n) == pytest.approx(st.sign_flip_floor(n))
-    assert st.sign_flip_floor(5) == 0.0625
+        assert st.sign_flip_p([0.9] * n, [0.1] * n) == pytest.approx(2 / 2**n)
     many = st.EXACT_UP_TO + 2
-    assert st.sign_flip_floor(many) <= st.sign_flip_p([0.9] * many, [0.1] * many) < 0.001
+    assert 2 / 2**many <= st.sign_flip_p([0.9] * many, [0.1] * many) < 0.001
 
 
 def test_p_of_many_seeds_is_the_same_every_time():

@@ -14,7 +14,7 @@ from subtuning.analysis.tables.evaluation import evaluation_table
 from subtuning.analysis.tables.greedy import greedy_table
 from subtuning.analysis.tables.profile import profile_table
 from subtuning.cli import main
-from subtuning.config.models import ArraysTask
+from subtuning.config.tasks import ArraysTask
 from subtuning.tasks import convert_task
 
 METHODS = {"linear": ([], 0.86, 100), "full": ("full", 0.93, 5_000_000), "my_own": (["a.0", "a.1"], 0.94, 900)}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from subtuning.analysis.statistics import fold_interval, paired_interval, seed_interval
+from subtuning.analysis.statistics import interval, paired_interval
 from subtuning.analysis.tables.evaluation import evaluation_table
 from subtuning.analysis.tables.greedy import greedy_table
 from subtuning.analysis.tables.profile import profile_table
@@ -55,7 +55,7 @@ def test_profile_does_not_depend_on_the_order_of_records(records, layers):
 
 def test_profile_numbers(records, layers):
     row = profile_table(records, layers).set_index("layer").loc["a.0"]
-    own, paired = fold_interval(SCORES["a.0"], 3), paired_interval(SCORES["a.0"], SCORES["linear"], 3)
+    own, paired = interval(SCORES["a.0"], 3), paired_interval(SCORES["a.0"], SCORES["linear"], 3)
     assert tuple(row[["mean", "std", "n", "ci_low", "ci_high"]]) == pytest.approx(tuple(own))
     assert tuple(row[["diff_linear", "diff_ci_low", "diff_ci_high"]]) == pytest.approx(
         (paired.mean, paired.low, paired.high)
@@ -101,7 +101,7 @@ def test_test_records_enter_a_profile_only_on_request(make, layers):
     with pytest.raises(ValueError, match="split 'test'"):
         profile_table(records, layers)
     row = profile_table(records, layers, test_set=True).set_index("layer").loc["a.0"]
-    assert row["ci_high"] == pytest.approx(seed_interval(SCORES["a.0"]).high)
+    assert row["ci_high"] == pytest.approx(interval(SCORES["a.0"], None).high)
     assert row["diff_ci_high"] == pytest.approx(paired_interval(SCORES["a.0"], SCORES["linear"], None).high)
 
 
@@ -146,7 +146,7 @@ def test_greedy_columns_and_rows(rounds):
 
 def test_greedy_numbers(rounds):
     row = greedy_table(rounds).iloc[3]
-    own = fold_interval([0.69, 0.70, 0.71], 3)
+    own = interval([0.69, 0.70, 0.71], 3)
     paired = paired_interval([0.69, 0.70, 0.71], [0.70, 0.72, 0.74], 3)
     assert (row["mean"], row["ci_low"], row["ci_high"]) == pytest.approx((own.mean, own.low, own.high))
     assert (row["diff_previous"], row["diff_ci_low"]) == pytest.approx((-0.02, paired.low))
@@ -164,7 +164,7 @@ def test_greedy_says_that_a_candidate_diverged(rounds):
 
 def test_greedy_on_val_has_seeds_not_folds(rounds):
     table = greedy_table([number | {"split": "val"} for number in rounds])
-    assert table.iloc[1]["ci_high"] == pytest.approx(seed_interval([0.70, 0.72, 0.74]).high)
+    assert table.iloc[1]["ci_high"] == pytest.approx(interval([0.70, 0.72, 0.74], None).high)
 
 
 def test_greedy_refuses_test_scores(rounds):
@@ -202,7 +202,7 @@ def test_evaluation_numbers(make, layers):
     values = {method: [record["metrics"]["accuracy"] for record in found] for method, found in records.items()}
     records["mine"].reverse()  # pairs are by seed, not by position
     row = evaluation_table(records, layers).set_index("method").loc["mine"]
-    own, paired = seed_interval(values["mine"]), paired_interval(values["mine"], values["full"], None)
+    own, paired = interval(values["mine"], None), paired_interval(values["mine"], values["full"], None)
     assert tuple(row[["mean", "std", "n", "ci_low", "ci_high"]]) == pytest.approx(tuple(own))
     found = tuple(row[["diff_full", "diff_full_ci_low", "diff_full_ci_high"]])
     assert found == pytest.approx((paired.mean, paired.low, paired.high))

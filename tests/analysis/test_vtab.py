@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from subtuning.analysis.vtab import GROUPS, vtab_table
+from subtuning.analysis.summary import GROUPS, vtab_table
 
 TASKS = {f"{group}{i}": group for group, count in reversed(GROUPS.items()) for i in range(count)}
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from subtuning.backbones.graph import run_segments, split_model
 from subtuning.tuning.lane import Lane, Trunk
+from subtuning.tuning.tuning import Tuning
 from tests.tiny import CPU, shake, shaken_network, states
 
 SMALL = {"img_size": 32, "embed_dim": 48, "depth": 3, "num_heads": 3}
@@ -81,7 +82,7 @@ def test_no_lane_writes_into_values_that_others_share(model):
     frozen = [states(segment.module) for segment in trunk.frozen]
     assert torch.equal(values[0][trunk.input], x)
     for cut in cuts:
-        lane = Lane(trunk, tuple(names[cut : cut + 1]), nn.Identity()).train()
+        lane = Lane(trunk, Tuning(tuple(names[cut : cut + 1])), nn.Identity()).train()
         assert lane.cut == cut
         output = lane(values[cut])
         if cut < len(names):
@@ -132,7 +133,7 @@ def test_in_place_arithmetic_becomes_out_of_place():
 
 def lane_of(trunk, name):
     """A lane without head that trains one layer."""
-    return Lane(trunk, (name,), nn.Identity())
+    return Lane(trunk, Tuning((name,)), nn.Identity())
 
 
 def test_values_at_each_cut_lead_to_the_same_features():

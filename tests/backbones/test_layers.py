@@ -7,7 +7,7 @@ from timm.models import create_model
 from subtuning.backbones.describe import build_network, describe
 from subtuning.backbones.graph import split_model
 from subtuning.backbones.groups import block_of_parameters
-from subtuning.config import Backbone
+from subtuning.config import BackboneEntry
 from subtuning.errors import UserError
 
 
@@ -32,7 +32,7 @@ def network_and_layers(request):
     """A model as timm makes it, and its rows of layers.json."""
     small = {} if request.param.startswith(("vit", "swin")) else {"input_size": 32}
     network = create_model(request.param, num_classes=0)
-    return request.param, network, describe(Backbone(model=request.param, **small))
+    return request.param, network, describe(BackboneEntry(model=request.param, **small))
 
 
 @pytest.mark.slow
@@ -85,7 +85,7 @@ def downsampling(network, name):
 def test_what_timm_counts_to_the_block_before_is_in_that_block():
     """DenseNet's transitions have no number of their own among the blocks."""
     network = create_model("densenet121", num_classes=0)
-    rows = describe(Backbone(model="densenet121", input_size=32))["layers"]
+    rows = describe(BackboneEntry(model="densenet121", input_size=32))["layers"]
     dense = [f"features.denseblock{i}.denselayer{j}" for i, n in enumerate((6, 12, 24, 16), 1) for j in range(1, n + 1)]
     assert [row["name"] for row in rows] == ["stem", *dense, "tail"]
     last, transition = (
@@ -95,15 +95,15 @@ def test_what_timm_counts_to_the_block_before_is_in_that_block():
 
 
 def test_stages_group_the_layers():
-    rows = describe(Backbone(model="resnet18", input_size=32))["layers"]
+    rows = describe(BackboneEntry(model="resnet18", input_size=32))["layers"]
     assert [row["stage"] for row in rows] == ["stem", *(f"layer{stage}" for stage in (1, 2, 3, 4) for _ in (0, 1))]
-    rows = describe(Backbone(model="test_vit", input_size=32))["layers"]
+    rows = describe(BackboneEntry(model="test_vit", input_size=32))["layers"]
     assert [row["stage"] for row in rows] == ["stem", *["blocks"] * 6, "tail"]
 
 
 def test_granularity_stage_joins_blocks():
-    fine = describe(Backbone(model="resnet18", input_size=32))
-    coarse = describe(Backbone(model="resnet18", input_size=32, granularity="stage"))
+    fine = describe(BackboneEntry(model="resnet18", input_size=32))
+    coarse = describe(BackboneEntry(model="resnet18", input_size=32, granularity="stage"))
     assert [row["name"] for row in coarse["layers"]] == ["stem", "layer1", "layer2", "layer3", "layer4"]
     for key in ("parameters", "flops"):
         blocks = {row["name"]: row[key] for row in fine["layers"]}
@@ -124,7 +124,7 @@ def test_block_1_does_not_catch_blocks_10_and_11(model):
 )
 @pytest.mark.parametrize("granularity", ["layer", "stage"])
 def test_every_parameter_is_in_exactly_one_segment_which_holds_no_others(model, granularity):
-    segments = split_model(build_network(Backbone(model=model)), granularity)
+    segments = split_model(build_network(BackboneEntry(model=model)), granularity)
     claimed = [name for segment in segments for name in segment.parameters]
     assert sorted(claimed) == sorted(name for name, _ in create_model(model, num_classes=0).named_parameters())
     for segment in segments:
@@ -132,7 +132,7 @@ def test_every_parameter_is_in_exactly_one_segment_which_holds_no_others(model, 
 
 
 def flops(model, size):
-    return {row["name"]: row["flops"] for row in describe(Backbone(model=model, input_size=size))["layers"]}
+    return {row["name"]: row["flops"] for row in describe(BackboneEntry(model=model, input_size=size))["layers"]}
 
 
 def test_flops_of_convolutions_by_hand():
@@ -157,15 +157,15 @@ def test_flops_of_attention_by_hand():
 
 
 def test_a_description_has_what_later_steps_need():
-    description = describe(Backbone(model="tf_efficientnet_lite0", input_size=64, interpolation="bicubic"), "mine")
+    description = describe(BackboneEntry(model="tf_efficientnet_lite0", input_size=64, interpolation="bicubic"), "mine")
     assert description["backbone"] == "mine"
     assert description["features"] == 1280
     assert description["input_size"] == 64
     assert description["interpolation"] == "bicubic"
     assert (description["mean"], description["std"]) == ([0.5] * 3, [0.5] * 3)
     assert description["weights_sha256"] is None
-    assert describe(Backbone(model="test_vit"))["input_size"] == 160
-    own = describe(Backbone(model="test_resnet", input_size=32, mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6]))
+    assert describe(BackboneEntry(model="test_vit"))["input_size"] == 160
+    own = describe(BackboneEntry(model="test_resnet", input_size=32, mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6]))
     assert (own["mean"], own["std"]) == ([0.1, 0.2, 0.3], [0.4, 0.5, 0.6])
 
 
@@ -185,12 +185,12 @@ def test_a_description_has_what_later_steps_need():
 )
 def test_models_that_do_not_work_give_one_sentence(model, changes, sentence):
     with pytest.raises(UserError, match=sentence):
-        describe(Backbone(model=model, **changes))
+        describe(BackboneEntry(model=model, **changes))
 
 
 def test_describing_leaves_the_global_generator_alone():
     torch.manual_seed(3)
     expected = torch.rand(1)
     torch.manual_seed(3)
-    describe(Backbone(model="test_resnet", input_size=32))
+    describe(BackboneEntry(model="test_resnet", input_size=32))
     assert torch.equal(torch.rand(1), expected)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from subtuning.backbones.describe import describe
 from subtuning.backbones.models import current_name, find_architecture
 from subtuning.backbones.weights import fetch_weights, load_weights
-from subtuning.config import Backbone
+from subtuning.config import BackboneEntry
 from subtuning.errors import UserError
 
 
@@ -94,7 +94,7 @@ def test_a_timm_model_elsewhere(place, folder, tmp_path, monkeypatch):
     network, digest = load_weights(out, "test_vit")
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
     assert network.pos_embed.shape[1] == 1 + 6 * 6
-    found = describe(Backbone(model=model), "mine", out)
+    found = describe(BackboneEntry(model=model), "mine", out)
     assert (found["model"], found["weights_sha256"]) == ("test_vit", digest)
     assert (found["input_size"], found["mean"], found["crop"]) == (96, [0.1, 0.2, 0.3], 0.8)
 

@@ -9,7 +9,7 @@ from timm.data import create_transform, resolve_data_config
 
 from subtuning.backbones.describe import describe
 from subtuning.backbones.preprocessing import preprocessing
-from subtuning.config import Backbone
+from subtuning.config import BackboneEntry
 from subtuning.errors import UserError
 from subtuning.runs import Backbone as Seen
 from subtuning.training.data import Images
@@ -17,7 +17,7 @@ from subtuning.training.data import Images
 
 def seen_by(model, **changes):
     cfg = timm.models.get_pretrained_cfg(model).to_dict()
-    return preprocessing(cfg, Backbone(model=model, **changes)), cfg
+    return preprocessing(cfg, BackboneEntry(model=model, **changes)), cfg
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_filter_that_is_not_offered():
     with pytest.raises(
         UserError, match="interpolation: the model was pretrained with 'lanczos'; set one of nearest, bi"
     ):
-        preprocessing({"input_size": (3, 8, 8), "interpolation": "lanczos"}, Backbone(model="test_vit"))
+        preprocessing({"input_size": (3, 8, 8), "interpolation": "lanczos"}, BackboneEntry(model="test_vit"))
 
 
 def smooth(count, size):
@@ -82,7 +82,7 @@ def smooth(count, size):
 def test_images_are_as_in_timms_own_evaluation(model, stored):
     """Within what Pillow rounds, after each axis; bicubic overshoots at the edges in these pictures."""
     pixels = smooth(3, stored)
-    layers = preprocessing(timm.models.get_pretrained_cfg(model).to_dict(), Backbone(model=model))
+    layers = preprocessing(timm.models.get_pretrained_cfg(model).to_dict(), BackboneEntry(model=model))
     seen = Seen.of(layers | {"model": model, "weights_sha256": "", "granularity": "layer"})
     cfg = timm.models.get_pretrained_cfg(model).to_dict()
     transform = create_transform(**resolve_data_config(pretrained_cfg=cfg, use_test_size=True), is_training=False)
@@ -93,7 +93,7 @@ def test_images_are_as_in_timms_own_evaluation(model, stored):
 
 
 def test_what_is_seen_is_in_the_identity_of_runs():
-    layers = describe(Backbone(model="test_resnet", input_size=32))
+    layers = describe(BackboneEntry(model="test_resnet", input_size=32))
     seen = Seen.of(layers | {"weights_sha256": "0"})
     assert (seen.interpolation, seen.crop, seen.input_size) == ("bilinear", 0.95, 32)
     assert Seen.of({k: v for k, v in layers.items() if k != "crop"} | {"weights_sha256": "0"}).crop == 1, (

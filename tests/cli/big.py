@@ -8,7 +8,7 @@ from zlib import crc32
 
 from subtuning.config import Config
 from subtuning.runs import Run, Store
-from subtuning.runs.snapshot import Snapshot
+from subtuning.runs.store import Snapshot
 from subtuning.workspace.prepared import backbone_entry
 from subtuning.workspace.studies import studies_of
 

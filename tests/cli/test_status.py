@@ -188,8 +188,8 @@ def test_it_reads_no_file_twice_and_looks_for_none_that_is_not_there(config, sub
     prepare(vtab, tmp_path / "vtab")
     train(known_runs(vtab, tmp_path / "vtab")[:1000], tmp_path / "vtab")
     reads = []
-    original = Store._read
-    monkeypatch.setattr(Store, "_read", lambda store, path: reads.append(path) or original(store, path))
+    original = Store.record
+    monkeypatch.setattr(Store, "record", lambda store, run_id: reads.append(run_id) or original(store, run_id))
     code, out, _ = subtuning(
         "status", "--config", str(ROOT / "config/vtab1k.yaml"), "--results", str(tmp_path / "vtab")
     )

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from subtuning.config import Backbone, Recipe, Task, load_config, parse_config, parse_entry
+from subtuning.config import BackboneEntry, Recipe, TaskEntry, load_config, parse_config, parse_entry
 from subtuning.errors import UserError
 from tests.config.wrong_configs import GOOD, WRONG, WRONG_FILES, WRONG_FOR_THE_MODELS_ONLY, section
 
@@ -79,13 +79,13 @@ def test_single_entries():
     where = "--recipe"
     assert error_of(parse_entry, Recipe, {"lr": -1}, where) == "--recipe: lr is -1; it must be a number above 0"
     assert error_of(parse_entry, Recipe, [1], where) == "--recipe is a list; it must hold keys and values"
-    assert error_of(parse_entry, Backbone, {}, "--spec") == (
+    assert error_of(parse_entry, BackboneEntry, {}, "--spec") == (
         "--spec: model is missing; add for example model: resnet50.tv2_in1k"
     )
-    assert error_of(parse_entry, Task, {"source": "arrays"}, "task a") == (
+    assert error_of(parse_entry, TaskEntry, {"source": "arrays"}, "task a") == (
         "task a: path is missing; add for example path: data/cells.npz"
     )
-    assert error_of(parse_entry, Task, {}, "task a").startswith("task a: source is missing; it must be 'arrays', ")
+    assert error_of(parse_entry, TaskEntry, {}, "task a").startswith("task a: source is missing; it must be 'arrays', ")
 
 
 @pytest.mark.parametrize(

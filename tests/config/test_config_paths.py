@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from subtuning.cli import main
-from subtuning.config import Backbone, load_config, parse_config
-from subtuning.config.models import ArraysTask, FolderTask, ImageListTask, VtabTask
+from subtuning.config import BackboneEntry, load_config, parse_config
+from subtuning.config.tasks import ArraysTask, FolderTask, ImageListTask, VtabTask
 from subtuning.errors import UserError
 from subtuning.paths import not_expanded, user_path
 from subtuning.tasks import convert_task
@@ -37,7 +37,7 @@ def test_one_function_reads_paths(home):
         (lambda path: ImageListTask(source="image_list", path=path), "path"),
         (lambda path: ArraysTask(source="arrays", path=path), "path"),
         (lambda path: VtabTask(source="vtab", name="dtd", data_dir=path), "data_dir"),
-        (lambda path: Backbone(model="m", weights=f"{path}.pth"), "weights"),
+        (lambda path: BackboneEntry(model="m", weights=f"{path}.pth"), "weights"),
     ],
 )
 def test_every_path_of_the_config_may_begin_with_the_home_folder(home, entry, key):
@@ -46,7 +46,7 @@ def test_every_path_of_the_config_may_begin_with_the_home_folder(home, entry, ke
 
 
 def test_other_weights_stay_as_they_are():
-    assert [Backbone(model="m", weights=name).weights for name in ("timm", "random", "package:a.b")] == [
+    assert [BackboneEntry(model="m", weights=name).weights for name in ("timm", "random", "package:a.b")] == [
         *("timm", "random", "package:a.b")
     ]
 

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from subtuning.cli import main
-from subtuning.config import load_config
-from subtuning.config.models import SOURCES, Config
+from subtuning.config import Config, load_config
 from subtuning.config.reference import BEGIN, END, README_FILE, reference, with_reference
 from subtuning.config.schema import SCHEMA_FILE, json_schema
+from subtuning.config.tasks import SOURCES
 from subtuning.errors import UserError
 from tests.config.wrong_configs import GOOD, WRONG
 

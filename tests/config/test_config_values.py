@@ -3,7 +3,7 @@
 import pytest
 
 from subtuning.config import Recipe, parse_config
-from subtuning.config.models import RecipeOverride
+from subtuning.config.recipe import RecipeOverride
 from subtuning.errors import UserError
 
 CONFIG = {

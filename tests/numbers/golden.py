@@ -12,8 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from subtuning.backbones.describe import describe
-from subtuning.config import Backbone as BackboneSpec
-from subtuning.config import Config
+from subtuning.config import BackboneEntry, Config
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.tasks import convert_task, load_task
 from subtuning.training.checkpoints import Checkpoints
@@ -136,7 +135,7 @@ def _through_the_store() -> dict[str, list[float]]:
 def _new_place(folder: Path) -> tuple[Workplace, Run]:
     parts = {"train": pictures(20, 0), "val": pictures(10, 1), "test": pictures(12, 2)}
     np.savez(folder / "tiny.npz", **{f"{'xy'[i]}_{name}": part[i] for name, part in parts.items() for i in (0, 1)})
-    spec = BackboneSpec(model="test_resnet", input_size=SIZE)
+    spec = BackboneEntry(model="test_resnet", input_size=SIZE)
     entry = {"source": "arrays", "path": str(folder / "tiny.npz")}
     config = Config(tasks={"tiny": entry}, backbones={"net": spec.model_dump()})
     convert_task("tiny", config.tasks["tiny"], folder / "task", progress=False)

@@ -69,7 +69,7 @@ def imports(folder: str) -> dict[str, list[str]]:
                 names = [node.module]
             for name in names:
                 found.setdefault(name.partition(".")[0], []).append(file.relative_to(ROOT).as_posix())
-    own = {"subtuning", "tests", *sys.stdlib_module_names}
+    own = {"subtuning", "tests", "toy_subtuning", *sys.stdlib_module_names}
     return {name: files for name, files in found.items() if name not in own}
 
 

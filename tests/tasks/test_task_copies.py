@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subtuning.config.models import ArraysTask, FolderTask, ImageListTask
+from subtuning.config.tasks import ArraysTask, FolderTask, ImageListTask
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task, folds
 from subtuning.tasks.copies import rows_to_keep, same_images

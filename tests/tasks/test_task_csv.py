@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from subtuning.config import Task, parse_entry
+from subtuning.config import TaskEntry, parse_entry
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task
 from subtuning.workflow.params import Params
@@ -35,7 +35,7 @@ def table(path, label, *more, header="id,label", between=",", end="\n"):
 def converted(root, out, text, **keys):
     file = out / "labels.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    spec = parse_entry(Task, {"source": "csv", "path": str(file), "images": str(root / "im"), **keys}, "task")
+    spec = parse_entry(TaskEntry, {"source": "csv", "path": str(file), "images": str(root / "im"), **keys}, "task")
     convert_task("toy", spec, out / "out", progress=False)
     return check_content(out / "out")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subtuning.config.models import ArraysTask, FolderTask, ImageListTask
+from subtuning.config.tasks import ArraysTask, FolderTask, ImageListTask
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task, load_task
 from tests.tasks.pictures import class_folders, list_folder, npz, picture, save

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from subtuning.config.models import ArraysTask, ImageListTask
+from subtuning.config.tasks import ArraysTask, ImageListTask
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task
 from tests.tasks.pictures import list_folder, npz, picture, save

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from subtuning.config.models import FolderTask
+from subtuning.config.tasks import FolderTask
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task
 from subtuning.tasks.parts import meaning

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subtuning.config.models import FolderTask, ImageListTask
+from subtuning.config.tasks import FolderTask, ImageListTask
 from subtuning.errors import UserError
 from subtuning.tasks import convert_task, images, load_task
 from tests.tasks.pictures import class_folders, list_folder, picture, save

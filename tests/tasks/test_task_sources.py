@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from subtuning.config.models import ArraysTask, BuiltinTask, FolderTask, ImageListTask
+from subtuning.config.tasks import ArraysTask, BuiltinTask, FolderTask, ImageListTask
 from subtuning.tasks import check_content, convert_task, load_task
 from subtuning.tasks.task import content_hash
 from tests.tasks.pictures import class_folders, list_folder, npz, picture, save
@@ -185,4 +185,10 @@ def test_existing_folders_are_used_and_old_content_replaced(tmp_path):
     task = converted(arrays(npz(tmp_path / "a.npz")), tmp_path / "out")
     assert task.image_size == (6, 7, 3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npz", "in", "out"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["task.json", "test", "train", "val"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "names.json",
+        "task.json",
+        "test",
+        "train",
+        "val",
+    ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from subtuning.config.models import VtabTask
+from subtuning.config.tasks import VtabTask
 from subtuning.errors import UserError
 from subtuning.tasks import convert_task
 from subtuning.tasks.vtab.files import Archive, find, sha256

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from subtuning.config.models import VtabTask
+from subtuning.config.tasks import VtabTask
 from subtuning.errors import UserError
 from subtuning.tasks import fetch as fetching
 from subtuning.tasks.fetch import fetch, fetch_task

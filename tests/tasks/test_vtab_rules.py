@@ -80,7 +80,7 @@ TESTS = {
 def test_split_sizes_and_slices_are_the_official_ones(task):
     entry = TASKS[task]
     rows = {part: cut.rows(np.arange(entry.sizes[cut.split])) for part, cut in entry.cuts.items()}
-    assert entry.train == Cut("train", count=800)
+    assert entry.cuts["train"] == Cut("train", count=800)
     assert [len(rows[part]) for part in ("train", "val", "test")] == [800, 200, TESTS[task]]
     assert (rows["val"][0], rows["test"][0]) == STARTS[task]
     for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
@@ -89,7 +89,7 @@ def test_split_sizes_and_slices_are_the_official_ones(task):
 
 
 def test_the_19_tasks_are_those_of_the_paper_and_of_the_config():
-    from subtuning.config.models import VtabTask
+    from subtuning.config.tasks import VtabTask
 
     assert list(TASKS) == list(VtabTask.model_fields["name"].annotation.__args__)
     groups = [entry.group for entry in TASKS.values()]

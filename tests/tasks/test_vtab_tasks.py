@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from subtuning.config.models import ImageListTask, VtabTask
+from subtuning.config.tasks import ImageListTask, VtabTask
 from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task
 from subtuning.tasks.export import export_task
@@ -79,9 +79,9 @@ def test_every_task_has_the_right_members_order_labels_and_pixels(task, raw, tmp
         keys = keys[start : start + count if count else None]
         images, targets = converted.part(part)
         assert targets.tolist() == [label_of(task, splits[cut.split][key][0]) for key in keys]
-        assert facts["members"][part]["first"] == [
-            key.decode() if isinstance(key, bytes) else str(key) for key in keys[:3]
-        ]
+        members = [key.decode() if isinstance(key, bytes) else str(key) for key in keys]
+        assert facts["members"][part]["first"] == members[:3]
+        assert converted.names(part) == [f"{cut.split} {key}" for key in members]
         pixels = [splits[cut.split][key][1] for key in keys]
         if entry.native and pixels[0] is not None:
             assert np.array_equal(images, pixels)
@@ -226,7 +226,7 @@ def test_export_and_import_keep_every_pixel_and_label(name, raw, tmp_path):
 
 
 def test_export_of_800_and_200_has_the_communitys_names(tmp_path):
-    from subtuning.config.models import BuiltinTask
+    from subtuning.config.tasks import BuiltinTask
 
     convert_task("digits", BuiltinTask(source="builtin"), tmp_path / "out", progress=False)
     export_task(tmp_path / "out", tmp_path / "lists", progress=False)
@@ -240,7 +240,7 @@ def test_export_of_800_and_200_has_the_communitys_names(tmp_path):
 
 
 def test_verify_knows_the_digits_and_finds_every_difference(tmp_path):
-    from subtuning.config.models import BuiltinTask
+    from subtuning.config.tasks import BuiltinTask
 
     convert_task("digits", BuiltinTask(source="builtin"), tmp_path / "out", progress=False)
     checks = verify_task(tmp_path / "out")

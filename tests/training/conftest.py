@@ -9,8 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from subtuning.backbones.describe import describe
-from subtuning.config import Backbone as BackboneSpec
-from subtuning.config import Config
+from subtuning.config import BackboneEntry, Config
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.tasks import convert_task, load_task
 from subtuning.training.checkpoints import Checkpoints
@@ -20,7 +19,7 @@ from subtuning.training.schedule import Workplace
 from subtuning.tuning.tuning import FULL, ONLY_HEAD, Tuning
 from tests.tiny import CPU, SIZE, pictures, recipe, shaken_network
 
-SPEC = BackboneSpec(model="test_resnet", input_size=SIZE)
+SPEC = BackboneEntry(model="test_resnet", input_size=SIZE)
 
 
 @pytest.fixture(scope="session")

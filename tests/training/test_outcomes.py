@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file
 
+from subtuning.analysis.metrics import accuracy, answers, confusion
+from subtuning.errors import UserError
 from subtuning.runs import Split
 from subtuning.runs.predictions import pack, unpack
 from subtuning.training.data import load_source
+from subtuning.training.outcome import read_trained
 from subtuning.training.runner import load_trunk, train_missing
 from subtuning.tuning.lane import Lane
 from subtuning.tuning.tuning import FULL, Tuning
@@ -37,15 +38,14 @@ def test_classes_can_be_read_back(most):
 def test_every_record_holds_the_predicted_classes(keeping, base, split):
     runs = [run.with_split(split) for run in several(base)]
     train_missing(runs, keeping)
-    task = keeping.task
-    labels = task.part(split.kind)[1] if split.kind != "cv" else task.trainval()[1][task.folds(2)[1][1]]
     for record in keeping.store.require(runs):
-        right = unpack(record["predictions"]) == labels
-        assert right.mean() == record["metrics"]["accuracy"]
+        said = answers(record, keeping.task)
+        right = (said["label"] == said["predicted"]).to_numpy()
+        assert accuracy(confusion(said, CLASSES)) == right.mean() == record["metrics"]["accuracy"]
         hits = record["metrics"].get("hits")
         assert hits is None or hits == np.packbits(right).tobytes().hex()
         assert (hits is None) == (split.kind == "test")
-    probabilities = [keeping.store.probabilities_path(run.id).exists() for run in runs]
+    probabilities = [keeping.store.probabilities(record) is not None for record in keeping.store.require(runs)]
     assert probabilities == [split.kind == "test"] * 4
     assert keeping.models.exists() == (split.kind == "test")
 
@@ -53,8 +53,8 @@ def test_every_record_holds_the_predicted_classes(keeping, base, split):
 def test_probabilities_go_with_the_predicted_classes(keeping, base):
     run = base.with_split(Split("test"))
     train_missing([run], keeping)
-    probabilities = np.load(keeping.store.probabilities_path(run.id))
     (record,) = keeping.store.require([run])
+    probabilities = keeping.store.probabilities(record)
     assert (probabilities.shape, probabilities.dtype) == ((record["metrics"]["n"], CLASSES), np.float16)
     assert np.allclose(probabilities.sum(1), 1, atol=5e-3)
     assert (probabilities.argmax(1) == unpack(record["predictions"])).mean() > 0.9, "but for ties of half precision"
@@ -64,14 +64,11 @@ def test_probabilities_go_with_the_predicted_classes(keeping, base):
 def test_the_trained_tensors_give_the_predictions_again(keeping, base, trained):
     run = base.with_split(Split("test")).with_tuning(Tuning(trained))
     train_missing([run], keeping)
-    file = keeping.models / f"{run.id}.safetensors"
-    with safe_open(file, "pt") as opened:
-        about = opened.metadata()
+    tensors, about = read_trained(keeping.models / f"{run.id}.safetensors")
     assert (about["run"], about["task"], about["tuning"]) == (run.id, run.task, str(run.tuning))
     assert json.loads(about["identity"]) == run.identity()
     trunk = load_trunk(keeping)
     lane = Lane(trunk, run.tuning, torch.nn.Linear(keeping.layers["features"], CLASSES).double()).eval()
-    tensors = load_file(file)
     assert set(lane.trained_state()) == set(tensors), "only what was trained, by the backbone's own names"
     for name, tensor in lane.trained_state().items():
         tensor.data.copy_(tensors[name])
@@ -81,6 +78,34 @@ def test_the_trained_tensors_give_the_predictions_again(keeping, base, trained):
         logits = lane(values)
     (record,) = keeping.store.require([run])
     assert (logits.argmax(1).numpy() == unpack(record["predictions"])).all()
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "changed", "other"])
+def test_damaged_files_are_one_sentence(keeping, base, damage):
+    run = base.with_split(Split("test"))
+    train_missing([run], keeping)
+    (record,) = keeping.store.require([run])
+    files = keeping.store.probabilities_path(run.id), keeping.models / f"{run.id}.safetensors"
+    for file in files:
+        content = file.read_bytes()
+        changed = content[:-1] + bytes([content[-1] ^ 64])
+        file.write_bytes({"cut": content[:-9], "empty": b"", "changed": changed, "other": b"{}" * 99}[damage])
+    with pytest.raises(UserError, match=f"{run.id}.npy is damaged; remove it and the record beside it"):
+        keeping.store.probabilities(record)
+    with pytest.raises(UserError, match=f"{run.id}.safetensors is damaged; remove it and the record of run {run.id}"):
+        read_trained(files[1])
+
+
+def test_runs_of_an_earlier_version_have_none(keeping, base):
+    run = base.with_split(Split("test"))
+    train_missing([run], keeping)
+    keeping.store.probabilities_path(run.id).unlink()
+    (record,) = keeping.store.require([run])
+    assert keeping.store.probabilities(record) is None
+    with pytest.raises(UserError, match="left no predictions; remove its record to train it again"):
+        answers({key: value for key, value in record.items() if key != "predictions"}, keeping.task)
+    with pytest.raises(UserError, match="safetensors is missing: it is no evaluation run's"):
+        read_trained(keeping.models / "0.safetensors")
 
 
 def test_models_can_be_switched_off(place, base):

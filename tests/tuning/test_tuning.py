@@ -65,7 +65,7 @@ def test_printed_names():
 
 
 def test_an_adapter_or_option_that_is_not_there_is_named():
-    with pytest.raises(UserError, match=r"no 'wights' among the adapters \(did you mean 'weights'"):
-        adapter_of(How.parse("wights"))
+    with pytest.raises(UserError, match=r"no 'weight' among the adapters \(did you mean 'weights'"):
+        adapter_of(How.parse("weight"))
     with pytest.raises(UserError, match=r"weights\(rank=4\): weights has no option 'rank'; it has no options"):
         adapter_of(How.parse("weights(rank=4)"))

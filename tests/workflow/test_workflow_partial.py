@@ -43,7 +43,7 @@ done
 make() { for file; do mkdir -p "$(dirname "$file")"; date +%N > "$file"; done; }
 case $verb in
     convert) make $out/train/images.npy $out/train/labels.npy $out/val/images.npy $out/val/labels.npy \
-                  $out/test/images.npy $out/test/labels.npy $out/task.json ;;
+                  $out/test/images.npy $out/test/labels.npy $out/names.json $out/task.json ;;
     fetch) make results/backbones/$backbone/weights.safetensors ;;
     describe) make results/backbones/$backbone/layers.json ;;
     conclude) make $out ${also%%--*} ;;

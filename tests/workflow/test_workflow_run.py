@@ -55,6 +55,7 @@ def test_all_final_files_are_there(folder):
     names = ["profile.csv", "greedy.csv", "selected.json", "evaluation.csv"]
     assert made >= {*figures, *tables, *task, *(f"cells/tiny/{name}" for name in names)}
     assert made >= {"tasks/cells/task.json", "backbones/tiny/layers.json", "backbones/tiny/weights.safetensors"}
+    assert "tasks/cells/names.json" in made
     assert not [name for name in made if "checkpoint" in name or "partial" in name or "/." in name]
     for name in made - {"logs/fetch/tiny.log", "logs/describe/tiny.log"}:
         quiet = name.startswith("logs/")

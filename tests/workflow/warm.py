@@ -89,7 +89,9 @@ def _answer(connection: socket.socket) -> None:
     os.environ.update(order["environment"])
     os.chdir(order["folder"])
     forbid_network()
-    _use_package(os.environ["PYTHONPATH"].split(os.pathsep)[0])
+    package, *others = os.environ["PYTHONPATH"].split(os.pathsep)
+    _use_package(package)
+    sys.path += others
     code = _run(order["words"])
     for stream in (sys.stdout, sys.stderr):
         if not stream.closed:

@@ -22,11 +22,16 @@ def score_cells(values: list[float] | None, n: int, folds: int | None) -> dict[s
     return {"mean": found.mean, "std": found.std, "n": n, "ci_low": found.low, "ci_high": found.high}
 
 
-def paired_difference(values: list[float] | None, reference: list[float] | None, folds: int | None) -> Interval:
-    """The mean difference of paired values and its interval, NaN where either has a diverged run."""
-    if values is None or reference is None:
-        return Interval(NAN, NAN, 0, NAN, NAN)
-    return paired_interval(values, reference, folds)
+def difference_cells(
+    name: str, ends: str, values: list[float] | None, reference: list[float] | None, folds: int | None
+) -> dict[str, float]:
+    """The columns `name`, `ends`_ci_low and `ends`_ci_high: the mean difference of paired values and its interval.
+
+    They are NaN where either has a diverged run (is None).
+    """
+    known = values is not None and reference is not None
+    found = paired_interval(values, reference, folds) if known else Interval(NAN, NAN, 0, NAN, NAN)
+    return {name: found.mean, f"{ends}_ci_low": found.low, f"{ends}_ci_high": found.high}
 
 
 def mean_of(found: Iterable[rec.Record], key: str, values: list[float] | None) -> float:

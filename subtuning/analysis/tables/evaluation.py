@@ -7,7 +7,7 @@ import pandas as pd
 
 from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import sign_flip_p
-from subtuning.analysis.tables import NAN, SCORE, mean_of, paired_difference, score_cells
+from subtuning.analysis.tables import NAN, SCORE, difference_cells, mean_of, score_cells
 from subtuning.errors import UserError, listed
 from subtuning.search.experiments.evaluation import methods, runs_of
 from subtuning.search.study import Step, Study
@@ -56,20 +56,11 @@ def evaluation_table(records_by_method: Mapping[str, Sequence[rec.Record]], laye
         values, n = rec.accuracies(found, expected)
         row = {"method": method, "layers": _one_tuning(method, found.values(), order), **score_cells(values, n, None)}
         for name, reference in references.items():
-            row |= _comparison(name, values, None if name == method else reference)
+            other = None if name == method else reference
+            row |= difference_cells(f"diff_{name}", f"diff_{name}", values, other, None)
+            row[f"p_{name}"] = NAN if values is None or other is None else sign_flip_p(values, other)
         table.append(row | _cost(list(found.values()), values))
     return pd.DataFrame(table, columns=COLUMNS)
-
-
-def _comparison(name: str, values: list[float] | None, reference: list[float] | None) -> dict[str, float]:
-    difference = paired_difference(values, reference, None)
-    p = NAN if values is None or reference is None else sign_flip_p(values, reference)
-    return {
-        f"diff_{name}": difference.mean,
-        f"diff_{name}_ci_low": difference.low,
-        f"diff_{name}_ci_high": difference.high,
-        f"p_{name}": p,
-    }
 
 
 def _cost(found: Sequence[rec.Record], values: list[float] | None) -> dict[str, float]:

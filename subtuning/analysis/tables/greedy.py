@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from subtuning.analysis.tables import SCORE, paired_difference, score_cells
+from subtuning.analysis.tables import SCORE, difference_cells, score_cells
 from subtuning.search.experiments import greedy
 from subtuning.search.study import Step, Study
 
@@ -52,11 +52,10 @@ def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = No
                 scores = [*scores, *[None] * (len(number["base_scores"]) - len(scores))]
             values, n = _finished(scores, len(number["base_scores"]))
             base, _ = _finished(number["base_scores"], len(number["base_scores"]))
-            difference = paired_difference(values, base, folds)
             table.append(
                 {"direction": number["direction"], "round": number["round"], "layer": candidate["layer"]}
                 | score_cells(values, n, folds)
-                | {"diff_previous": difference.mean, "diff_ci_low": difference.low, "diff_ci_high": difference.high}
+                | difference_cells("diff_previous", "diff", values, base, folds)
                 | {"chosen": candidate["layer"] == number["choice"], "kept": kept}
                 | {"precision": number["precision"]}
             )

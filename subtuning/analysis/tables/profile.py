@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from subtuning.analysis import records as rec
-from subtuning.analysis.tables import SCORE, mean_of, paired_difference, score_cells
+from subtuning.analysis.tables import SCORE, difference_cells, mean_of, score_cells
 from subtuning.search.experiments.profile import ON_TEST
 from subtuning.search.study import Step, Study, candidates
 from subtuning.tuning.tuning import Tuning
@@ -47,10 +47,9 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
     table = []
     for name in names:
         values, n = rec.accuracies(groups[name], expected)
-        difference = paired_difference(values, None if name == "linear" else reference, folds)
         table.append(
             {"layer": name, **score_cells(values, n, folds)}
-            | {"diff_linear": difference.mean, "diff_ci_low": difference.low, "diff_ci_high": difference.high}
+            | difference_cells("diff_linear", "diff", values, None if name == "linear" else reference, folds)
             | {"parameters": sizes[name][0], "flops": sizes[name][1]}
             | {"seconds": mean_of(groups[name].values(), "seconds", values), "precision": rec.precision_of(records)}
         )

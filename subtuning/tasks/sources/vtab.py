@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from subtuning.tasks.source import Item, Source, check_classes, check_labels
 from subtuning.tasks.vtab.files import need
 from subtuning.tasks.vtab.order import Cut, Key, stored_order
 from subtuning.tasks.vtab.raw import Raw
-from subtuning.tasks.vtab.registry import TASKS, Entry
+from subtuning.tasks.vtab.registry import BY_HAND, SOURCES, TASKS, Entry
 
 SCALED = "scaled_down.json"
 """A `data_dir` with this file holds made-up, tiny data sets for tests: `{"train": 24, "val": 8}` replaces 800 and 200,
@@ -23,31 +24,34 @@ and published sizes and checksums are not expected. `task.json` then says `scale
 def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
     """Find and check the archives, read keys and labels, and select the official examples. Raises `UserError`."""
     entry, folder = TASKS[spec.name], Path(spec.data_dir) / TASKS[spec.name].data_set
-    scaled = _scaled(Path(spec.data_dir))
-    raw = read_raw(entry, folder, bool(scaled))
-    cuts = {part: _shortened(cut, part, scaled) for part, cut in entry.cuts.items()}
-    if not scaled:
+    scaled = is_scaled_down(Path(spec.data_dir))
+    raw, cuts = read_raw(entry, folder, scaled), entry.cuts
+    if scaled:
+        counts = json.loads((folder.parent / SCALED).read_text())
+        cuts = {part: replace(cut, count=counts.get(part, cut.count)) for part, cut in cuts.items()}
+    else:
         _check_sizes(folder, entry, raw)
     rows = select(raw, cuts)
-    members = {part: describe_members(raw.keys[cuts[part].split], rows[part]) for part in cuts}
-    about = (
-        {"members": members} | dict(entry.source) | {"group": entry.group} | ({"scaled_down": True} if scaled else {})
-    )
+    citation, licence = SOURCES[entry.data_set]
+    members = {part: describe_members(raw.keys[cut.split], rows[part]) for part, cut in cuts.items()}
+    about = {"members": members, "citation": citation, "licence": licence, "group": entry.group}
     return Source(
         classes=check_classes(list(raw.classes), str(folder)),
-        labels={part: _labels(raw, cuts[part].split, rows[part], folder) for part in cuts},
+        labels={
+            part: check_labels(raw.labels[cut.split][rows[part]], len(raw.classes), f"{folder}: {cut.split}")
+            for part, cut in cuts.items()
+        },
         items=lambda: _items(raw, cuts, rows),
         image_size=entry.native,
         decode=entry.decode,
         channels=entry.native[2] if entry.native else 3,
-        about=about,
+        about=about | ({"scaled_down": True} if scaled else {}),
     )
 
 
 def read_raw(entry: Entry, folder: Path, scaled: bool = False) -> Raw:
     """Open a data set in `folder`. Raises `UserError` that says what is missing and how to get it."""
-    if entry.by_hand:
-        check_by_hand(entry, folder)
+    check_by_hand(entry, folder)
     files = {archive.file: need(folder, archive, check=not scaled) for archive in entry.files}
     return entry.reader(files, scaled)
 
@@ -56,7 +60,7 @@ def check_by_hand(entry: Entry, folder: Path) -> None:
     """Raise `UserError` with the steps to take if files that nobody may pass on are missing."""
     missing = [a.file for a in entry.files if not a.urls and not (folder / a.file).exists()]
     if missing:
-        steps = entry.by_hand.format(folder=folder)
+        steps = BY_HAND[entry.data_set].format(folder=folder)
         raise UserError(f"{folder} lacks {', '.join(missing)}, which must be fetched by hand: {steps}")
 
 
@@ -68,21 +72,13 @@ def select(raw: Raw, cuts: dict[str, Cut]) -> dict[str, np.ndarray]:
 
 def describe_members(keys: Sequence[Key], rows: np.ndarray) -> dict[str, object]:
     """The first keys of a part, for people, and a SHA-256 of all of them in order, for `verify_task`."""
-    names = [key.decode() if isinstance(key, bytes) else str(key) for key in (keys[i] for i in rows)]
+    names = [_text(keys[i]) for i in rows]
     return {"first": names[:3], "sha256": hashlib.sha256("\n".join(names).encode()).hexdigest()}
 
 
 def is_scaled_down(data_dir: Path) -> bool:
     """Whether `data_dir` holds made-up data for tests."""
     return (data_dir / SCALED).is_file()
-
-
-def _scaled(data_dir: Path) -> dict[str, int]:
-    return json.loads((data_dir / SCALED).read_text()) if is_scaled_down(data_dir) else {}
-
-
-def _shortened(cut: Cut, part: str, scaled: dict[str, int]) -> Cut:
-    return Cut(cut.split, cut.percent, scaled[part]) if part in scaled else cut
 
 
 def _check_sizes(folder: Path, entry: Entry, raw: Raw) -> None:
@@ -97,10 +93,6 @@ def _check_sizes(folder: Path, entry: Entry, raw: Raw) -> None:
         )
 
 
-def _labels(raw: Raw, split: str, rows: np.ndarray, folder: Path) -> np.ndarray:
-    return check_labels(raw.labels[split][rows], len(raw.classes), f"{folder}: {split}")
-
-
 def _items(raw: Raw, cuts: dict[str, Cut], rows: dict[str, np.ndarray]):
     wanted = {cut.split: np.zeros(len(raw.keys[cut.split]), bool) for cut in cuts.values()}
     places = defaultdict(list)
@@ -110,4 +102,8 @@ def _items(raw: Raw, cuts: dict[str, Cut], rows: dict[str, np.ndarray]):
             places[cut.split, int(i)].append((part, row))
     for split, i, payload in raw.read(wanted):
         for part, row in places[split, i]:
-            yield Item(part, row, f"{split} {raw.keys[split][i]}", payload)
+            yield Item(part, row, f"{split} {_text(raw.keys[split][i])}", payload)
+
+
+def _text(key: Key) -> str:
+    return key.decode() if isinstance(key, bytes) else str(key)

@@ -1,10 +1,11 @@
 """Data sets that are published as arrays: CIFAR-100, SVHN, smallNORB, dSprites, PatchCamelyon."""
 
 import gzip
+import io
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import numpy as np
 
 from subtuning.errors import UserError
 from subtuning.tasks.vtab.files import damaged, pick, text_of
-from subtuning.tasks.vtab.raw import Raw, Wanted
+from subtuning.tasks.vtab.raw import Raw, raw_of_arrays
+
+Rows = Iterator[tuple[int, np.ndarray]]
+"""(Index, image) of wanted examples."""
 
 _BLOCK = 1 << 27
 """Bytes of a compressed array that are unpacked at once."""
@@ -28,14 +32,10 @@ def cifar100(files: dict[str, Path], scaled: bool) -> Raw:
     binary = "python" not in path.name
     classes, splits = _cifar_binary(path) if binary else _cifar_pickles(path)
 
-    def read(wanted: Wanted) -> Iterator:
-        for split, mask in wanted.items():
-            for i in np.flatnonzero(mask):
-                yield split, int(i), splits[split][0][i].reshape(3, 32, 32).transpose(1, 2, 0)
+    def images(split: str, mask: np.ndarray) -> Rows:
+        return ((i, splits[split][0][i].reshape(3, 32, 32).transpose(1, 2, 0)) for i in np.flatnonzero(mask))
 
-    keys = {split: range(len(labels)) for split, (_, labels) in splits.items()}
-    labels = {split: labels.astype(np.int64) for split, (_, labels) in splits.items()}
-    return Raw(keys, labels, read, classes)
+    return raw_of_arrays({split: labels for split, (_, labels) in splits.items()}, images, classes)
 
 
 def _cifar_binary(path: Path):
@@ -65,8 +65,6 @@ class _PlainPickles(pickle.Unpickler):
 
 
 def _cifar_pickles(path: Path):
-    import io
-
     content = {}
     for member in pick(path, {f"cifar-100-python/{name}" for name in ("meta", "train", "test")}):
         try:
@@ -91,15 +89,12 @@ def svhn(files: dict[str, Path], scaled: bool) -> Raw:
             raise _wrong(path, f"cannot be read ({' '.join(str(error).split())[:60]})") from error
         if splits[split].shape != (32, 32, 3, len(digits)) or digits.min() < 1 or digits.max() > 10:
             raise _wrong(path, f"holds {splits[split].shape} images for {len(digits)} labels")
-        labels[split] = digits.astype(np.int64) % 10
+        labels[split] = digits % 10
 
-    def read(wanted: Wanted) -> Iterator:
-        for split, mask in wanted.items():
-            for i in np.flatnonzero(mask):
-                yield split, int(i), splits[split][..., i]
+    def images(split: str, mask: np.ndarray) -> Rows:
+        return ((i, splits[split][..., i]) for i in np.flatnonzero(mask))
 
-    keys = {split: range(len(values)) for split, values in labels.items()}
-    return Raw(keys, labels, read, tuple("0123456789"))
+    return raw_of_arrays(labels, images, tuple("0123456789"))
 
 
 NORB_TRAIN = "smallnorb-5x46789x9x18x6x2x96x96-training-{}.mat"
@@ -120,13 +115,8 @@ def smallnorb(column: int, classes: tuple[str, ...], halved: bool):
             with damaged(path), _opened(path) as file:
                 shape, kind = _norb_header(file, path)
                 info = np.frombuffer(file.read(), kind).reshape(shape[:2])
-            labels[split] = info[:, column].astype(np.int64) // (2 if halved else 1)
-
-        def read(wanted: Wanted) -> Iterator:
-            for split, mask in wanted.items():
-                yield from ((split, i, image) for i, image in _norb_images(data[split], mask))
-
-        return Raw({split: range(len(values)) for split, values in labels.items()}, labels, read, classes)
+            labels[split] = info[:, column] // (2 if halved else 1)
+        return raw_of_arrays(labels, lambda split, mask: _norb_images(data[split], mask), classes)
 
     return open_raw
 
@@ -143,7 +133,7 @@ def _norb_header(file, path: Path) -> tuple[tuple[int, ...], np.dtype]:
     return tuple(sizes[:count].tolist()), _NORB_TYPES[magic]
 
 
-def _norb_images(path: Path, mask: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _norb_images(path: Path, mask: np.ndarray) -> Rows:
     with damaged(path), _opened(path) as file:
         shape, kind = _norb_header(file, path)
         if shape != (len(mask), 2, 96, 96) or kind != np.dtype("u1"):
@@ -166,38 +156,36 @@ def dsprites(labels_of, classes: tuple[str, ...]):
 
     def open_raw(files: dict[str, Path], scaled: bool) -> Raw:
         path = files["dsprites_ndarray_co1sh3sc6or40x32y32_64x64.hdf5"]
-        if path.suffix == ".npz":
-            latents, images = _dsprites_npz(path)
-        else:
-            with _hdf5(path, "latents/classes", "imgs") as (classes_array, _):
-                latents = classes_array[:]
+        latents, stored = _dsprites_npz(path) if path.suffix == ".npz" else _dsprites_hdf5(path)
 
-            def images(mask: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-                with _hdf5(path, "latents/classes", "imgs") as (_, pixels):
-                    yield from _hdf5_rows(pixels, mask, path, (64, 64))
+        def images(split: str, mask: np.ndarray) -> Rows:
+            return ((i, image[..., None] * np.uint8(255)) for i, image in stored(mask))
 
-        def read(wanted: Wanted) -> Iterator:
-            yield from (("train", i, image[..., None] * np.uint8(255)) for i, image in images(wanted["train"]))
-
-        labels = labels_of(latents)
-        return Raw({"train": range(len(labels))}, {"train": labels}, read, classes)
+        return raw_of_arrays({"train": labels_of(latents)}, images, classes)
 
     return open_raw
 
 
-def _dsprites_npz(path: Path):
+def _dsprites_hdf5(path: Path) -> tuple[np.ndarray, Callable[[np.ndarray], Rows]]:
+    def images(mask: np.ndarray) -> Rows:
+        with _hdf5(path, "imgs") as (pixels,):
+            yield from _hdf5_rows(pixels, mask, path, (64, 64))
+
+    with _hdf5(path, "latents/classes", "imgs") as (latents, _):
+        return latents[:], images
+
+
+def _dsprites_npz(path: Path) -> tuple[np.ndarray, Callable[[np.ndarray], Rows]]:
     from subtuning.tasks.sources.arrays import read_rows
+
+    def images(mask: np.ndarray) -> Rows:
+        return ((i, image) for i, image in enumerate(read_rows(path, "imgs", (64, 64))) if mask[i])
 
     with damaged(path):
         try:
-            latents = np.load(path, allow_pickle=False)["latents_classes"]
+            return np.load(path, allow_pickle=False)["latents_classes"], images
         except (KeyError, ValueError):
             raise _wrong(path, "has no array latents_classes") from None
-
-    def images(mask: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        yield from ((i, image) for i, image in enumerate(read_rows(path, "imgs", (64, 64))) if mask[i])
-
-    return latents, images
 
 
 def patch_camelyon(files: dict[str, Path], scaled: bool) -> Raw:
@@ -210,15 +198,14 @@ def patch_camelyon(files: dict[str, Path], scaled: bool) -> Raw:
     labels = {}
     for split, name in names.items():
         with _gunzipped(files[base.format(name, "y")]) as path, _hdf5(path, "y") as (values,):
-            labels[split] = values[:].reshape(-1).astype(np.int64)
+            labels[split] = values[:].reshape(-1)
 
-    def read(wanted: Wanted) -> Iterator:
-        for split, mask in wanted.items():
-            with _gunzipped(files[base.format(names[split], "x")]) as path, _hdf5(path, "x") as (pixels,):
-                yield from ((split, i, image) for i, image in _hdf5_rows(pixels, mask, path, (96, 96, 3)))
+    def images(split: str, mask: np.ndarray) -> Rows:
+        with _gunzipped(files[base.format(names[split], "x")]) as path, _hdf5(path, "x") as (pixels,):
+            yield from _hdf5_rows(pixels, mask, path, (96, 96, 3))
 
     keys = {split: [f"{names[split]}_{i}" for i in range(len(values))] for split, values in labels.items()}
-    return Raw(keys, labels, read, ("no tumour", "tumour"))
+    return raw_of_arrays(labels, images, ("no tumour", "tumour"), keys)
 
 
 @contextmanager
@@ -256,7 +243,7 @@ def _hdf5(path: Path, *names: str):
         yield tuple(file[name] for name in names)
 
 
-def _hdf5_rows(pixels, mask: np.ndarray, path: Path, size: tuple[int, ...]) -> Iterator[tuple[int, np.ndarray]]:
+def _hdf5_rows(pixels, mask: np.ndarray, path: Path, size: tuple[int, ...]) -> Rows:
     """Wanted rows of an array N x size, in blocks that fit its chunks, so that no chunk is unpacked twice."""
     if pixels.shape != (len(mask), *size) or pixels.dtype != np.uint8:
         raise _wrong(path, f"holds {pixels.dtype} {pixels.shape} images for {len(mask)} labels")

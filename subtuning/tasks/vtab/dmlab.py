@@ -1,6 +1,5 @@
 """DMLab: TFRecord files of tf.train.Example messages, read without TensorFlow."""
 
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -8,7 +7,7 @@ from typing import IO
 import numpy as np
 
 from subtuning.errors import UserError
-from subtuning.tasks.vtab.files import check_name, damaged
+from subtuning.tasks.vtab.files import damaged, members
 from subtuning.tasks.vtab.raw import Raw, Wanted
 
 _SPLITS = ("train", "validation", "test")
@@ -75,32 +74,18 @@ def parse_example(message: bytes) -> dict[str, bytes | int]:
 
 def _examples(path: Path) -> Iterator[tuple[str, dict]]:
     """(split, features) of every example of the archive, or of the folder of unpacked files, in stored order."""
-    for name, file in _streams(path):
-        split = next(
-            (split for split in _SPLITS if PurePosixPath(name).name.startswith(f"dmlab-{split}.tfrecord")), None
-        )
+    for member in members(path):
+        name = PurePosixPath(member.name).name
+        split = next((split for split in _SPLITS if name.startswith(f"dmlab-{split}.tfrecord")), None)
         if split is None:
             continue
         try:
-            for message in records(file):
-                example = parse_example(message)
-                yield split, {key: example[key] for key in ("filename", "label", "image")}
+            with member.open() as file:
+                for message in records(file):
+                    example = parse_example(message)
+                    yield split, {key: example[key] for key in ("filename", "label", "image")}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path}: {name} does not hold DMLab's examples ({str(error)[:60]})") from None
-
-
-def _streams(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with damaged(path):
-        if path.is_dir():
-            for name in sorted(path.iterdir()):
-                with name.open("rb") as file:
-                    yield name.name, file
-            return
-        with tarfile.open(path, "r|*") as archive:
-            for entry in archive:
-                check_name(entry.name, path)
-                if entry.isfile():
-                    yield entry.name, archive.extractfile(entry)
+            raise UserError(f"{path}: {member.name} does not hold DMLab's examples ({str(error)[:60]})") from None
 
 
 def dmlab(files: dict[str, Path], scaled: bool) -> Raw:

@@ -1,14 +1,17 @@
 """The published archives in `data_dir`: where they are, whether they are whole, and what is in them."""
 
+import csv
 import hashlib
 import json
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from subtuning.errors import UserError, listed
 
@@ -31,6 +34,20 @@ class Archive:
     sha256: str
     urls: tuple[str, ...]
     unpacked: str = ""
+
+
+def published_archives() -> dict[str, tuple[Archive, ...]]:
+    """Data set -> its published files, from `archives.csv`.
+
+    Sizes and checksums are those of tensorflow_datasets 4.9.10 (url_checksums/, datasets/*/checksums.tsv), second
+    addresses those of torchvision 0.29.
+    """
+    found: dict[str, tuple[Archive, ...]] = {}
+    with Path(__file__).with_name("archives.csv").open(newline="", encoding="ascii") as table:
+        for row in csv.DictReader(table):
+            data_set, size, urls = row.pop("data_set"), int(row.pop("size")), tuple(row.pop("urls").split())
+            found[data_set] = (*found.get(data_set, ()), Archive(**row, size=size, urls=urls))
+    return found
 
 
 def find(folder: Path, archive: Archive, check: bool = True) -> Path | None:
@@ -78,12 +95,10 @@ def _read_verified(folder: Path) -> dict:
 
 
 def _write_verified(folder: Path, known: dict) -> None:
-    try:
-        partial = folder / f"{_VERIFIED}.partial"
-        partial.write_text(json.dumps(known, indent=1))
-        partial.replace(folder / _VERIFIED)
-    except OSError:
-        pass  # a read-only data folder is fine: the archive is merely hashed again next time
+    with suppress(OSError):  # a read-only data folder is fine: the archive is merely hashed again next time
+        written = folder / f"{_VERIFIED}.partial"
+        written.write_text(json.dumps(known, indent=1))
+        written.replace(folder / _VERIFIED)
 
 
 def sha256(path: Path) -> str:
@@ -102,23 +117,31 @@ def damaged(path: Path):
         raise UserError(f"{path} is truncated or damaged ({reason}); remove it and fetch it again") from error
 
 
+@dataclass(frozen=True)
 class Member:
-    """A file inside an archive or folder: its name (with `/`), and its content as bytes or, in a folder, as a path."""
+    """A file inside an archive or folder: its name (with `/`), how it is opened, and its size in an archive (bytes)."""
 
-    def __init__(self, name: str, archive: Path, content: Callable[[], bytes | Path]):
-        self.name = name
-        self._archive = archive
-        self._content = content
+    name: str
+    archive: Path
+    open: Callable[[], IO[bytes]]
+    size: int = 0
+    file: Path | None = None
 
     def payload(self) -> bytes | Path:
-        """What an image decoder takes. Raises `UserError` if the archive is damaged here."""
-        with damaged(self._archive):
-            return self._content()
+        """What an image decoder takes: the file of a folder, or the content. Raises `UserError` as `read` does."""
+        return self.file or self.read()
 
     def read(self) -> bytes:
-        """The content. Raises `UserError` if the archive is damaged here."""
-        content = self.payload()
-        return content.read_bytes() if isinstance(content, Path) else content
+        """The content.
+
+        Raises `UserError` if the archive is damaged here, or if it claims to hold more here than any published one, as
+        an archive bomb does.
+        """
+        if self.size > MAX_MEMBER_BYTES:
+            what = f"a member of {self.size:,} bytes ({self.name[:80]})"
+            raise UserError(f"{self.archive} has {what}; it is not the published archive")
+        with damaged(self.archive), self.open() as file:
+            return file.read()
 
 
 def members(path: Path) -> Iterator[Member]:
@@ -127,11 +150,9 @@ def members(path: Path) -> Iterator[Member]:
     Names are relative to the archive, or to the folder's parent. Raises `UserError` for damage and for unsafe names.
     """
     if path.is_dir():
-        yield from (
-            Member(file.relative_to(path.parent).as_posix(), path, lambda file=file: file)
-            for file in sorted(path.rglob("*"))
-            if file.is_file()
-        )
+        for file in sorted(path.rglob("*")):
+            if file.is_file():
+                yield Member(file.relative_to(path.parent).as_posix(), path, partial(file.open, "rb"), file=file)
         return
     with damaged(path):
         if path.name.endswith(".zip"):
@@ -144,49 +165,36 @@ def members(path: Path) -> Iterator[Member]:
 def _zip_members(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
-            check_name(entry.filename, path)
+            _check_name(entry.filename, path)
             if not entry.is_dir():
-                yield Member(entry.filename, path, lambda entry=entry: _content(archive.open, entry, path))
+                yield Member(entry.filename, path, partial(archive.open, entry), entry.file_size)
 
 
 def tar_members(archive: tarfile.TarFile, path: Path) -> Iterator[Member]:
     """The regular files of an open tar stream; `path` is what errors call it."""
     for entry in archive:
-        check_name(entry.name, path)
+        _check_name(entry.name, path)
+        name = entry.name.removeprefix("./")
         if entry.issym() or entry.islnk():
-            yield Member(_plain(entry.name), path, lambda entry=entry: _refuse_link(entry.name, path))
+            yield Member(name, path, partial(_refuse_link, entry.name, path))
         elif entry.isfile():
-            yield Member(_plain(entry.name), path, lambda entry=entry: _content(archive.extractfile, entry, path))
+            yield Member(name, path, partial(archive.extractfile, entry), entry.size)
 
 
-def _content(open_member: Callable, entry: zipfile.ZipInfo | tarfile.TarInfo, path: Path) -> bytes:
-    """A member's bytes, unless it claims to hold more than any published one, as an archive bomb does."""
-    is_zip = isinstance(entry, zipfile.ZipInfo)
-    name, size = (entry.filename, entry.file_size) if is_zip else (entry.name, entry.size)
-    if size > MAX_MEMBER_BYTES:
-        raise UserError(f"{path} has a member of {size:,} bytes ({name[:80]}); it is not the published archive")
-    with open_member(entry) as member:
-        return member.read()
-
-
-def _plain(name: str) -> str:
-    return name.removeprefix("./")
-
-
-def _refuse_link(name: str, path: Path) -> bytes:
+def _refuse_link(name: str, path: Path) -> IO[bytes]:
     raise UserError(f"{path} holds a link instead of the file {name}; it is not the published archive")
 
 
-def check_name(name: str, path: Path) -> None:
+def _check_name(name: str, path: Path) -> None:
     """Raise `UserError` for a member name that points out of its archive: no published archive has one."""
     if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
         raise UserError(f"{path} has a member outside its own folder ({name[:80]}); it is not the published archive")
 
 
-def pick(path: Path, names: set[str]) -> Iterator[Member]:
-    """The members with these names, each once, in stored order. Raises `UserError` that lists missing ones."""
+def pick(path: Path, names: set[str], files: Callable[[Path], Iterator[Member]] = members) -> Iterator[Member]:
+    """Those `files` of `path` that have these names, each once, in stored order. Raises `UserError` if any lacks."""
     left = set(names)
-    for member in members(path):
+    for member in files(path):
         if member.name in left:
             left.discard(member.name)
             yield member

@@ -11,7 +11,7 @@ import numpy as np
 
 from subtuning.errors import UserError, listed
 from subtuning.tasks.vtab.files import Member, damaged, members, pick, tar_members, text_of
-from subtuning.tasks.vtab.raw import Raw, Wanted
+from subtuning.tasks.vtab.raw import Raw, raw_of_files
 
 _HERE = Path(__file__).parent
 CALTECH_SEED, CALTECH_TRAIN = 1234, 30
@@ -22,27 +22,6 @@ CALTECH_SEED, CALTECH_TRAIN = 1234, 30
 def class_names(data_set: str) -> tuple[str, ...]:
     """Class names in label order, as TensorFlow Datasets has them."""
     return tuple(json.loads((_HERE / "classes.json").read_text(encoding="utf-8"))[data_set])
-
-
-def listed_files(path: Path, splits: dict[str, list[tuple[str, str, int]]], classes: tuple[str, ...]) -> Raw:
-    """A `Raw` from lists of (key, member name, label) a split, whose images are members of `path`."""
-
-    def read(wanted: Wanted) -> Iterator:
-        places = {
-            name: (split, i)
-            for split, mask in wanted.items()
-            for i, (_, name, _) in enumerate(splits[split])
-            if mask[i]
-        }
-        for member in pick(path, set(places)):
-            yield *places[member.name], member.payload()
-
-    return Raw(
-        keys={split: [key for key, _, _ in rows] for split, rows in splits.items()},
-        labels={split: np.array([label for _, _, label in rows], np.int64) for split, rows in splits.items()},
-        read=read,
-        classes=classes,
-    )
 
 
 def label_of(name: str, classes: tuple[str, ...], path: Path) -> int:
@@ -65,7 +44,7 @@ def dtd(files: dict[str, Path], scaled: bool) -> Raw:
         ]
         for split, text in zip(names, texts, strict=True)
     }
-    return listed_files(path, splits, classes)
+    return raw_of_files(path, splits, classes)
 
 
 def flowers(files: dict[str, Path], scaled: bool) -> Raw:
@@ -82,7 +61,7 @@ def flowers(files: dict[str, Path], scaled: bool) -> Raw:
         }
     except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
         raise UserError(f"{files['setid.mat']} or imagelabels.mat beside it is damaged; fetch them again") from error
-    return listed_files(files["102flowers.tgz"], splits, class_names("oxford_flowers102"))
+    return raw_of_files(files["102flowers.tgz"], splits, class_names("oxford_flowers102"))
 
 
 def pets(files: dict[str, Path], scaled: bool) -> Raw:
@@ -99,7 +78,7 @@ def pets(files: dict[str, Path], scaled: bool) -> Raw:
         }
     except ValueError:
         raise UserError(f"{path}: its lists must hold lines 'name label species breed'") from None
-    return listed_files(files["images.tar.gz"], splits, class_names("oxford_iiit_pet"))
+    return raw_of_files(files["images.tar.gz"], splits, class_names("oxford_iiit_pet"))
 
 
 def sun397_lists() -> dict[str, list[str]]:
@@ -124,7 +103,7 @@ def sun397(files: dict[str, Path], scaled: bool) -> Raw:
         ]
         for split, keys in sun397_lists().items()
     }
-    return listed_files(path, splits, classes)
+    return raw_of_files(path, splits, classes)
 
 
 def eurosat(files: dict[str, Path], scaled: bool) -> Raw:
@@ -146,7 +125,7 @@ def _class_folders(path: Path, classes: tuple[str, ...]) -> Raw:
         if not parts[2].endswith(".jpg"):
             raise UserError(f"{path} holds the unexpected file {member.name}; it is not the published data set")
         rows.append((f"{parts[1]}_{parts[2]}", member.name, label_of(parts[1], classes, path)))
-    return listed_files(path, {"train": rows}, classes)
+    return raw_of_files(path, {"train": rows}, classes)
 
 
 def caltech101(files: dict[str, Path], scaled: bool) -> Raw:
@@ -172,17 +151,7 @@ def caltech101(files: dict[str, Path], scaled: bool) -> Raw:
         for name in found:
             place = (f"{folder}/{name}", f"101_ObjectCategories/{folder}/{name}", label)
             splits["train" if name in drawn else "test"].append(place)
-    raw = listed_files(path, splits, classes)
-    return Raw(raw.keys, raw.labels, lambda wanted: _caltech_read(path, splits, wanted), classes)
-
-
-def _caltech_read(path: Path, splits: dict, wanted: Wanted) -> Iterator:
-    places = {row[1]: (split, i) for split, mask in wanted.items() for i, row in enumerate(splits[split]) if mask[i]}
-    for member in _caltech_members(path):
-        if member.name in places:
-            yield *places.pop(member.name), member.payload()
-    if places:
-        raise UserError(f"{path} lacks {len(places)} files: {listed(sorted(places), 5)}")
+    return raw_of_files(path, splits, classes, _caltech_members)
 
 
 def _caltech_members(path: Path) -> Iterator[Member]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy as np
 from subtuning.errors import UserError
 from subtuning.tasks.images import decode
 from subtuning.tasks.vtab import fixed_point
-from subtuning.tasks.vtab.image_sets import listed_files
-from subtuning.tasks.vtab.raw import Raw
+from subtuning.tasks.vtab.raw import Raw, raw_of_arrays
 
 RADIUS = 300
 """Radius of the eyeball in pixels after scaling; the other numbers below are those of TensorFlow Datasets' builder."""
@@ -25,25 +25,14 @@ CLASSES = ("no retinopathy", "mild", "moderate", "severe", "proliferative")
 def retinopathy(files: dict[str, Path], scaled: bool) -> Raw:
     """Labels from `trainLabels.csv` (image, level), `retinopathy_solution.csv` (image, level, Usage); key `10_left`."""
     train, solution = files["trainLabels.csv"], files["retinopathy_solution.csv"]
+    rows = {"train": _rows(train, None), "validation": _rows(solution, "Public"), "test": _rows(solution, "Private")}
     folders = {"train": "train", "validation": "test", "test": "test"}
-    rows = {
-        "train": _rows(train, None),
-        "validation": _rows(solution, "Public"),
-        "test": _rows(solution, "Private"),
-    }
-    root = train.parent
-    splits = {
-        split: [(name, f"{root.name}/{folders[split]}/{name}.jpeg", level) for name, level in pairs]
-        for split, pairs in rows.items()
-    }
-    raw = listed_files(root, splits, CLASSES)
 
-    def read(wanted):
-        for split, mask in wanted.items():
-            for i in np.flatnonzero(mask):
-                yield split, int(i), root.parent / splits[split][i][1]
+    def images(split: str, mask: np.ndarray) -> Iterator[tuple[int, Path]]:
+        return ((i, train.parent / folders[split] / f"{rows[split][i][0]}.jpeg") for i in np.flatnonzero(mask))
 
-    return Raw(raw.keys, raw.labels, read, CLASSES)
+    labels = {split: [level for _, level in pairs] for split, pairs in rows.items()}
+    return raw_of_arrays(labels, images, CLASSES, {split: [name for name, _ in pairs] for split, pairs in rows.items()})
 
 
 def _rows(path: Path, usage: str | None) -> list[tuple[str, int]]:

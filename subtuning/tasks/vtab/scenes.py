@@ -9,9 +9,8 @@ import numpy as np
 
 from subtuning.errors import UserError
 from subtuning.tasks.vtab.files import damaged, members, text_of
-from subtuning.tasks.vtab.image_sets import listed_files
 from subtuning.tasks.vtab.labels import KITTI_DISTANCES, kitti_distance
-from subtuning.tasks.vtab.raw import Raw
+from subtuning.tasks.vtab.raw import Raw, raw_of_files
 
 KITTI_SEED, KITTI_PERCENT = 123, 10
 """Seed of the draw of test and validation videos, and their share, as in TensorFlow Datasets' kitti builder."""
@@ -37,7 +36,7 @@ def clevr(label_of: Callable[[list[dict]], int], classes: tuple[str, ...]):
                     f"{path}: its {part} scenes and images do not belong together; it is not the published file"
                 )
             splits[split] = [(name, f"{folder}/{part}/{name}", labels[name]) for name in sorted(labels)]
-        return listed_files(path, splits, classes)
+        return raw_of_files(path, splits, classes)
 
     return open_raw
 
@@ -73,7 +72,7 @@ def kitti(files: dict[str, Path], scaled: bool) -> Raw:
         if missing:
             raise UserError(f"{path} lacks {len(missing)} label files, e.g. training/label_2/{missing[0]}.txt")
         splits[split] = [(f"{name}.png", f"training/image_2/{name}.png", labels[name]) for name in names]
-    return listed_files(files["data_object_image_2.zip"], splits, KITTI_DISTANCES)
+    return raw_of_files(files["data_object_image_2.zip"], splits, KITTI_DISTANCES)
 
 
 def _kitti_label(data: bytes, name: str, path: Path) -> int:

@@ -1,6 +1,6 @@
 """How fast conversion is, how much memory it needs, and how much disk its results take.
 
-    python -m subtuning.tasks.benchmark --folder /somewhere/with/space [--share 0.1] [--workers 2]
+    python -m tests.tasks.measure_conversion --folder /somewhere/with/space [--share 0.1] [--workers 2]
 
 Speed is compared with a bare loop that only decodes and resizes the same files with Pillow, in as many threads. Memory
 is the peak resident memory of a process of its own. `--share` scales the numbers of images (1: the largest splits).
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from subtuning.config.models import FolderTask, VtabTask
+from subtuning.config.tasks import FolderTask, VtabTask
 from subtuning.tasks.convert import convert_source, convert_task
 from subtuning.tasks.images import open_rgb
 from subtuning.tasks.source import Item, Source
@@ -152,7 +152,7 @@ def memory(folder: Path, name: str, share: float, workers: int) -> dict:
     """Peak resident memory (MiB), seconds and bytes an image of one child, run as a process of its own."""
     place = folder / name
     place.mkdir(parents=True)
-    command = [sys.executable, "-m", "subtuning.tasks.benchmark", "--child", name, "--folder", str(place)]
+    command = [sys.executable, "-m", "tests.tasks.measure_conversion", "--child", name, "--folder", str(place)]
     command += ["--share", str(share), "--workers", str(workers)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     seconds, images, peak = float(answer[0]), int(answer[1]), int(answer[2])
