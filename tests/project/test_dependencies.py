@@ -35,6 +35,7 @@ NEVER_IMPORTED = {
     "ruff": "a command of .ci/run",
     "snakefmt": "a command of .ci/run",
     "codespell": "a command of .ci/run",
+    "mypy": "a command of .ci/run",
 }
 
 
