@@ -79,10 +79,8 @@ def describe(spec: BackboneEntry, name: str = "", weights: Path | None = None) -
     if sorted(name for segment in segments for name in segment.parameters) != sorted(parameters):
         raise AssertionError("every parameter must belong to exactly one of stem, layers and tail")
     blocks = {s.name: s.parameters for s in segments if s.name not in (STEM, TAIL)}
-    return {
-        "backbone": name,
-        "model": known.name,
-        "weights_sha256": digest,
+    about = {"backbone": name, "model": known.name, "weights_sha256": digest}
+    return about | {
         "weights_note": note_of(weights) if weights else "",
         **seen,
         "granularity": spec.granularity,

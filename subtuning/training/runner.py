@@ -72,9 +72,7 @@ class Trainer:
         return trained
 
     def _open(self, runs: list[Run], bar: tqdm) -> Workload:
-        if self._last and self._last.holds(runs):
-            self._last.shared_seconds = 0.0  # the runs before have paid for what is kept
-        else:
+        if self._last is None or not self._last.take(runs):
             self._last = None  # first give its memory back
             self._last = Workload(runs, self._trunk, self.place, lambda text: bar.write(text, file=sys.stderr))
         return self._last

@@ -75,23 +75,35 @@ class Workload:
     """Runs that are alike (see `split_alike`), and what they share: images, trunk, kept values, what fits."""
 
     def __init__(self, runs: Sequence[Run], trunk: Trunk, place: Workplace, warn: Callable[[str], None]):
-        self.runs, self.place = list(runs), place
+        self.place, self.shared, self.source = place, runs[0].recipe.shared, source_of(runs[0].split)
         self.threads = LaneThreads(place.device)
-        source, backbone = source_of(runs[0].split), runs[0].backbone
-        self.images = load_source(source, place.task, backbone, place.device, place.dtype).on_device()
-        self.trunk = trunk.in_precision(low_type(runs[0].recipe.precision))
-        classes, features = len(place.task.classes), place.layers["features"]
-        self.need = memory.estimate(self.trunk, runs, self.images, classes, features)
-        if not place.cache:
-            self.need = replace(self.need, cache=None)
-        self.fit = self._choose(self.need)
+        images = load_source(self.source, place.task, runs[0].backbone, place.device, place.dtype)
+        self.images, self.trunk = images.on_device(), trunk.in_precision(low_type(runs[0].recipe.precision))
+        self.cuts = self._cuts(runs)
+        self._size(runs)
         self.cache = self._compute_cache(warn)
         self.shared_seconds = self.cache.watch.seconds() / len(runs) if self.cache else 0.0
 
-    def holds(self, runs: Sequence[Run]) -> bool:
-        """Whether these runs are among its kinds, so that what is kept is enough for them."""
-        kinds = {memory.kind_of(run) for run in self.runs}
-        return split_alike([self.runs[0], *runs]) == [[self.runs[0], *runs]] and kinds >= set(map(memory.kind_of, runs))
+    def take(self, runs: Sequence[Run]) -> bool:
+        """Go on with other runs, if what is kept serves them; what they share was paid by the runs before."""
+        same = (runs[0].recipe.shared, source_of(runs[0].split)) == (self.shared, self.source)
+        if not same or (self.cache and not set(self._cuts(runs)) <= set(self.cuts)):
+            return False
+        self._size(runs, kept=True)
+        self.shared_seconds = 0.0
+        return True
+
+    def _cuts(self, runs: Sequence[Run]) -> list[int]:
+        names = [segment.name for segment in self.trunk.original]
+        return sorted({cut_of(run.tuning, names) for run in runs})
+
+    def _size(self, runs: Sequence[Run], kept: bool = False) -> None:
+        """Find out what runs need, and how many at once fit."""
+        place, self.runs = self.place, list(runs)
+        self.need = memory.estimate(self.trunk, runs, self.images, len(place.task.classes), place.layers["features"])
+        if kept or not place.cache:
+            self.need = replace(self.need, cache=0 if kept and self.cache else None)
+        self.fit = self._choose(self.need)
 
     def portions(self, runs: Sequence[Run]) -> list[list[Run]]:
         """Runs in portions that are trained at once: each one or several groups of lanes."""
@@ -107,9 +119,7 @@ class Workload:
     def _compute_cache(self, warn: Callable[[str], None]) -> Features | None:
         if self.fit.storage is None:
             return None
-        names = [segment.name for segment in self.trunk.original]
-        cuts = sorted({cut_of(run.tuning, names) for run in self.runs})
-        sizes = value_sizes(self.trunk, self.images, cuts)
+        sizes = value_sizes(self.trunk, self.images, self.cuts)
         try:
             return compute_features(self.trunk, self.images, sizes, self.threads, self.fit.storage)
         except (RuntimeError, MemoryError) as error:

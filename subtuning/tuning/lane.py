@@ -108,6 +108,10 @@ class Lane(nn.Module):
             own.requires_grad_(False)
             for parameter in parameters:
                 parameter.requires_grad_(True)
+            known = dict(original.module.named_parameters())
+            for name, parameter in own.named_parameters():
+                if not parameter.requires_grad and name in known:
+                    parameter.data = known[name].data  # frozen: the trunk's own, no copy
             if not trains_batchnorm:
                 self._still += [module for module in own.modules() if isinstance(module, _BATCHNORM)]
             self.trained[original.name.replace(".", "/")] = own

@@ -7,7 +7,7 @@ from subtuning.runs import Split
 from subtuning.training.loop import LaneGroup
 from subtuning.training.runner import Trainer, train_missing
 from subtuning.training.schedule import Workload, lane_groups
-from subtuning.tuning.tuning import Tuning
+from subtuning.tuning.tuning import FULL, Tuning
 from tests.training.conftest import SUBSETS, new_place, numbers, recipe_of, several
 
 OWN = [
@@ -68,6 +68,17 @@ def test_a_trainer_keeps_what_runs_share_from_one_call_to_the_next(place, base, 
     assert numbers(place, folds[0] + folds[1]) == expected
     trainer.train([recipe_of(base, augmentation="flip")])
     assert len(made) == 2, "other batches"
+
+
+def test_what_fits_is_found_out_for_each_call(place, base):
+    """Two large lanes do not go into a place that was measured for a small one and a large one."""
+    everything = base.with_tuning(Tuning(FULL))
+    trainer, larger = Trainer(place), [recipe_of(everything, lr=lr) for lr in (0.01, 0.02)]
+    trainer.train([base, everything])
+    before = trainer._last.need
+    trainer.train(larger)
+    assert sum(trainer._last.need.states) > sum(before.states)
+    assert trainer._last.need.cache == 0, "the kept values are there already"
 
 
 def test_a_new_kind_of_run_opens_anew(place, base, monkeypatch):

@@ -51,6 +51,15 @@ def test_only_what_the_adapter_names_is_trained(features):
         assert all(name.endswith("bias") or name.startswith("head.") for name in kept)
 
 
+def test_frozen_tensors_are_those_of_the_trunk(features):
+    trunk = shaken_trunk("test_resnet")
+    lane = Lane(trunk, TUNINGS[0], torch.nn.Linear(features, CLASSES))
+    known = {name: p for s in trunk.original for name, p in s.module.named_parameters()}
+    shared = {n: p.data_ptr() == known[n].data_ptr() for m in lane.trained.values() for n, p in m.named_parameters()}
+    assert shared
+    assert all(same != name.endswith("bias") for name, same in shared.items())
+
+
 def test_batchnorm_keeps_its_statistics_in_train_mode(features):
     lane = Lane(shaken_trunk("test_resnet"), TUNINGS[0], torch.nn.Linear(features, CLASSES)).train()
     norms = [m for m in lane.trained.modules() if isinstance(m, torch.nn.BatchNorm2d)]

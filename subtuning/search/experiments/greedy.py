@@ -166,12 +166,11 @@ def play(
         dropped from a race never.
     """
     base, options = before(layers, direction, previous)
-    number = 1 if previous is None else previous["round"] + 1
     if previous is None:
-        records = records_of(base)
+        records, number = records_of(base), 1
         base_scores, precision = fold_scores(records), records[0]["identity"]["recipe"]["precision"]
     else:
-        base_scores, precision = previous["scores"], previous["precision"]
+        base_scores, precision, number = previous["scores"], previous["precision"], previous["round"] + 1
     tried = [
         {"layer": layer, "tuning": str(tuning), "scores": fold_scores(records_of(tuning))} for layer, tuning in options
     ]
@@ -183,11 +182,8 @@ def play(
     sign = -1 if direction == "forward" else 1
     best = max(finished, key=lambda c: (mean(c["scores"]), sign * parameters[c["layer"]]), default=None)
     better = best is not None and (None in base_scores or mean(best["scores"]) > mean(base_scores))
-    return {
-        "round": number,
-        "direction": direction,
-        "split": split,
-        "precision": precision,
+    about = {"round": number, "direction": direction, "split": split, "precision": precision}
+    return about | {
         "base": str(base),
         "base_scores": base_scores,
         "candidates": tried,
