@@ -110,7 +110,9 @@ def wall_time(jobs: Sequence[Job], gpus: int, seconds_of: Callable[[Job], float]
         order.add(index, *job.after)
         order.add(job.stage, index)
     order.prepare()
-    now, ready, running = 0.0, [], []
+    now = 0.0
+    ready: list[tuple[float, int]] = []
+    running: list[tuple[float, int]] = []
     while order.is_active():
         while nodes := order.get_ready():
             for index in (node for node in nodes if isinstance(node, int)):

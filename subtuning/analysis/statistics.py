@@ -36,24 +36,24 @@ class Interval(NamedTuple):
     high: float
 
 
-def interval(values: Sequence[float], folds: int | None, level: float = LEVEL) -> Interval:
+def interval(values: Sequence[float] | np.ndarray, folds: int | None, level: float = LEVEL) -> Interval:
     """Student's t interval of the mean of `values`, shape (n,): mean +- t(n - 1) s sqrt(1/n + c).
 
     Independent seeds have c = 0 (`folds` is None); scores of a cross-validation have c = 1/(folds - 1) (Nadeau and
     Bengio, 2003), where n is `folds`, or a multiple of it when it was repeated. Raises `ValueError` for fewer than two
     folds, no value, or one that is not finite.
     """
-    values = np.asarray(values, dtype=np.float64)
+    sample = np.asarray(values, dtype=np.float64)
     if folds is not None and folds < 2:
         raise ValueError(f"cross-validation has at least 2 folds, not {folds}")
-    if values.ndim != 1 or values.size == 0:
+    if sample.ndim != 1 or sample.size == 0:
         raise ValueError("an interval needs a flat list of at least one value")
-    if not np.isfinite(values).all():
+    if not np.isfinite(sample).all():
         raise ValueError("an interval needs finite values; a diverged run has none")
-    n, mean = values.size, float(values.mean())
+    n, mean = sample.size, float(sample.mean())
     if n == 1:
         return Interval(mean, float("nan"), 1, float("nan"), float("nan"))
-    std = 0.0 if np.ptp(values) == 0 else float(values.std(ddof=1))  # equal values: no rounding noise
+    std = 0.0 if np.ptp(sample) == 0 else float(sample.std(ddof=1))  # equal values: no rounding noise
     correction = 0.0 if folds is None else 1 / (folds - 1)
     half = float(scipy.stats.t.ppf((1 + level) / 2, df=n - 1)) * std * (1 / n + correction) ** 0.5
     return Interval(mean, std, int(n), mean - half, mean + half)

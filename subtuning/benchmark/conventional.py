@@ -66,7 +66,7 @@ def conventional(job: Job, epochs: int, tuning: Tuning) -> float:
             return transform(image), int(job.arrays[f"y_{self.part}"][index % len(job.arrays[f"y_{self.part}"])])
 
     torch.manual_seed(0)
-    workers = {"num_workers": 2, "multiprocessing_context": "fork"}
+    workers: dict[str, Any] = {"num_workers": 2, "multiprocessing_context": "fork"}
     train = DataLoader(Pictures("train", job.images), job.batch_size, shuffle=True, **workers)
     test = DataLoader(Pictures("test", len(job.test)), 256, **workers)
     run = Plain(job, tuning, (torch.empty(0), torch.empty(0)))

@@ -1,6 +1,7 @@
 """Greedy-SubTuning as a figure: accuracy round by round, what was chosen and what lost."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,5 +106,5 @@ def _values(axes: Axes, points: list[tuple[int, float, bool]]) -> None:
     for (x, percent, kept), after in zip(points, following, strict=True):
         if not np.isnan(percent):
             side, weight = 9 if after < percent else -9, "bold" if kept else "normal"
-            looks = {"va": "center", "fontsize": 10, "fontweight": weight, "zorder": 5, "bbox": style.BEHIND_TEXT}
-            axes.annotate(f"{percent:.1f}", (x, percent), (8, side), textcoords="offset points", **looks)
+            looks: dict[str, Any] = {"va": "center", "fontsize": 10, "fontweight": weight, "bbox": style.BEHIND_TEXT}
+            axes.annotate(f"{percent:.1f}", (x, percent), (8, side), textcoords="offset points", zorder=5, **looks)

@@ -60,7 +60,7 @@ def _point(axes: Axes, x: int, row: pd.Series, colour: tuple[float, ...], size: 
     if np.isnan(row["mean"]):
         across = axes.get_xaxis_transform()
         axes.plot([x], [0.035], "x", color=style.INK, markersize=7, transform=across, zorder=4)
-        looks = {"rotation": 90, "fontsize": 9, "ha": "center", "va": "bottom"}
+        looks: dict[str, Any] = {"rotation": 90, "fontsize": 9, "ha": "center", "va": "bottom"}
         axes.text(x, 0.085, "diverged", transform=across, bbox=style.BEHIND_TEXT | {"alpha": 1}, **looks)
         return
     alike = row["diff_ci_low"] <= 0 <= row["diff_ci_high"]
@@ -72,7 +72,7 @@ def _best(axes: Axes, rows: pd.DataFrame) -> None:
         x = int(np.nanargmax(rows["mean"].to_numpy()))
         row = rows.iloc[x]
         top, above = (row["mean"], 7) if np.isnan(row["ci_high"]) else (min(row["ci_high"], 1.0), 3)
-        looks = {"ha": "center", "va": "bottom", "fontweight": "bold", "fontsize": 10}
+        looks: dict[str, Any] = {"ha": "center", "va": "bottom", "fontweight": "bold", "fontsize": 10}
         axes.annotate(f"{100 * row['mean']:.1f}", (x, 100 * top), (0, above), textcoords="offset points", **looks)
 
 
@@ -103,5 +103,5 @@ def _bracket(axes: Axes, stage: str, members: list[int]) -> Text:
     across = axes.get_xaxis_transform()  # x in layers, y in heights of the axes
     ends = [members[0] - 0.35, members[-1] + 0.35]
     axes.plot(ends, [1.015, 1.015], color=style.FAINT, linewidth=1.2, transform=across, clip_on=False)
-    looks = {"ha": "center", "fontsize": 9.5, "color": style.FAINT, "textcoords": "offset points"}
+    looks: dict[str, Any] = {"ha": "center", "fontsize": 9.5, "color": style.FAINT, "textcoords": "offset points"}
     return axes.annotate(stage, (sum(ends) / 2, 1.015), (0, 2.5), xycoords=across, **looks)

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -109,9 +110,9 @@ def _edge_labels(axes: Axes, drawn: Mapping[str, float], gap: float = 15.0) -> N
     spots = sorted((value, name) for name, value in drawn.items())
     apart = (spots[-1][0] - spots[0][0]) / (high - low) * height if spots else 0.0
     push = max(0.0, gap - apart) / 2 if len(spots) == 2 else 0.0
-    looks = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "annotation_clip": False}
+    looks: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
     for (value, name), side in zip(spots, (-1, 1), strict=False):
-        axes.annotate(f"{name} {value:.1f}", (1, value), (6, side * push), va="center", **looks)
+        axes.annotate(f"{name} {value:.1f}", (1, value), (6, side * push), va="center", annotation_clip=False, **looks)
 
 
 def point(
@@ -120,7 +121,7 @@ def point(
     """Draw a mean in percent with its interval, if it has one; of that, nothing beyond 0 or 100."""
     mean, low, high = 100 * row["mean"], 100 * max(row["ci_low"], 0.0), 100 * min(row["ci_high"], 1.0)
     bar = None if np.isnan(row["ci_low"]) else [[mean - low], [high - mean]]
-    looks = {"color": colour, "markerfacecolor": colour if filled else "white", "zorder": 3}
+    looks: dict[str, Any] = {"color": colour, "markerfacecolor": colour if filled else "white", "zorder": 3}
     looks |= {"markersize": size, "markeredgewidth": size / 4.2, "elinewidth": size / 4}
     axes.errorbar([x], [mean], yerr=bar, fmt=marker, **looks)
 

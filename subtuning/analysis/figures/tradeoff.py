@@ -91,7 +91,7 @@ def _labels(figure: Figure, axes: Axes, rows: list[Mapping]) -> None:
             label.remove()
             if not costs[place]:
                 break
-        taken.append(_text_box(_label(axes, row, *min(costs, key=costs.get))))
+        taken.append(_text_box(_label(axes, row, *min(costs, key=costs.__getitem__))))
 
 
 def _cost(box: Bbox, start: Bbox | None, others: list[Bbox], frame: Bbox) -> int:

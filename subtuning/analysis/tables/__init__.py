@@ -14,6 +14,7 @@ from subtuning.analysis.statistics import Interval, interval, paired_interval
 
 SCORE = ["mean", "std", "n", "ci_low", "ci_high"]
 NAN = float("nan")
+NOTHING = Interval(NAN, NAN, 0, NAN, NAN)
 
 
 def score_cells(values: list[float] | None, n: int, folds: int | None) -> dict[str, float]:
@@ -29,8 +30,7 @@ def difference_cells(
 
     They are NaN where either has a diverged run (is None).
     """
-    known = values is not None and reference is not None
-    found = paired_interval(values, reference, folds) if known else Interval(NAN, NAN, 0, NAN, NAN)
+    found = NOTHING if values is None or reference is None else paired_interval(values, reference, folds)
     return {name: found.mean, f"{ends}_ci_low": found.low, f"{ends}_ci_high": found.high}
 
 
