@@ -1,4 +1,4 @@
-"""Metrics of a run from its predictions: another metric never needs another training."""
+"""What a run said of each image: any metric is a function of it (scikit-learn's, say), and needs no other training."""
 
 import numpy as np
 import pandas as pd
@@ -31,25 +31,3 @@ def answers(record: Record, task: Task) -> pd.DataFrame:
         held = task.folds(identity["folds"])[identity["fold"]][1]
         names, labels = names[held], labels[held]
     return pd.DataFrame({"image": names, "label": labels, "predicted": unpack(record["predictions"])})
-
-
-def confusion(said: pd.DataFrame, classes: int) -> np.ndarray:
-    """How many images of each class (row) were taken for which (column): C x C, int64; `said` is of `answers`."""
-    pairs = said["label"].to_numpy() * classes + said["predicted"].to_numpy()
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
-
-
-def accuracy(counts: np.ndarray) -> float:
-    """The share of right answers (0-1) of a confusion matrix, C x C."""
-    return float(counts.trace() / counts.sum())
-
-
-def class_recall(counts: np.ndarray) -> np.ndarray:
-    """The share of each class's images that were recognised: C, 0-1, NaN for a class without images."""
-    images = counts.sum(1)
-    return np.divide(counts.diagonal(), images, out=np.full(len(counts), np.nan), where=images > 0)
-
-
-def balanced_accuracy(counts: np.ndarray) -> float:
-    """The mean recall of the classes that have images: every class weighs the same, however rare."""
-    return float(np.nanmean(class_recall(counts)))

@@ -62,28 +62,16 @@ def layers(args: argparse.Namespace) -> None:
     spec = spec.model_dump() | {key: value for key, value in changes.items() if value is not None}
     found = description_of(parse_entry(BackboneEntry, spec, "subtuning layers"))
     total = found["total_parameters"]
+    every = {"name": "all", "stage": "", "parameters": total, "flops": found["total_flops"]}
     rows = [
-        (
-            r["name"],
-            r["stage"],
-            f"{r['parameters']:,}",
-            f"{100 * r['parameters'] / total:.1f}",
-            f"{r['flops'] / 1e6:,.1f}",
-        )
-        for r in found["layers"]
+        (r["name"], r["stage"], f"{(own := r['parameters']):,}", f"{100 * own / total:.1f}", f"{r['flops'] / 1e6:,.1f}")
+        for r in [*found["layers"], every]
     ]
-    rows.append(("all", "", f"{total:,}", "100.0", f"{found['total_flops'] / 1e6:,.1f}"))
     print(f"{found['model']}, {found['input_size']} x {found['input_size']} pixels, {found['features']} features")
     print(f"The size is {found['input_size_is']}.")
     print(f"It sees the middle {100 * found['crop']:g} % of each side of an image, resized {found['interpolation']}.")
-    print(
-        tabulate(
-            rows,
-            ["layer", "stage", "parameters", "%", "MFLOPs an image"],
-            disable_numparse=True,
-            colalign=["left", "left", *["right"] * 3],
-        )
-    )
+    headings, sides = ["layer", "stage", "parameters", "%", "MFLOPs an image"], ["left", "left", *["right"] * 3]
+    print(tabulate(rows, headings, disable_numparse=True, colalign=sides))
     print(f"A head for C classes adds {found['features'] + 1:,} x C parameters.")
     _print_choice(found)
 

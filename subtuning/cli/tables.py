@@ -2,10 +2,12 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from subtuning.errors import UserError
 from subtuning.registry import find
 from subtuning.workspace.files import read_json
+from subtuning.workspace.paths import Results
 
 
 def figures_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,31 +71,32 @@ def tables(args: argparse.Namespace) -> None:
         items.append((task, backbone, read_csv(folder / "evaluation.csv"), read_csv(folder / "profile.csv")))
     out = args.out
     write_csv(combined_table(items), out / "all.csv")
-    write_formats(compact_table(items), out / "summary", _notes(args))
+    write_formats(compact_table(items), out / "summary", _notes(facts := _facts(args)))
     if args.vtab:
-        write_formats(vtab_table(items, _vtab_groups(args)), out / "vtab")
+        write_formats(vtab_table(items, _vtab_groups(facts)), out / "vtab")
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
 
 
-def _notes(args: argparse.Namespace) -> list[str]:
-    """What a reader must know of each task's images; nothing of a task that is no longer there."""
+def _notes(facts: dict[str, Any]) -> list[str]:
+    """What a reader must know of each task's images."""
     from subtuning.tasks.copies import copy_sentences
-    from subtuning.tasks.task import read_facts
 
-    folders = {name: args.results / "tasks" / name for name in _names(args.pairs)}
-    facts = {name: read_facts(folder) for name, folder in folders.items() if (folder / "task.json").exists()}
     sentences = {name: [*found.get("warnings", []), *copy_sentences(found)] for name, found in facts.items()}
     return [f"{name}: {sentence}" for name, own in sentences.items() for sentence in own]
 
 
-def _vtab_groups(args: argparse.Namespace) -> dict[str, str]:
+def _vtab_groups(facts: dict[str, Any]) -> dict[str, str]:
     """The VTAB group of each task that was converted from VTAB-1k."""
-    from subtuning.tasks.task import read_facts
     from subtuning.tasks.vtab.registry import TASKS
 
-    sources = {task: read_facts(args.results / "tasks" / task)["source"] for task in _names(args.pairs)}
+    sources = {task: found["source"] for task, found in facts.items()}
     return {task: TASKS[source["name"]].group for task, source in sources.items() if source["source"] == "vtab"}
 
 
-def _names(pairs: list[str]) -> list[str]:
-    return list(dict.fromkeys(pair.partition("/")[0] for pair in pairs))
+def _facts(args: argparse.Namespace) -> dict[str, Any]:
+    """The content of each `task.json`; nothing of a task that is no longer there."""
+    from subtuning.tasks.task import read_facts
+
+    tasks = dict.fromkeys(pair.partition("/")[0] for pair in args.pairs)
+    folders = {name: Results(args.results).task(name) for name in tasks}
+    return {name: read_facts(folder) for name, folder in folders.items() if (folder / "task.json").exists()}

@@ -73,7 +73,7 @@ def test_a_trainer_keeps_what_runs_share_from_one_call_to_the_next(place, base, 
 def test_what_fits_is_found_out_for_each_call(place, base):
     """Two large lanes do not go into a place that was measured for a small one and a large one."""
     everything = base.with_tuning(Tuning(FULL))
-    trainer, larger = Trainer(place), [recipe_of(everything, lr=lr) for lr in (0.01, 0.02)]
+    trainer, larger = Trainer(place), [recipe_of(everything, lr=lr) for lr in (0.02, 0.03)]
     trainer.train([base, everything])
     before = trainer._last.need
     trainer.train(larger)
