@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.common import config_arguments, entry, entry_name, from_json
+from subtuning.cli.common import config_arguments, entry, entry_name, from_json, print_table
 from subtuning.config import BackboneEntry, load_config, parse_entry
 from subtuning.errors import UserError
 from subtuning.workspace.paths import Results
@@ -51,8 +51,6 @@ def layers(args: argparse.Namespace) -> None:
         raise UserError("subtuning layers: give the name of a model, or --all for every model of timm")
     if args.all:
         return _whole_zoo()
-    from tabulate import tabulate
-
     from subtuning.backbones.describe import describe as description_of
 
     spec = parse_entry(BackboneEntry, {"model": args.model}, "subtuning layers")
@@ -70,8 +68,8 @@ def layers(args: argparse.Namespace) -> None:
     print(f"{found['model']}, {found['input_size']} x {found['input_size']} pixels, {found['features']} features")
     print(f"The size is {found['input_size_is']}.")
     print(f"It sees the middle {100 * found['crop']:g} % of each side of an image, resized {found['interpolation']}.")
-    headings, sides = ["layer", "stage", "parameters", "%", "MFLOPs an image"], ["left", "left", *["right"] * 3]
-    print(tabulate(rows, headings, disable_numparse=True, colalign=sides))
+    headings = ["layer", "stage", "parameters", "%", "MFLOPs an image"]
+    print_table(rows, headings, right=headings[2:])
     print(f"A head for C classes adds {found['features'] + 1:,} x C parameters.")
     _print_choice(found)
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from subtuning.cli.common import print_table
 from subtuning.errors import UserError
 from subtuning.runs.claims import running
 from subtuning.workspace.clean import HARMLESS, TRAINED, find, remove, size, size_words
@@ -34,8 +35,6 @@ def clean_arguments(parser: argparse.ArgumentParser) -> None:
 
 def clean(args: argparse.Namespace) -> None:
     """Show what could be removed and, with `--yes`, remove it."""
-    from tabulate import tabulate
-
     alive = running(args.results)
     if alive and args.yes:
         raise UserError(f"a training is going on in {args.results} (runs: {len(alive)}); clean when it is over")
@@ -44,7 +43,7 @@ def clean(args: argparse.Namespace) -> None:
     rows = [(kind, len(paths := found.paths[kind]), size_words(sum(map(size, paths)))) for kind in chosen]
     words = [(HARMLESS | TRAINED)[kind] + found.notes.get(kind, "") for kind in chosen]
     rows = [(*row, text) for row, text in zip(rows, words, strict=True)]
-    print(tabulate(rows, ["what", "entries", "size", ""], disable_numparse=True, colalign=["left", "right", "right"]))
+    print_table(rows, ["what", "entries", "size", ""], right=("entries", "size"))
     for path in found.outside:
         print(f"left alone: {path} is a link or lies behind one")
     if args.yes:

@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,11 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     entry(config, "tasks", args.task), entry(config, "backbones", args.backbone)
     require_prepared(config, args.task, args.backbone, args.results)
     return config.recipe_of(args.task, args.backbone)
+
+
+def print_table(rows: Sequence, headings: list[str], right: Sequence[str] = (), style: str = "simple") -> None:
+    """Print rows below their headings; the columns named in `right` are numbers, which stand to the right."""
+    from tabulate import tabulate
+
+    sides = ["right" if heading in right else "left" for heading in headings]
+    print(tabulate(rows, headings, tablefmt=style, disable_numparse=True, colalign=sides if rows else None))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from subtuning.analysis import job_size
-from subtuning.cli.common import config_arguments, positive
+from subtuning.cli.common import config_arguments, positive, print_table
 from subtuning.config import Config, load_config
 from subtuning.errors import UserError, did_you_mean
 from subtuning.workspace.paths import Results
@@ -38,8 +38,6 @@ def plan_arguments(parser: argparse.ArgumentParser) -> None:
 
 def plan(args: argparse.Namespace) -> None:
     """Print jobs, runs and hours for every combination of the settings."""
-    from tabulate import tabulate
-
     if not (math.isfinite(args.floor) and args.floor >= 0):
         raise UserError(f"--floor is {args.floor}, which must be a number of seconds, 0 or more")
     config = load_config(args.config)
@@ -48,7 +46,7 @@ def plan(args: argparse.Namespace) -> None:
     headings = ["shards", "max_rounds", "jobs", "on the cluster", "that train", "runs", "longest job"]
     headings += [f"{count} GPU{'s' * (count > 1)}" for count in args.gpus]
     rows = [_row(variant, layers, seconds, args) for variant in _variants(config, args)]
-    print(tabulate(rows, headings, tablefmt="github", disable_numparse=True, colalign=["right"] * len(headings)))
+    print_table(rows, headings, right=headings, style="github")
     known = ", ".join(f"{name} {value:.6g}" for name, value in seconds.items())
     print(f"\nSeconds a run: {known}; seconds a job besides: {args.floor:g}.")
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 
 from subtuning.analysis.records import COLUMNS, columns_of, layers_of
-from subtuning.cli.common import config_arguments
+from subtuning.cli.common import config_arguments, print_table
 from subtuning.workspace.paths import Results
 
 
@@ -36,12 +36,10 @@ def runs(args: argparse.Namespace) -> None:
 
 
 def _print_table(records: Iterator[dict]) -> None:
-    from tabulate import tabulate
-
     rows = sorted((_line(record) for record in records), key=lambda row: row[1:6])
     headings = ["id", "task", "backbone", "layers", "split", "seed", "accuracy %", "seconds"]
     headings += ["precision", "device", "numbers"]
-    print(tabulate(rows, headings, disable_numparse=True))
+    print_table(rows, headings)
 
 
 def _print_csv(records: Iterator[dict]) -> None:

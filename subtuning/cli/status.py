@@ -2,7 +2,7 @@
 
 import argparse
 
-from subtuning.cli.common import config_arguments
+from subtuning.cli.common import config_arguments, print_table
 from subtuning.config import load_config
 from subtuning.runs.store import Snapshot
 from subtuning.workspace.paths import Results
@@ -25,12 +25,10 @@ def status_arguments(parser: argparse.ArgumentParser) -> None:
 
 def status(args: argparse.Namespace) -> None:
     """Print for every task and backbone what is done, running, missing and diverged, and the time that is left."""
-    from tabulate import tabulate
-
     config = load_config(args.config)
     snapshot = Snapshot(Results(args.results).store)
     pairs = list(studies_of(config, args.results, snapshot))
     view = Progress(snapshot, args.results, pairs)
     rows = [row for pair in pairs for row in view.rows(pair)]
-    print(tabulate(rows, HEADINGS, disable_numparse=True, colalign=["left"] * 3 + ["right"] * 6))
+    print_table(rows, HEADINGS, right=HEADINGS[3:])
     print(view.total(pairs))

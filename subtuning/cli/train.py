@@ -12,6 +12,7 @@ from subtuning.cli.common import (
     machine_of,
     pair_of,
     positive,
+    print_table,
 )
 from subtuning.config import load_config
 from subtuning.errors import UserError
@@ -50,8 +51,6 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train(args: argparse.Namespace) -> None:
     """Train subsets and print their scores; what is not prepared yet is prepared first."""
-    from tabulate import tabulate
-
     config = load_config(args.config)
     for kind, prepare, name in (("tasks", prepare_task, args.task), ("backbones", prepare_backbone, args.backbone)):
         entry(config, kind, name)
@@ -72,8 +71,4 @@ def train(args: argparse.Namespace) -> None:
         score = f"{100 * mean(scores):.2f}" if scores else "diverged"
         spread = f"{100 * min(scores):.2f} to {100 * max(scores):.2f}" if len(scores) > 1 else ""
         rows.append((str(tuning), score, spread, len(scores), f"{found[0]['trainable_parameters']:,}"))
-    print(
-        tabulate(
-            rows, ["layers", f"accuracy % ({args.split})", "range", "n", "trained parameters"], disable_numparse=True
-        )
-    )
+    print_table(rows, ["layers", f"accuracy % ({args.split})", "range", "n", "trained parameters"])

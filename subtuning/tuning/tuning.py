@@ -34,12 +34,12 @@ class How:
     def parse(cls, text: str) -> "How":
         """From the printed form, such as `weights` or `lora(rank=4)`. Raises `UserError`."""
         found = re.fullmatch(r"\s*([a-z_][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*", text)
-        options = dict(re.findall(r"\s*(\w+)\s*=\s*([-+.\de]+)\s*(?:,|$)", found[2] or "")) if found else {}
+        options = [part.partition("=") for part in ((found and found[2]) or "").split(",") if part.strip()]
         try:
-            values = {key: float(value) for key, value in options.items()}
+            values = {key.strip(): float(value) for key, _, value in options}
         except ValueError:
-            values = {}
-        if not found or len(values) != len([part for part in (found[2] or "").split(",") if part.strip()]):
+            found = None
+        if not found:
             raise UserError(f"{text!r} does not say how layers are trained; write it as weights or as lora(rank=4)")
         plain = {key: int(value) if value.is_integer() else value for key, value in values.items()}
         return cls(found[1], tuple(sorted(plain.items())))
