@@ -92,8 +92,19 @@ def _write(
     source: Source, size: tuple[int, int, int], how: str, partial: Path, workers: int, progress: bool
 ) -> dict[str, list[str]]:
     """Fill `partial` with all parts; returns the images' names, part by part."""
+    from subtuning.tasks.resize import resize
+
     counts = {part: len(source.labels[part]) for part in PARTS}
     check_space(partial.parent, sum(counts.values()) * int(np.prod(size)))
+    names, doubts = {part: [""] * counts[part] for part in PARTS}, {}
+
+    def make(item: Item) -> np.ndarray:
+        names[item.part][item.row] = item.name
+        image = item.payload if isinstance(item.payload, np.ndarray) else source.decode(item.payload)
+        for doubt in getattr(image, "info", {}).get("doubts", ()):
+            doubts.setdefault(doubt, []).append(item.name)
+        return np.asarray(image) if how == "none" else resize(image, size[0], size[1], how)
+
     with ExitStack() as stack:
         rows = {}
         for part in PARTS:
@@ -101,7 +112,12 @@ def _write(
             np.save(partial / part / "labels.npy", source.labels[part].astype("<i8"))
             opened = Rows(partial / part / "images.npy", (counts[part], *size))
             rows[part] = stack.enter_context(closing(opened))
-        return _fill(source, rows, size, how, workers, progress)
+        # Arrays that are stored as they come are only copied: threads would cost more than they save.
+        write_images(source.items(), rows, make, workers if source.decode or how != "none" else 1, progress)
+    for doubt, pictures in doubts.items():
+        shown = listed(sorted(pictures), EXAMPLES)
+        _warn(f"{len(pictures):,} of {sum(counts.values()):,} pictures {doubt}: {shown}")
+    return names
 
 
 def _treat_copies(partial: Path, source: Source, names: dict[str, list[str]], drop: bool) -> tuple[dict, dict]:
@@ -127,27 +143,6 @@ def _check_left(source: Source, labels: dict[str, np.ndarray]) -> None:
     gone = [f"class {name!r}" for name in gone] + [part for part in ("train", "val") if not len(labels[part])]
     if gone:
         raise UserError(f"copies: drop leaves no image to {listed(gone)}; correct the images, or use copies: keep")
-
-
-def _fill(source: Source, rows: dict[str, Rows], size, how: str, workers: int, progress: bool) -> dict[str, list[str]]:
-    from subtuning.tasks.resize import resize
-
-    names, doubts = {part: [""] * rows[part].shape[0] for part in PARTS}, {}
-
-    def make(item: Item) -> np.ndarray:
-        names[item.part][item.row] = item.name
-        image = item.payload if isinstance(item.payload, np.ndarray) else source.decode(item.payload)
-        for doubt in getattr(image, "info", {}).get("doubts", ()):
-            doubts.setdefault(doubt, []).append(item.name)
-        return np.asarray(image) if how == "none" else resize(image, size[0], size[1], how)
-
-    total = sum(part.shape[0] for part in rows.values())
-    # Arrays that are stored as they come are only copied: threads would cost more than they save.
-    threads = workers if source.decode or how != "none" else 1
-    write_images(source.items(), rows, make, threads, progress)
-    for doubt, pictures in doubts.items():
-        _warn(f"{len(pictures):,} of {total:,} pictures {doubt}: {listed(sorted(pictures), EXAMPLES)}")
-    return names
 
 
 def _warn(sentence: str) -> None:

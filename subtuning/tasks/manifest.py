@@ -103,13 +103,18 @@ def _labels(name: str, keys: list[Key]) -> np.ndarray | None:
         # The array runs through 3 shapes, 6 scales, 40 orientations, 32 x and 32 y positions, the last one fastest.
         latents = np.stack(np.unravel_index(np.array(keys), (1, 3, 6, 40, 32, 32)), axis=1)
         return labels.dsprites_location(latents) if name.endswith("loc") else labels.dsprites_orientation(latents)
-    if name == "sun397":
+    if name in ("sun397", "eurosat", "resisc45"):
         place = {label: i for i, label in enumerate(class_names(name))}
-        return np.array([place[key[1:].rpartition("/")[0]] for key in keys])
-    if name in ("eurosat", "resisc45"):
-        place = {label: i for i, label in enumerate(class_names(name))}
-        return np.array([place[key.rpartition("_")[0][: len(key.rpartition("_")[0]) // 2]] for key in keys])
+        return np.array([place[_class_of(key)] for key in keys])
     return None
+
+
+def _class_of(key: str) -> str:
+    """The class in `/a/abbey/sun_x.jpg` and in `Forest_Forest_1.jpg`."""
+    if key.startswith("/"):
+        return key[1:].rpartition("/")[0]
+    twice = key.rpartition("_")[0]
+    return twice[: len(twice) // 2]
 
 
 def add(content: dict, path: Path) -> None:

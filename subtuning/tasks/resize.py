@@ -7,9 +7,6 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-ANTIALIASED = ("bilinear", "bicubic")
-PLAIN = ("bilinear_plain", "legacy_bilinear")
-
 
 def resize(image: "np.ndarray | Image", height: int, width: int, how: str) -> np.ndarray:
     """Resize a uint8 array H x W x C (C is 1 or 3) or a Pillow image to height x width x C, whatever the aspect ratio.
@@ -18,18 +15,13 @@ def resize(image: "np.ndarray | Image", height: int, width: int, how: str) -> np
     the scale (no antialiasing); `legacy_bilinear` does so on the pixel grid of `tf.compat.v1.image.resize`, which is
     what the official VTAB code feeds to networks.
     """
-    if how in ANTIALIASED:
-        return _pillow(image, height, width, how)
+    if how in ("bilinear", "bicubic"):
+        from PIL import Image
+
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
+        return np.asarray(image.resize((width, height), Image.Resampling[how.upper()])).reshape(height, width, -1)
     return np.rint(interpolate(np.asarray(image), height, width, half_pixel=how == "bilinear_plain")).astype(np.uint8)
-
-
-def _pillow(image: "np.ndarray | Image", height: int, width: int, how: str) -> np.ndarray:
-    from PIL import Image
-
-    filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
-    return np.asarray(image.resize((width, height), filters[how])).reshape(height, width, -1)
 
 
 def interpolate(image: np.ndarray, height: int, width: int, half_pixel: bool) -> np.ndarray:

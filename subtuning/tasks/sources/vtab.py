@@ -31,7 +31,8 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
         cuts = {part: replace(cut, count=counts.get(part, cut.count)) for part, cut in cuts.items()}
     else:
         _check_sizes(folder, entry, raw)
-    rows = select(raw, cuts)
+    orders = {split: stored_order(split, keys) for split, keys in raw.keys.items()}
+    rows = {part: cut.rows(orders[cut.split]) for part, cut in cuts.items()}
     citation, licence = SOURCES[entry.data_set]
     members = {part: describe_members(raw.keys[cut.split], rows[part]) for part, cut in cuts.items()}
     about = {"members": members, "citation": citation, "licence": licence, "group": entry.group}
@@ -62,12 +63,6 @@ def check_by_hand(entry: Entry, folder: Path) -> None:
     if missing:
         steps = BY_HAND[entry.data_set].format(folder=folder)
         raise UserError(f"{folder} lacks {', '.join(missing)}, which must be fetched by hand: {steps}")
-
-
-def select(raw: Raw, cuts: dict[str, Cut]) -> dict[str, np.ndarray]:
-    """Indices into the cut's split, in stored order, for each part."""
-    orders = {split: stored_order(split, keys) for split, keys in raw.keys.items()}
-    return {part: cut.rows(orders[cut.split]) for part, cut in cuts.items()}
 
 
 def describe_members(keys: Sequence[Key], rows: np.ndarray) -> dict[str, object]:

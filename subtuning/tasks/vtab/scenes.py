@@ -99,10 +99,8 @@ def kitti_split(videos: list[str]) -> dict[str, list[int]]:
     count = max(1, KITTI_PERCENT * len(images) // 100)
     test = set(generator.choice(sorted(images), count, replace=False))
     validation = set(generator.choice(sorted(set(images) - test), count, replace=False))
-    split_of = {
-        video: "test" if video in test else "validation" if video in validation else "train" for video in images
+    chosen = {"train": set(images) - test - validation, "validation": validation, "test": test}
+    return {
+        split: [number for video, numbers in images.items() if video in own for number in numbers]
+        for split, own in chosen.items()
     }
-    splits: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
-    for video, numbers in images.items():
-        splits[split_of[video]] += numbers
-    return splits
