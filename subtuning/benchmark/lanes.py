@@ -1,15 +1,19 @@
-"""A: a profile's lanes against one run after another; C: the trainer against a bare loop."""
+"""A: a profile's lanes against one run after another; and a grid of learning rates; C: the trainer against a bare loop."""
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.timing import compare, flops
+from subtuning.training.scoring import score
 from subtuning.tuning.tuning import EVERYTHING, Tuning
+
+RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 
 
 class Plain:
@@ -91,4 +95,27 @@ def overhead(job: Job, repeats: int) -> list[dict[str, Any]]:
         ratio = compare(group.advance, bare, job.device, repeats)
         images_s = job.batch_size / ratio.ours
         rows.append({"benchmark": "C overhead", "lane": name} | ratio.row() | {"images_per_s": round(images_s, 1)})
+    return rows
+
+
+def lr_grid(job: Job, epochs: int, repeats: int) -> list[dict[str, Any]]:
+    """A: seconds of whole trainings of a profile at several learning rates, in one training against one for each."""
+    scored = job.test.part(np.arange(min(job.images // 4, len(job.test))))
+    losses: dict[tuple, list[float]] = {}
+
+    def train(rates: tuple[float, ...], cached: bool) -> None:
+        group = job.group(job.profile, epochs, cached=cached, rates=rates)
+        while not group.finished:
+            group.advance()
+        score(group, scored)
+        losses.update({(state.run, len(rates)): [p["train_loss"] for p in state.curve] for state in group.lanes})
+
+    rows = []
+    for cached in (False, True):
+        ratio = compare(
+            lambda: train(RATES, cached), lambda: [train((rate,), cached) for rate in RATES], job.device, repeats
+        )
+        same = all(losses[run, 1] == found for (run, count), found in losses.items() if count > 1)
+        row = {"benchmark": "A lr-grid", "trunk": "kept" if cached else "each batch", "rates": len(RATES)}
+        rows.append(row | {"lanes": len(job.profile), "epochs": epochs} | ratio.row() | {"same_losses": same})
     return rows

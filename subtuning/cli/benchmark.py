@@ -73,7 +73,6 @@ def _measurements(args: argparse.Namespace) -> Callable[[], list[dict[str, Any]]
 
     from subtuning.benchmark import conventional, lanes, scaling
     from subtuning.benchmark.job import Job
-    from subtuning.benchmark.lr_grid import lr_grid
     from subtuning.training.device import choose_device, make_repeatable
 
     if args.threads:
@@ -93,5 +92,5 @@ def _measurements(args: argparse.Namespace) -> Callable[[], list[dict[str, Any]]
         "scaling": all_scaling,
         "memory": lambda: scaling.memory_against_plan(job),
         "precision": lambda: scaling.by_precision(job, args.repeats),
-        "lr-grid": lambda: lr_grid(job, args.epochs, args.repeats),
+        "lr-grid": lambda: lanes.lr_grid(job, args.epochs, args.repeats),
     }[args.kind]

@@ -8,8 +8,7 @@ from typing import Any
 from subtuning.cli.common import config_arguments, entry, entry_name, from_json, positive
 from subtuning.config import TaskEntry, load_config, parse_entry
 from subtuning.errors import UserError
-from subtuning.workspace.files import write_json
-from subtuning.workspace.paths import Results
+from subtuning.workspace.paths import Results, write_json
 
 
 def convert_arguments(parser: argparse.ArgumentParser) -> None:

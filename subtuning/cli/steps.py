@@ -10,7 +10,7 @@ from subtuning.errors import UserError
 from subtuning.search.steps import settings_of, steps_of
 from subtuning.search.study import Study
 from subtuning.workspace import steps
-from subtuning.workspace.files import write_json
+from subtuning.workspace.paths import write_json
 
 
 def check_plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,12 +91,7 @@ def conclude(args: argparse.Namespace) -> None:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     pair_arguments(parser)
-    parser.add_argument(
-        "--settings",
-        type=from_json,
-        metavar="JSON",
-        help="what the step reads of the config, by key",
-    )
+    parser.add_argument("--settings", type=from_json, metavar="JSON", help="what the step reads of the config, by key")
 
 
 class _Given(dict):

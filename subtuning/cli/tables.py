@@ -6,8 +6,7 @@ from typing import Any
 
 from subtuning.errors import UserError
 from subtuning.registry import find
-from subtuning.workspace.files import read_json
-from subtuning.workspace.paths import Results
+from subtuning.workspace.paths import Results, read_json
 
 
 def figures_arguments(parser: argparse.ArgumentParser) -> None:

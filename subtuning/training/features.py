@@ -65,11 +65,7 @@ def value_sizes(trunk: Trunk, images: Images, cuts: Sequence[int]) -> dict[int, 
 
 
 def compute_features(
-    trunk: Trunk,
-    images: Images,
-    sizes: dict[int, dict[str, int]],
-    threads: LaneThreads,
-    storage: torch.device,
+    trunk: Trunk, images: Images, sizes: dict[int, dict[str, int]], threads: LaneThreads, storage: torch.device
 ) -> Features:
     """Run the trunk over all rows of `images` and keep the values of `sizes` (see `value_sizes`) on a device.
 

@@ -14,8 +14,7 @@ from subtuning.search.steps import step_named
 from subtuning.search.study import Settings, Step, Study
 from subtuning.tasks import Task, load_task
 from subtuning.tuning.tuning import ONLY_HEAD
-from subtuning.workspace.files import read_json
-from subtuning.workspace.paths import Results
+from subtuning.workspace.paths import Results, read_json
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from subtuning.config import WEIGHT_FILES, BackboneEntry, Config, TaskEntry
 from subtuning.errors import UserError
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.task import read_facts
-from subtuning.workspace.files import read_json, write_json
-from subtuning.workspace.paths import Results
+from subtuning.workspace.paths import Results, read_json, write_json
 
 
 def task_entry(task: TaskEntry) -> dict[str, Any]:

@@ -57,12 +57,7 @@ def result(run: Run, **changes: Any) -> dict[str, Any]:
     values = {"status": "done", "metrics": {"accuracy": score, "loss": 0.2, "n": 200}}
     values |= {"curve": [{"epoch": epoch + 1, **EPOCH} for epoch in range(epochs)], "trainable_parameters": 236970}
     values |= {"total_parameters": 3383818, "flops": 44274356, "seconds": 10.0 * epochs, "images_per_second": 100.0}
-    values |= {
-        "lane_memory_bytes": 1513009152,
-        "lanes": 19,
-        "precision": "float32",
-        "device": "cpu (x86_64)",
-    }
+    values |= {"lane_memory_bytes": 1513009152, "lanes": 19, "precision": "float32", "device": "cpu (x86_64)"}
     return values | {"versions": {}, "started": "2026-01-02T03:04:05+00:00"} | changes
 
 

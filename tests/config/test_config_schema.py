@@ -81,8 +81,7 @@ def test_it_rejects_what_the_models_reject(case):
 
 
 @pytest.mark.parametrize(
-    "more",
-    ["", "recipe: {lr: 1e-3}", "recipe: {lr: 1}", "greedy: {epsilon: 0}", "evaluate: {subsets: {mine: [stem]}}"],
+    "more", ["", "recipe: {lr: 1e-3}", "recipe: {lr: 1}", "greedy: {epsilon: 0}", "evaluate: {subsets: {mine: [stem]}}"]
 )
 def test_it_accepts_what_the_models_accept(more):
     VALIDATOR.validate(yaml.safe_load(GOOD + more))

@@ -92,14 +92,8 @@ WRONG = {
         f"{TASKS}backbones: {{a: {{weights: timm}}}}",
         "backbones.a.model is missing; add for example model: resnet50.tv2_in1k",
     ),
-    "empty section": (
-        section("profile", ""),
-        "profile is empty; it must hold keys such as folds: and test_seeds:",
-    ),
-    "section is a number": (
-        section("recipe", "3"),
-        "recipe is 3; it must hold keys such as epochs: and batch_size:",
-    ),
+    "empty section": (section("profile", ""), "profile is empty; it must hold keys such as folds: and test_seeds:"),
+    "section is a number": (section("recipe", "3"), "recipe is 3; it must hold keys such as epochs: and batch_size:"),
     # Wrong kinds of values.
     "word for a number": (
         section("recipe", "{epochs: many}"),

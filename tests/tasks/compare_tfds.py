@@ -92,10 +92,7 @@ def compare(task: str, builder, raw: Path) -> tuple[str, bool]:
     fast, exact, problems = [], [], []
     for split in sorted({cut.split for cut in entry.cuts.values()}):
         stored = builder.as_dataset(
-            split=split,
-            shuffle_files=False,
-            read_config=read_config,
-            decoders={"image": tfds.decode.SkipDecoding()},
+            split=split, shuffle_files=False, read_config=read_config, decoders={"image": tfds.decode.SkipDecoding()}
         )
         theirs = list(tfds.as_numpy(stored))
         order = stored_order(split, ours.keys[split])

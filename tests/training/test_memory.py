@@ -14,14 +14,7 @@ from subtuning.training.runner import train_missing
 from subtuning.tuning.lane import Lane, cut_of
 from subtuning.tuning.precision import low_type
 from subtuning.tuning.tuning import FULL, Tuning
-from tests.tiny import (
-    CLASSES,
-    CPU,
-    images,
-    make_run,
-    shaken_network,
-    shaken_trunk,
-)
+from tests.tiny import CLASSES, CPU, images, make_run, shaken_network, shaken_trunk
 from tests.training.conftest import numbers, several
 
 NEED = Need(states=(10, 20, 30, 40), activations=100, values=50, cache=1000)
