@@ -1,6 +1,7 @@
-"""A: a profile's lanes against one run after another; and a grid of learning rates; C: the trainer against a bare loop."""
+"""A: a profile's lanes against one run after another, and rates; C: the trainer against a bare loop."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,9 +113,8 @@ def lr_grid(job: Job, epochs: int, repeats: int) -> list[dict[str, Any]]:
 
     rows = []
     for cached in (False, True):
-        ratio = compare(
-            lambda: train(RATES, cached), lambda: [train((rate,), cached) for rate in RATES], job.device, repeats
-        )
+        one_by_one = partial(lambda cached: [train((rate,), cached) for rate in RATES], cached)
+        ratio = compare(partial(train, RATES, cached), one_by_one, job.device, repeats)
         same = all(losses[run, 1] == found for (run, count), found in losses.items() if count > 1)
         row = {"benchmark": "A lr-grid", "trunk": "kept" if cached else "each batch", "rates": len(RATES)}
         rows.append(row | {"lanes": len(job.profile), "epochs": epochs} | ratio.row() | {"same_losses": same})
