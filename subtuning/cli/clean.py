@@ -41,9 +41,8 @@ def clean(args: argparse.Namespace) -> None:
         raise UserError(f"a training is going on in {args.results} (runs: {len(alive)}); clean when it is over")
     found = find(args.results, args.config or ["config/config.yaml"], alive)
     chosen = args.what or (list(HARMLESS) if args.yes else [*HARMLESS, *TRAINED])
-    rows = [(kind, len(paths := found.paths[kind]), size_words(sum(map(size, paths)))) for kind in chosen]
-    words = [(HARMLESS | TRAINED)[kind] + found.notes.get(kind, "") for kind in chosen]
-    rows = [(*row, text) for row, text in zip(rows, words, strict=True)]
+    words = {kind: (HARMLESS | TRAINED)[kind] + found.notes.get(kind, "") for kind in chosen}
+    rows = [(kind, len(paths := found.paths[kind]), size_words(sum(map(size, paths))), words[kind]) for kind in chosen]
     print(tabulate(rows, ["what", "entries", "size", ""], disable_numparse=True, colalign=["left", "right", "right"]))
     for path in found.outside:
         print(f"left alone: {path} is a link or lies behind one")

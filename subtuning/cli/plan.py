@@ -101,9 +101,9 @@ def _seconds_of_runs(config: Config, args: argparse.Namespace) -> dict[str, floa
     if unknown := [name for name in given if name not in config.backbones]:
         hint = did_you_mean(unknown[0], config.backbones) or f"; there are {', '.join(config.backbones)}"
         raise UserError(f"--seconds: there is no backbone {unknown[0]!r} in the config{hint}")
-    lacking = config.backbones.keys() - given.keys()
+    lacking = [name for name in config.backbones if name not in given]
     measured = job_size.mean_seconds(Results(args.results).store, config) if lacking else {}
-    if lacking := [name for name in config.backbones if name in lacking and name not in measured]:
+    if lacking := [name for name in lacking if name not in measured]:
         raise UserError(
             f"no finished run in {args.results} tells how long one of {lacking[0]} takes; train one "
             f"(subtuning train --backbone {lacking[0]} ...) or give --seconds {lacking[0]}=S"

@@ -58,8 +58,9 @@ def train(args: argparse.Namespace) -> None:
         prepare(config, name, args.results)
     pair = pair_of(args)
     study = Study(settings_of(config, args.backbone), pair.base, pair.layers, lambda run: None)
-    wanted = list(dict.fromkeys(select(layers, study) for layers in args.layers))
-    if None in wanted:
+    chosen = dict.fromkeys(select(layers, study) for layers in args.layers)
+    wanted = [tuning for tuning in chosen if tuning]
+    if len(wanted) < len(chosen):
         raise UserError("--layers: what best and greedy mean follows from other runs; name the layers")
     splits = cv_splits(args.folds or config.profile.folds) if args.split == "cv" else [Split(args.split)]
     with Trainings(pair, machine_of(args)) as trainings:

@@ -127,7 +127,8 @@ class Snapshot:
     read twice, so that thousands of missing runs cost no look at the disk."""
 
     def __init__(self, store: Store):
-        self.store, self._read = store, {}
+        self.store = store
+        self._read: dict[str, Any] = {}
         files = (name for _, _, names in os.walk(store.folder) for name in names)
         self.ids = {name.removesuffix(".json") for name in files if name.endswith(".json") and name[0] != "."}
 

@@ -67,16 +67,18 @@ def value_sizes(trunk: Trunk, images: Images, cuts: Sequence[int]) -> dict[int, 
 def compute_features(
     trunk: Trunk,
     images: Images,
-    sizes: dict[int, dict[str, int]],
+    cuts: Sequence[int],
     threads: LaneThreads,
     storage: torch.device,
 ) -> Features:
-    """Run the trunk over all rows of `images` and keep the values of `sizes` (see `value_sizes`) on a device.
+    """Run the trunk over all rows of `images` and keep the values at each cut on a device.
 
     Args:
         storage: the images' device, or the CPU for values that do not fit there (pinned, where the device is a GPU).
     """
-    cuts = sorted(sizes)
+    sizes = value_sizes(trunk, images, cuts)
+    if sizes is None:
+        raise ValueError("values that have no row for each image cannot be kept")
     by_row = {name for values in sizes.values() for name, size in values.items() if size}
     tables: dict[str, Tensor] = {}
     constants: dict[str, Any] = {}

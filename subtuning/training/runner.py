@@ -59,24 +59,23 @@ class Trainer:
         if not missing:
             return 0
         make_repeatable()
-        if self._trunk is None:
-            self._trunk = LaneThreads(self.place.device).submit(load_trunk, self.place).result()
+        self._trunk = self._trunk or LaneThreads(self.place.device).submit(load_trunk, self.place).result()
         total, trained = sum(run.recipe.epochs for run in missing), 0
         with Interrupt() as interrupt, _progress_bar(total) as bar, Claims(self.place.store) as claims:
             for alike in split_alike(missing):
-                work = self._open(alike, bar)
+                work = self._open(alike, self._trunk, bar)
                 training = _Training(work, interrupt, bar)
                 for mine in claims.shares(work.portions(alike), interrupt.pause):
                     training.train(mine)
                     trained += len(mine)
         return trained
 
-    def _open(self, runs: list[Run], bar: tqdm) -> Workload:
+    def _open(self, runs: list[Run], trunk: Trunk, bar: tqdm) -> Workload:
         if self._last and self._last.holds(runs):
             self._last.shared_seconds = 0.0  # the runs before have paid for what is kept
         else:
             self._last = None  # first give its memory back
-            self._last = Workload(runs, self._trunk, self.place, lambda text: bar.write(text, file=sys.stderr))
+            self._last = Workload(runs, trunk, self.place, lambda text: bar.write(text, file=sys.stderr))
         return self._last
 
 

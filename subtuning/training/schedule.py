@@ -15,7 +15,7 @@ from subtuning.training import memory
 from subtuning.training.checkpoints import Checkpoints
 from subtuning.training.data import load_source, source_of
 from subtuning.training.device import is_out_of_memory
-from subtuning.training.features import Features, compute_features, value_sizes
+from subtuning.training.features import Features, compute_features
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.lane import Trunk, cut_of
 from subtuning.tuning.precision import low_type
@@ -109,9 +109,8 @@ class Workload:
             return None
         names = [segment.name for segment in self.trunk.original]
         cuts = sorted({cut_of(run.tuning, names) for run in self.runs})
-        sizes = value_sizes(self.trunk, self.images, cuts)
         try:
-            return compute_features(self.trunk, self.images, sizes, self.threads, self.fit.storage)
+            return compute_features(self.trunk, self.images, cuts, self.threads, self.fit.storage)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -23,7 +23,7 @@ from subtuning.runs.identity import Run, Split
 from subtuning.search.experiments import profile
 from subtuning.search.racing import race
 from subtuning.search.scores import DIGITS, fold_scores, mean
-from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits, shard
+from subtuning.search.study import Settings, Step, Study, Wanted, candidates, cv_splits, shard
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 
 Round = dict[str, Any]
@@ -104,9 +104,9 @@ def chains(study: Study) -> dict[str, list[Round]]:
     return {way: rounds(study, way, count) for way in DIRECTIONS[study.settings["greedy.start"]]}
 
 
-def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
-    """What a round asks for, and its records as far as they are finished; of a race, only those of candidates that were
-    still in it."""
+def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, dict[Tuning, list[Any]]]:
+    """What a round asks for, and its records, None where one is not finished; of a race, only those of candidates that
+    were still in it."""
     start, options = before(study.layers, direction, previous)
     tunings = ([] if previous else [start]) + [tuning for _, tuning in options]
     runs = {tuning: study.runs([tuning], splits(study.settings)) for tuning in tunings}
@@ -116,8 +116,9 @@ def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted,
     return _race(study, runs)
 
 
-def _race(study: Study, runs: dict[Tuning, list[Run]]) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
-    asked, records, shards = Wanted(), {}, study.settings["greedy.shards"]
+def _race(study: Study, runs: dict[Tuning, list[Run]]) -> tuple[Wanted, dict[Tuning, list[Any]]]:
+    asked, shards = Wanted(), study.settings["greedy.shards"]
+    records: dict[Tuning, list[Any]] = {}
     for mine in (shard(list(runs), index, shards) for index in range(shards)):  # each shard is a race of its own
         folds = len(runs[mine[0]]) if mine else 0
         found, alive = race(mine, folds, lambda racers, fold: [study.get(runs[tuning][fold]) for tuning in racers])
@@ -172,7 +173,7 @@ def play(
         base_scores, precision = fold_scores(records), records[0]["identity"]["recipe"]["precision"]
     else:
         base_scores, precision = previous["scores"], previous["precision"]
-    tried = [
+    tried: list[dict[str, Any]] = [
         {"layer": layer, "tuning": str(tuning), "scores": fold_scores(records_of(tuning))} for layer, tuning in options
     ]
     for candidate in tried:
@@ -182,7 +183,7 @@ def play(
     parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
     sign = -1 if direction == "forward" else 1
     best = max(finished, key=lambda c: (mean(c["scores"]), sign * parameters[c["layer"]]), default=None)
-    better = best is not None and (None in base_scores or mean(best["scores"]) > mean(base_scores))
+    better = best if best and mean(best["scores"]) > mean(base_scores) else None
     return {
         "round": number,
         "direction": direction,
@@ -192,9 +193,9 @@ def play(
         "base_scores": base_scores,
         "candidates": tried,
         "choice": best["layer"] if best else None,
-        "tuning": best["tuning"] if better else str(base),
-        "scores": best["scores"] if better else base_scores,
-        "stopped": not better,
+        "tuning": better["tuning"] if better else str(base),
+        "scores": better["scores"] if better else base_scores,
+        "stopped": better is None,
     }
 
 
@@ -202,8 +203,7 @@ def stop_at(rounds: Sequence[Round], epsilon: float) -> list[Round]:
     """The same rounds, `stopped` also true from the first one on that improves the mean score by `epsilon` or less."""
     result, stopped = [], False
     for this in sorted(rounds, key=lambda item: item["round"]):
-        known = None not in this["base_scores"] and None not in this["scores"]
-        gain = round(mean(this["scores"]) - mean(this["base_scores"]), DIGITS) if known else float("inf")
+        gain = round(mean(this["scores"]) - mean(this["base_scores"]), DIGITS)
         stopped = stopped or this["stopped"] or gain <= epsilon
         result.append(this | {"stopped": stopped})
     return result
@@ -218,7 +218,7 @@ def path(rounds: Sequence[Round], epsilon: float) -> tuple[list[Round], str, lis
     return kept, kept[-1]["tuning"], kept[-1]["scores"]
 
 
-def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]:
+def select(chains: Mapping[str, Sequence[Round]], epsilon: float) -> dict[str, Any]:
     """The final tuning of one direction, or the better of two (of equals, the one found by adding layers).
 
     Args:
@@ -228,7 +228,7 @@ def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]
         the content of `selected.json`: direction, tuning (its printed name), score (mean), scores, rounds, epsilon.
     """
     results = {direction: path(rounds, epsilon) for direction, rounds in chains.items()}
-    direction = max(results, key=lambda d: (_score(results[d][2]), d))  # "forward" comes after "backward"
+    direction = max(results, key=lambda d: (mean(results[d][2]), d))  # "forward" comes after "backward"
     kept, tuning, scores = results[direction]
     return {
         "direction": direction,
@@ -238,7 +238,3 @@ def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]
         "rounds": len(kept),
         "epsilon": epsilon,
     }
-
-
-def _score(scores: Sequence[float | None]) -> float:
-    return float("-inf") if None in scores else mean(scores)
