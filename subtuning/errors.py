@@ -47,7 +47,7 @@ PLACE_PROBLEMS = {
 
 def place_problem(error: OSError) -> str | None:
     """One sentence for an error that comes from the place where files lie, None for any other."""
-    words = PLACE_PROBLEMS.get(error.errno)
+    words = PLACE_PROBLEMS.get(error.errno or 0)
     return words and f"{error.filename or 'a file'}: {words}"
 
 
@@ -59,6 +59,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def listed(items: Iterable[object], limit: int = 10) -> str:
     """Join at most `limit` items, each of 200 letters at most, with commas and say how many more there are."""
-    items = [text if len(text := str(item)) <= 200 else f"{text[:100]}...{text[-90:]}" for item in items]
-    more = f", and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+    texts = [text if len(text := str(item)) <= 200 else f"{text[:100]}...{text[-90:]}" for item in items]
+    more = f", and {len(texts) - limit} more" if len(texts) > limit else ""
+    return ", ".join(texts[:limit]) + more

@@ -12,7 +12,6 @@ from subtuning.workspace.prepared import write_layers
 
 
 def fetch_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning fetch`"""
     _arguments(parser)
 
 
@@ -27,7 +26,6 @@ def fetch(args: argparse.Namespace) -> None:
 
 
 def describe_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning describe`"""
     _arguments(parser)
 
 
@@ -37,7 +35,6 @@ def describe(args: argparse.Namespace) -> None:
 
 
 def layers_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning layers`"""
     parser.add_argument("model", nargs="?", help="a backbone of the config, or any timm model; nothing is downloaded")
     parser.add_argument("--all", action="store_true", help="one line for every model that timm has (takes minutes)")
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="count FLOPs at this size")

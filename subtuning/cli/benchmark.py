@@ -13,7 +13,6 @@ KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", 
 
 
 def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning benchmark`"""
     parser.add_argument("kind", choices=KINDS, help="what is compared: docs/performance.md explains each")
     parser.add_argument("--model", default="tf_efficientnet_lite0", help="timm model (default: %(default)s)")
     parser.add_argument("--input-size", type=positive, default=96, metavar="PIXELS", help="default: %(default)s")

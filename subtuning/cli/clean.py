@@ -10,7 +10,6 @@ from subtuning.workspace.clean import HARMLESS, TRAINED, find, remove, size, siz
 
 
 def clean_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning clean`"""
     lines = "; ".join(f"{name}: {words}" for name, words in (HARMLESS | TRAINED).items())
     parser.epilog = (
         f"KIND: {lines}. The last two took training, and --yes removes them only if --what names them. Nothing is "

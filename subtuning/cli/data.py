@@ -12,7 +12,6 @@ from subtuning.workspace.paths import Results, write_json
 
 
 def convert_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning convert`"""
     _arguments(parser)
     parser.add_argument("--workers", type=positive, default=1, help="images decoded at once (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: results/tasks/<task>")
@@ -26,7 +25,6 @@ def convert(args: argparse.Namespace) -> None:
 
 
 def fetch_task_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning fetch-task`"""
     _arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to list the archives, as JSON")
 
@@ -47,7 +45,6 @@ def fetch_task(args: argparse.Namespace) -> None:
 
 
 def verify_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning verify`"""
     parser.add_argument("tasks", type=entry_name, nargs="+", metavar="TASK", help="names of converted tasks")
     config_arguments(parser)
 
@@ -66,7 +63,6 @@ def verify(args: argparse.Namespace) -> None:
 
 
 def export_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning export`"""
     parser.add_argument("task", type=entry_name, help="name of a converted task")
     parser.add_argument("out", type=Path, metavar="DIR", help="folder to make; source: image_list reads it back")
     parser.add_argument("--workers", type=positive, default=1, help="images encoded at once (default: %(default)s)")

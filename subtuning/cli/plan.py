@@ -14,7 +14,6 @@ from subtuning.workspace.prepared import prepared_backbone
 
 
 def plan_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning plan`"""
     parser.add_argument("--shards", type=positive, nargs="+", metavar="N", help="instead of profile and greedy.shards")
     parser.add_argument("--max-rounds", type=positive, nargs="+", metavar="N", help="instead of greedy.max_rounds")
     parser.add_argument("--gpus", type=positive, nargs="+", default=[1, 8, 64], metavar="N", help="default: 1 8 64")
@@ -99,9 +98,9 @@ def _seconds_of_runs(config: Config, args: argparse.Namespace) -> dict[str, floa
     if unknown := [name for name in given if name not in config.backbones]:
         hint = did_you_mean(unknown[0], config.backbones) or f"; there are {', '.join(config.backbones)}"
         raise UserError(f"--seconds: there is no backbone {unknown[0]!r} in the config{hint}")
-    lacking = config.backbones.keys() - given.keys()
+    lacking = [name for name in config.backbones if name not in given]
     measured = job_size.mean_seconds(Results(args.results).store, config) if lacking else {}
-    if lacking := [name for name in config.backbones if name in lacking and name not in measured]:
+    if lacking := [name for name in lacking if name not in measured]:
         raise UserError(
             f"no finished run in {args.results} tells how long one of {lacking[0]} takes; train one "
             f"(subtuning train --backbone {lacking[0]} ...) or give --seconds {lacking[0]}=S"

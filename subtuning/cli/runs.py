@@ -12,7 +12,6 @@ from subtuning.workspace.paths import Results
 
 
 def runs_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning runs`"""
     parser.add_argument("--task", help="only this task")
     parser.add_argument("--backbone", help="only this backbone")
     parser.add_argument("--split", choices=["cv", "val", "test"], help="only runs scored so")

@@ -9,7 +9,6 @@ from subtuning.errors import UserError
 
 
 def schema_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning schema`"""
     parser.add_argument(
         "--write", action="store_true", help=f"write {SCHEMA_FILE} and the reference in {README_FILE} instead"
     )

@@ -13,7 +13,6 @@ HEADINGS = ["task", "backbone", "step", "done", "running", "missing", "interrupt
 
 
 def status_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning status`"""
     parser.epilog = (
         "done: finished, diverged ones included. running: being trained by a living process. missing: not begun, or "
         "interrupted (its state is saved, and it goes on from there). 'up to': of a greedy round whose layers are not "

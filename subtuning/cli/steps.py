@@ -14,7 +14,6 @@ from subtuning.workspace.paths import write_json
 
 
 def check_plan_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning check-plan`"""
     _arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the names of all steps")
 
@@ -44,7 +43,6 @@ def check_plan(args: argparse.Namespace) -> None:
 
 
 def train_step_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning train-step`"""
     parser.add_argument("step", help="such as profile, greedy/forward/2 or evaluation; `subtuning status` lists them")
     _arguments(parser)
     parser.add_argument("--shard", type=int, default=0, metavar="I", help="which part of the runs, from 0")
@@ -64,7 +62,6 @@ def train_step(args: argparse.Namespace) -> None:
 
 
 def conclude_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning conclude`"""
     parser.add_argument("step", help="such as profile, greedy/forward/2, greedy or evaluation")
     _arguments(parser)
     parser.add_argument(

@@ -10,7 +10,6 @@ from subtuning.workspace.paths import Results, read_json
 
 
 def figures_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning figures`"""
     parser.add_argument("--task", required=True)
     parser.add_argument("--backbone", required=True)
     parser.add_argument("--layers", type=Path, required=True, metavar="FILE", help="layers.json")
@@ -51,7 +50,6 @@ def figures(args: argparse.Namespace) -> None:
 
 
 def tables_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning tables`"""
     parser.add_argument("--pairs", nargs="+", required=True, metavar="TASK/BACKBONE")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--vtab", action="store_true", help="also write vtab.{csv,md,tex}, with VTAB's group means")

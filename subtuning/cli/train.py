@@ -25,7 +25,6 @@ from subtuning.workspace.trainings import Trainings
 
 
 def train_arguments(parser: argparse.ArgumentParser) -> None:
-    """`subtuning train`"""
     parser.add_argument("--task", type=entry_name, required=True, help="name of a task in the config")
     parser.add_argument("--backbone", type=entry_name, required=True, help="name of a backbone in the config")
     parser.add_argument(
@@ -57,8 +56,9 @@ def train(args: argparse.Namespace) -> None:
         prepare(config, name, args.results)
     pair = pair_of(args)
     study = Study(settings_of(config, args.backbone), pair.base, pair.layers, lambda run: None)
-    wanted = list(dict.fromkeys(select(layers, study) for layers in args.layers))
-    if None in wanted:
+    chosen = dict.fromkeys(select(layers, study) for layers in args.layers)
+    wanted = [tuning for tuning in chosen if tuning]
+    if len(wanted) < len(chosen):
         raise UserError("--layers: what best and greedy mean follows from other runs; name the layers")
     splits = cv_splits(args.folds or config.profile.folds) if args.split == "cv" else [Split(args.split)]
     with Trainings(pair, machine_of(args)) as trainings:

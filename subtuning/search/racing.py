@@ -26,7 +26,7 @@ def race(
     candidates: Sequence[Candidate],
     folds: int,
     records_of: Callable[[Sequence[Candidate], int], Sequence[Record | None]],
-) -> tuple[dict[Candidate, list[Record | None]], list[Candidate]]:
+) -> tuple[dict[Candidate, list[Any]], list[Candidate]]:
     """Play a race fold by fold, as far as records are known.
 
     Args:
@@ -36,7 +36,7 @@ def race(
         candidate -> its records in the folds that it took part in; and the candidates still in the race: after the last
         fold, or in the fold in which a record is missing.
     """
-    found: dict[Candidate, list[Record | None]] = {candidate: [] for candidate in candidates}
+    found: dict[Candidate, list[Any]] = {candidate: [] for candidate in candidates}
     alive = list(candidates)
     for fold in range(folds):
         records = list(records_of(alive, fold))

@@ -19,6 +19,7 @@ def fold_scores(records: Sequence[dict[str, Any]]) -> list[float | None]:
     return [record["metrics"]["accuracy"] if record["status"] == "done" else None for record in ordered]
 
 
-def mean(scores: Sequence[float]) -> float:
-    """The mean of finished scores, rounded so that the same hits in another order of folds are no improvement."""
-    return round(sum(scores) / len(scores), DIGITS)
+def mean(scores: Sequence[float | None]) -> float:
+    """The mean, rounded so that the same hits in another order of folds are no improvement; minus infinity if a fold
+    diverged."""
+    return round(sum(float("-inf") if score is None else score for score in scores) / len(scores), DIGITS)

@@ -56,15 +56,17 @@ class Study:
 
     def records(self, runs: Sequence[Run]) -> list[Record] | None:
         """The records of all these runs, None if any is not finished."""
-        found = [self.get(run) for run in runs]
-        return None if None in found else found
+        found = [record for run in runs if (record := self.get(run))]
+        return found if len(found) == len(runs) else None
 
     def require(self, runs: Sequence[Run]) -> list[Record]:
         """The records of all these runs. Raises `UserError` that names one that is not finished."""
+        found = []
         for run in runs:
-            if self.get(run) is None:
+            if not (record := self.get(run)):
                 raise UserError(f"run {run} (id {run.id}) is not finished; train it first")
-        return [self.get(run) for run in runs]
+            found.append(record)
+        return found
 
 
 @dataclass

@@ -37,7 +37,8 @@ def random_boxes(count: int, height: int, width: int, rng: np.random.Generator) 
     A box that does not fit is cut down to the image instead of being drawn again.
     """
     area = rng.uniform(*SCALE, count) * height * width
-    ratio = np.exp(rng.uniform(*np.log(RATIO), count))
+    low, high = np.log(RATIO)
+    ratio = np.exp(rng.uniform(low, high, count))
     tall = np.clip(np.rint(np.sqrt(area / ratio)), 1, height).astype(np.int64)
     wide = np.clip(np.rint(np.sqrt(area * ratio)), 1, width).astype(np.int64)
     top = (rng.random(count) * (height - tall + 1)).astype(np.int64)

@@ -74,7 +74,7 @@ class Images:
         Args:
             positions: of B images, 0 to N - 1.
             augmentation: `none`, `flip` or `crop`.
-            rng: source of the augmentation's randomness.
+            rng: source of the augmentation's randomness; None leaves it out.
 
         Returns:
             images B x 3 x S x S, brought to the input size and normalised; labels B.
@@ -90,11 +90,11 @@ class Images:
             pixels = torch.from_numpy(np.ascontiguousarray(self.pixels[rows])).to(self.device, non_blocking=True)
         images = pixels.permute(0, 3, 1, 2).to(self.dtype).div_(255)
         seen = self.backbone
-        if augmentation == "crop":
+        if rng and augmentation == "crop":
             images = random_resized_crop(images, seen.input_size, rng, seen.interpolation)
         else:
             images = central(images, seen.input_size, seen.interpolation, seen.crop)
-        if augmentation != "none":
+        if rng and augmentation != "none":
             images = flip(images, rng)
         # convolutions run faster on the layout in which the pixels are stored, with channels last
         return self._normalise(images).contiguous(memory_format=torch.channels_last)
@@ -119,7 +119,7 @@ def load_source(
 
 def images_of(split: Split, training: Images, task: Task) -> tuple[Images, Images]:
     """The training and the scored images of a split (see `runs.identity.Split`), out of its source."""
-    if split.kind == "cv":
+    if split.folds is not None and split.fold is not None:
         kept, held = task.folds(split.folds)[split.fold]
         return training.part(kept), training.part(held)
     return training, load_source(split.kind, task, training.backbone, training.device, training.dtype)

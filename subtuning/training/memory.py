@@ -144,7 +144,7 @@ def fit(need: Need, groups: int, workers: int, device: torch.device, free: int) 
         workers: lanes that compute at the same time.
     """
     lanes = len(need.states)
-    tries = []
+    tries: list[tuple[int, torch.device | None, int]] = []
     for several in dict.fromkeys((groups, 1)):
         if need.cache is not None:
             tries.append((several, device, need.cache))

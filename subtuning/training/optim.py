@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn, optim
 
@@ -14,7 +15,7 @@ def new_optimizer(parameters: Sequence[nn.Parameter], recipe: Recipe) -> optim.O
     Each parameter group carries a `scale` of the learning rate.
     """
     groups = [{"params": parameters, "scale": 1.0}]
-    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
+    common: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
     match recipe.optimizer:
         case "adamw":
             return optim.AdamW(groups, **common)

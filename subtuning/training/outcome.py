@@ -63,5 +63,5 @@ def _hash(tensors: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tuple(tensors[name].shape)}\n".encode())
-        digest.update(tensors[name].reshape(-1).view(uint8).numpy())
+        digest.update(tensors[name].reshape(-1).view(uint8).numpy().data)
     return digest.hexdigest()

@@ -16,7 +16,7 @@ def scalars_folder(run: Run, folder: Path) -> Path:
     """`<task>/<backbone>/<layers>/<split and seed>-<id>`: readable in TensorBoard's list, and one folder a run."""
     layers = str(run.tuning)
     layers = layers if len(layers) <= 100 else f"{layers[:90]}...({run.tuning.size} layers)"
-    where = f"fold{run.split.fold + 1}of{run.split.folds}" if run.split.kind == "cv" else run.split.kind
+    where = f"fold{run.split.fold + 1}of{run.split.folds}" if run.split.fold is not None else run.split.kind
     return folder.joinpath(*run.names, layers, f"{where}-seed{run.seed}-{run.id[:6]}")
 
 

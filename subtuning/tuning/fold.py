@@ -14,8 +14,10 @@ _PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel)
 """Convolutions that use their weight as it is; weight standardisation would undo the folding."""
 
 
-def fold(module: GraphModule) -> GraphModule:
+def fold(module: nn.Module) -> nn.Module:
     """A copy of a frozen graph module in which each Conv2d + BatchNorm2d pair is one Conv2d; equal up to rounding."""
+    if not isinstance(module, GraphModule):
+        return module
     module = copy.deepcopy(module)
     submodules = dict(module.named_modules())
     for node in list(module.graph.nodes):
@@ -23,7 +25,9 @@ def fold(module: GraphModule) -> GraphModule:
             continue
         norm, before = submodules[node.target], node.all_input_nodes[0]
         convolution = submodules.get(before.target) if before.op == "call_module" else None
-        if not isinstance(norm, nn.BatchNorm2d) or type(convolution) not in _PLAIN or len(before.users) > 1:
+        if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
+            continue
+        if not isinstance(convolution, nn.Conv2d) or type(convolution) not in _PLAIN or len(before.users) > 1:
             continue
         weight, bias = fuse_conv_bn_weights(
             convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias

@@ -20,7 +20,7 @@ class PaddedKernel(Conv2dSame):
         """N x C x H x W to N x C' x H' x W'."""
         if x.device.type != "cpu" or max(self.dilation) > 1:
             return super().forward(x)
-        left, right, top, bottom = pad_same_arg(x.shape[-2:], self.kernel_size, self.stride)
+        left, right, top, bottom = pad_same_arg([*x.shape[-2:]], [*self.kernel_size], [*self.stride])
         kernel = F.pad(self.weight, (right - left, 0, bottom - top, 0))
         return F.conv2d(x, kernel, self.bias, self.stride, (bottom, right), 1, self.groups)
 

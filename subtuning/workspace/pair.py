@@ -57,10 +57,10 @@ class Pair:
         """
         first = step_named("profile", settings) if step.after else step
         runs = first.wanted(Study(settings, self.base, self.layers, lambda run: None)).runs
-        found = finished_alike(runs, self.store)
-        if found is None and (step.after or resolve is None):
-            require_alike(self.store, runs)
-        precision = found[0].recipe.precision if found else resolve()
+        if resolve and not step.after and finished_alike(runs, self.store) is None:
+            precision = resolve()
+        else:
+            precision = require_alike(self.store, runs)[0]["identity"]["recipe"]["precision"]
         return Study(settings, self.base.with_precision(precision), self.layers, self.store.get)
 
 

@@ -62,6 +62,7 @@ class Progress:
 
     def seconds(self, pair: StudyState, step: Wanted) -> tuple[float, int]:
         """How long the unfinished runs of a step take, and of how many of them nothing is known."""
+        assert pair.study, "only a prepared pair asks for runs"
         several = pair.study.base.with_tuning(Tuning(("?", "?")))
         left = [(run, 1) for run in step.runs if self.snapshot.get(run) is None]
         left += [(several.with_split(split), number) for split, number in Counter(step.later).items()]

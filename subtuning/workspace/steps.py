@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from subtuning.errors import UserError
 from subtuning.registry import find
+from subtuning.runs import Run
 from subtuning.search.steps import step_named
 from subtuning.search.study import Settings, share
 from subtuning.workspace.pair import Pair, require_finished
@@ -21,7 +22,8 @@ def train_step(
     Raises:
         UserError: a step before it is not finished, or its runs will never be known.
     """
-    step, trained = step_named(name, settings), {}
+    step = step_named(name, settings)
+    trained: dict[Run, dict[str, Any]] = {}
     with Trainings(pair, machine) as trainings:
         study = pair.study(step, settings, trainings.precision)
         require_finished(study, step)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from subtuning.config import Config
+from subtuning.config import Config, Recipe
 from subtuning.runs.precision import precisions
 from subtuning.runs.store import Snapshot
 from subtuning.search.steps import settings_of, step_named, steps_of
@@ -33,7 +33,7 @@ class StudyState:
         """Whether every run of every step is known and finished."""
         every = self.wanted.values()
         return not any(step.later for step in every) and all(
-            self.study.records(step.runs) is not None for step in every
+            self.study and self.study.records(step.runs) is not None for step in every
         )
 
 
@@ -44,7 +44,7 @@ def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[St
     """
     tasks = {name: prepared_task(config, name, results) for name in config.tasks}
     backbones = {name: prepared_backbone(config, name, results) for name in config.backbones}
-    recipes = {}  # equal recipes are one object, which is quick to compare
+    recipes: dict[Recipe, Recipe] = {}  # equal recipes are one object, which is quick to compare
     for task, facts in tasks.items():
         for backbone, layers in backbones.items():
             if facts is None or layers is None:

@@ -85,7 +85,7 @@ def test_kept_values_are_those_of_the_trunk(model):
     trunk = shaken_trunk(model)
     source = images(70).on_device()
     cuts = list(range(len(trunk.frozen) + 1))
-    kept = compute_features(trunk, source, value_sizes(trunk, source, cuts), LaneThreads(CPU), CPU)
+    kept = compute_features(trunk, source, cuts, LaneThreads(CPU), CPU)
     rows = np.array([69, 3, 64])
     with torch.no_grad():
         fresh = trunk.values_at(source.pixels_at(rows), cuts)

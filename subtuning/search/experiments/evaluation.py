@@ -34,7 +34,7 @@ def runs_of(study: Study, written: str) -> list[Run] | None:
         UserError: they will never be known.
     """
     tuning = select(written, study)
-    return tuning and study.runs([tuning], [Split("test")], study.settings["evaluate.seeds"])
+    return study.runs([tuning], [Split("test")], study.settings["evaluate.seeds"]) if tuning else None
 
 
 def _wanted(study: Study) -> Wanted:
