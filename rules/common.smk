@@ -26,9 +26,8 @@ except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add where in this file it was raised
 
 
-# Snakemake takes its lock before any hook is called. A call that only looks removes nothing.
-if workflow.is_main_process and not workflow.dryrun:
-    remove_stale_lock()
+if workflow.is_main_process:  # now, because Snakemake takes its lock before any hook is called
+    remove_stale_lock(sys.argv)
 
 
 onstart:

@@ -15,7 +15,7 @@ from subtuning.backbones.weights import new_model
 from subtuning.config import BackboneEntry, Recipe
 from subtuning.runs import Backbone, Run, Split
 from subtuning.training.data import Images
-from subtuning.training.features import Features, compute_features
+from subtuning.training.features import Features, compute_features, value_sizes
 from subtuning.training.loop import LaneGroup
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.lane import Trunk, cut_of
@@ -142,4 +142,6 @@ class Job:
         """The trunk's values for all training images."""
         names = [segment.name for segment in self.trunk.original]
         cuts = sorted({cut_of(tuning, names) for tuning in tunings})
-        return compute_features(self.trunk, self.train, cuts, LaneThreads(self.device), self.device)
+        return compute_features(
+            self.trunk, self.train, value_sizes(self.trunk, self.train, cuts), LaneThreads(self.device), self.device
+        )

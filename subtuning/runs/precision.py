@@ -30,9 +30,14 @@ def precisions(runs: Sequence[Run], get: Callable[[Run], Any]) -> list[str]:
     return [precision for precision, found in tries.items() if any(map(get, found))] or list(tries)[:1]
 
 
-def finished_alike(runs: Sequence[Run], store: Store) -> list[Run] | None:
-    """The runs in a precision in which all of them are finished, None where there is none."""
-    return next((found for found in _tries(runs).values() if not store.missing(found)), None)
+def finished_alike(runs: Sequence[Run], store: Store) -> list[dict[str, Any]] | None:
+    """The runs' records in a precision in which all of them are finished, None where there is none."""
+    for tried in _tries(runs).values():
+        try:
+            return store.require(tried)
+        except UserError:  # one is missing
+            continue
+    return None
 
 
 def require_alike(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -41,8 +46,8 @@ def require_alike(store: Store, runs: Sequence[Run]) -> list[dict[str, Any]]:
     Raises:
         UserError: one is missing, or some are finished in one precision and some in another.
     """
-    if found := finished_alike(runs, store):
-        return store.require(found)
+    if records := finished_alike(runs, store):
+        return records
     tries = _tries(runs)
     finished = {precision: len(found) - len(store.missing(found)) for precision, found in tries.items()}
     most = max(finished, key=finished.__getitem__)

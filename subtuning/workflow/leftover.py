@@ -1,9 +1,14 @@
 """What a Snakemake that was killed leaves behind: its lock, which would stop the next call of the same command."""
 
+import re
 import shutil
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+DRY_RUN = re.compile(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*")
+"""Snakemake tells a workflow that is being parsed nothing of its own options."""
 
 MEMORY = Path(".snakemake")
 """Where Snakemake keeps its lock; its folder is the one that the workflow runs in."""
@@ -14,13 +19,18 @@ def note_host(memory: Path = MEMORY) -> None:
     (memory / "subtuning_host").write_text(socket.gethostname(), encoding="utf-8")
 
 
-def remove_stale_lock(memory: Path = MEMORY) -> None:
+def remove_stale_lock(command: Sequence[str], memory: Path = MEMORY) -> None:
     """Remove Snakemake's lock if the run that made it was killed; the lock of a living one stays.
 
     A lock is stale when it was made on this machine and neither a Snakemake nor one of its jobs lives in its folder.
+
+    Args:
+        command: the words of this call; one that only looks (`-n`) removes nothing.
     """
     locks, host = memory / "locks", memory / "subtuning_host"
-    if not locks.is_dir() or not host.is_file() or host.read_text(encoding="utf-8") != socket.gethostname():
+    if any(DRY_RUN.fullmatch(word) for word in command) or not any(locks.glob("*")):
+        return
+    if not host.is_file() or host.read_text(encoding="utf-8") != socket.gethostname():
         return
     users = _users(memory.resolve().parent)
     if users == {"subtuning"}:

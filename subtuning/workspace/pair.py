@@ -57,10 +57,11 @@ class Pair:
         """
         first = step_named("profile", settings) if step.after else step
         runs = first.wanted(Study(settings, self.base, self.layers, lambda run: None)).runs
-        if resolve and not step.after and finished_alike(runs, self.store) is None:
+        records = finished_alike(runs, self.store)
+        if resolve and not step.after and records is None:
             precision = resolve()
         else:
-            precision = require_alike(self.store, runs)[0]["identity"]["recipe"]["precision"]
+            precision = (records or require_alike(self.store, runs))[0]["identity"]["recipe"]["precision"]
         return Study(settings, self.base.with_precision(precision), self.layers, self.store.get)
 
 

@@ -70,22 +70,23 @@ class Trainings:
 
     def resolve(self, runs: Sequence[Run]) -> list[Run]:
         """The runs in one precision: in which all are finished, else this device's."""
-        return finished_alike(runs, self.pair.store) or with_precision(runs, self.precision())
+        records = finished_alike(runs, self.pair.store)
+        return with_precision(runs, records[0]["identity"]["recipe"]["precision"] if records else self.precision())
 
     def train(self, runs: Sequence[Run]) -> list[dict[str, Any]]:
         """Train those of the runs that are missing and return all records."""
         pair, store = self.pair, self.pair.store
-        missing = store.missing(runs)
-        finished = len(runs) - len(missing)
-        print(f"{'/'.join(pair.names)}: {len(runs)} runs, {finished} finished before", file=sys.stderr)
+        records = {run: record for run in runs if (record := store.get(run))}
+        missing = [run for run in runs if run not in records]
+        print(f"{'/'.join(pair.names)}: {len(runs)} runs, {len(runs) - len(missing)} finished before", file=sys.stderr)
         if missing:
             if superseded := store.superseded(missing):
                 words = "of them were finished with numbers of another version; training anew"
                 print(f"{superseded} {words}", file=sys.stderr)
             self._train(missing)
-        records = store.require(runs)
-        self._write_missing_scalars(runs, records)
-        return records
+            records |= zip(missing, store.require(missing), strict=True)
+        self._write_missing_scalars(records)
+        return [records[run] for run in runs]
 
     def _train(self, missing: list[Run]) -> None:
         from subtuning.training.interrupt import Interrupted
@@ -120,12 +121,12 @@ class Trainings:
         )
         return Trainer(place)
 
-    def _write_missing_scalars(self, runs: Sequence[Run], records: list[dict[str, Any]]) -> None:
+    def _write_missing_scalars(self, records: dict[Run, dict[str, Any]]) -> None:
         """Curves of runs that were finished just before a kill, or under another name, or whose folder was removed."""
         from subtuning.training.scalars import scalars_folder, write_scalars
 
         folder = Results(self.pair.results).tensorboard
-        for run, record in zip(runs, records, strict=True):
+        for run, record in records.items():
             if not scalars_folder(run, folder).exists():
                 write_scalars(record, run, folder)
 

@@ -40,7 +40,7 @@ def opened(monkeypatch):
     watching[0] = False
 
 
-WORDS = ["profile", "--task", "cells", "--backbone", "tiny", "--folds", "2", "--out", "x.json"]
+WORDS = ["train-step", "profile", "--task", "cells", "--backbone", "tiny", "--out", "x.json"]
 
 
 def test_a_finished_step_reads_its_own_records_only(large, opened, monkeypatch):

@@ -64,8 +64,8 @@ def test_each_switch_changes_nothing_but_rounding(inputs, layers, tmp_path, runs
 
 def test_values_are_computed_once_and_then_only_read(place, runs, monkeypatch):
     seen = []
-    batch = LaneGroup._batch
-    monkeypatch.setattr(LaneGroup, "_batch", lambda self, *a: seen.append(batch(self, *a)) or seen[-1])
+    batch = LaneGroup.batch
+    monkeypatch.setattr(LaneGroup, "batch", lambda self, *a: seen.append(batch(self, *a)) or seen[-1])
     train_missing(runs, place)
     assert seen
     by_test_set = [b for b in seen if b.cache is None]
@@ -85,7 +85,7 @@ def test_kept_values_are_those_of_the_trunk(model):
     trunk = shaken_trunk(model)
     source = images(70).on_device()
     cuts = list(range(len(trunk.frozen) + 1))
-    kept = compute_features(trunk, source, cuts, LaneThreads(CPU), CPU)
+    kept = compute_features(trunk, source, value_sizes(trunk, source, cuts), LaneThreads(CPU), CPU)
     rows = np.array([69, 3, 64])
     with torch.no_grad():
         fresh = trunk.values_at(source.pixels_at(rows), cuts)

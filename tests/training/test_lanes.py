@@ -318,6 +318,6 @@ def test_full_trains_every_parameter_and_linear_none():
     head = new_head(trunk_features := features_of("test_vit"), CLASSES, recipe(), 0)
     count = sum(p.numel() for p in head.parameters())
     assert count == CLASSES * (trunk_features + 1)
-    assert sum(p.numel() for p in Lane(trunk, (), head).parameters()) == count
+    assert sum(p.numel() for p in Lane(trunk, Tuning(), head).parameters()) == count
     full = sum(p.numel() for p in Lane(trunk, Tuning(FULL), head).parameters() if p.requires_grad)
     assert full == count + sum(p.numel() for p in shaken_network("test_vit").parameters())

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from subtuning.training.features import compute_features
+from subtuning.training.features import compute_features, value_sizes
 from subtuning.training.loop import LaneGroup
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.tuning import FULL
@@ -26,7 +26,7 @@ def trained(trunk, subsets, features, way, cached):
     source = replace(images(40), dtype=torch.float32).on_device()
     if cached:
         cuts = list(range(len(trunk.frozen) + 1))
-        cache = compute_features(trunk, source, cuts, lane_threads, CPU)
+        cache = compute_features(trunk, source, value_sizes(trunk, source, cuts), lane_threads, CPU)
     runs = [make_run(s, batch_size=20, epochs=1, augmentation="none" if cached else "crop") for s in subsets]
     found = []
     for start in range(0, len(runs), together):

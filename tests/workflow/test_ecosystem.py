@@ -73,7 +73,15 @@ def test_in_a_module_the_same_rules_are_local(tmp_path, snakemake):
     result = snakemake(parent(tmp_path), "--dry-run", "st_all", root=tmp_path, PYTHONPATH=str(ROOT))
     assert "localrules directive" not in result.output
     assert {name.removeprefix("st_") for name in rules(result.output)} == {
-        *("all", "convert_task", "describe_backbone", "draw_figures", "evaluation_table", "fetch_weights"),
+        *(
+            "all",
+            "check_plan",
+            "convert_task",
+            "describe_backbone",
+            "draw_figures",
+            "evaluation_table",
+            "fetch_weights",
+        ),
         *("greedy_path", "profile_table", "select_greedy", "summary", "train_evaluation", "train_greedy"),
         "train_profile",
     }
@@ -109,7 +117,15 @@ def test_a_module_from_a_repository_as_the_catalog_deploys_it(repository, tmp_pa
     result = snakemake(folder, "--dry-run", root=folder, **more)
     assert result.code == 0, result.output
     assert sorted(rules(result.output)) == sorted(
-        ["mine", "st_convert_task", "st_describe_backbone", "st_fetch_weights", "st_profile_table", "st_train_profile"]
+        [
+            "mine",
+            "st_check_plan",
+            "st_convert_task",
+            "st_describe_backbone",
+            "st_fetch_weights",
+            "st_profile_table",
+            "st_train_profile",
+        ]
     )
 
 
@@ -148,7 +164,7 @@ def test_sdm_conda_plans_one_environment_for_all_rules(tmp_path, snakemake, warm
     assert result.code == 0, result.output
     planned = re.findall(r"^Conda environment (\S+) will be created\.$", result.output, re.MULTILINE)
     assert [(folder / path).resolve() for path in planned] == [ROOT / "environment.yml"]
-    assert len(jobs(result.output)) == 15
+    assert len(jobs(result.output)) == 16
     assert not (conda.parent / "calls").exists()
 
 

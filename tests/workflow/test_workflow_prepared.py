@@ -67,7 +67,7 @@ def test_status_and_clean_know_that_files_were_edited(what, subtuning, folder):
 def test_a_step_by_hand_refuses_what_is_out_of_date(what, subtuning, folder):
     own_weights(folder)
     assert subtuning(folder, *TRAIN).code == 0
-    words = ["profile", "--task", "cells", "--backbone", "tiny", "--folds", "2", "--out", "out.json"]
+    words = ["train-step", "profile", "--task", "cells", "--backbone", "tiny", "--out", "out.json"]
     before = records(folder)
     EDITS[what][0](folder)
     result = subtuning(folder, *words)
