@@ -146,9 +146,15 @@ def _text_of_recipe(recipe: Recipe) -> str:
     return canonical_json(effective(recipe))
 
 
+ADDED: tuple[str, ...] = ()
+"""Keys of the recipe that came after the first version; at their defaults they change no id, so that older runs stay."""
+
+
 def effective(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without keys that another key switches off (a linear head has no depth): they change no id."""
+    """The recipe without keys that change nothing: one that another switches off (a linear head has no depth), and one
+    of `ADDED` at its default."""
     values = recipe.model_dump()
+    values = {k: v for k, v in values.items() if k not in ADDED or v != Recipe.model_fields[k].default}
     if recipe.head == "linear":
         del values["head_depth"], values["head_width"]
     return values
