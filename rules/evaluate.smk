@@ -41,6 +41,7 @@ use rule profile_table as evaluation_table with:
         ),
     log:
         "results/logs/evaluation/{task}/{backbone}/table.log",
+    localrule: True
     params:
         step="evaluation",
         settings=settings.settings_of("evaluation"),

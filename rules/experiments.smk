@@ -32,6 +32,7 @@ use rule profile_table as experiment_table with:
         "results/{task}/{backbone}/{experiment}.csv",
     log:
         "results/logs/{experiment}/{task}/{backbone}/table.log",
+    localrule: True
     params:
         step="{experiment}",
         settings=settings.settings_of("{experiment}"),

@@ -40,6 +40,7 @@ use rule profile_table as select_greedy with:
         "results/{task}/{backbone}/greedy/{direction}/round{round}.json",
     log:
         "results/logs/greedy/{task}/{backbone}/{direction}{round}.log",
+    localrule: True
     params:
         step="greedy/{direction}/{round}",
         settings=settings.settings_of("greedy/{direction}/{round}"),
@@ -57,6 +58,7 @@ use rule profile_table as greedy_path with:
         selected="results/{task}/{backbone}/selected.json",
     log:
         "results/logs/greedy/{task}/{backbone}/path.log",
+    localrule: True
     params:
         step="greedy",
         settings=settings.settings_of("greedy"),

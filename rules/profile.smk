@@ -122,6 +122,7 @@ use rule profile_table as profile_test_table with:
         "results/{task}/{backbone}/profile_test.csv",
     log:
         "results/logs/profile_test_table/{task}/{backbone}.log",
+    localrule: True
     params:
         step="profile/test",
         settings=settings.settings_of("profile/test"),

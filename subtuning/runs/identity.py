@@ -147,7 +147,7 @@ def _text_of_recipe(recipe: Recipe) -> str:
 
 
 ADDED: tuple[str, ...] = ()
-"""Keys of the recipe that came after the first version; at their defaults they change no id, so that older runs stay."""
+"""Recipe keys added after the first version: at their defaults they change no id, so that older runs stay."""
 
 
 def effective(recipe: Recipe) -> dict[str, Any]:

@@ -20,7 +20,7 @@ MEASURED = {"seconds"}
 
 @dataclass
 class Diary:
-    """What one `subtuning` command did."""
+    """What one `subtuning` command did; of a training, `verb` is the step's name."""
 
     verb: str
     shard: str | None

@@ -6,12 +6,14 @@ import shutil
 import pytest
 
 from tests.slurm.flow import Flow, numbers
-from tests.slurm.watched import TRAINS
 from tests.workflow.snake import changed, new_folder, records
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 PAIR = "results/cells/tiny"
+
+TRAINED = ["profile", "greedy/forward/1", "greedy/forward/2", "evaluation"]
+"""The steps that train; the profile in two jobs."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def test_no_run_is_trained_twice(flow, here):
 def test_only_preparing_and_training_are_jobs_of_the_cluster(flow):
     """What fetches, and what takes a second, runs where Snakemake runs."""
     assert sorted(diary.verb for diary in flow.diaries() if diary.job) == sorted(
-        ["convert", "describe", *["train-step"] * 5]
+        ["convert", "describe", "profile", *TRAINED]
     )
     here = {diary.verb for diary in flow.diaries() if not diary.job}
     assert here == {"fetch", "check-plan", "conclude", "figures", "tables"}
@@ -53,7 +55,7 @@ def test_only_preparing_and_training_are_jobs_of_the_cluster(flow):
 
 def test_each_training_sees_the_one_gpu_that_slurm_gave_it(flow):
     for diary in (diary for diary in flow.diaries() if diary.job):
-        if diary.verb in TRAINS:
+        if diary.verb in TRAINED:
             assert diary.gpu == diary.slurm["given"] in ("0", "1"), diary
         else:
             assert diary.slurm["given"] == "", f"{diary.verb} holds a GPU"

@@ -1,7 +1,7 @@
 """`subtuning` as the jobs of these tests run it: the real one, which also keeps a diary.
 
 DIARY       folder of the diaries, one file of JSON lines a process: begin, step, finished, end
-TOGETHER    how many `profile` commands wait for each other before they begin
+TOGETHER    how many trainings of the profile wait for each other before they begin
 SLOW        while this file exists, a step of the second fold takes two seconds
 WARM        if given, the warm command (tests/workflow/warm.py) that does the work, for flows that kill nothing
 """
@@ -18,7 +18,6 @@ from typing import Any
 from subtuning.cli import main
 from tests.slurm.cluster import wait_for
 
-TRAINS = ("train-step",)
 DIARY = Path(os.environ.get("DIARY", "no folder"))
 
 
@@ -54,7 +53,7 @@ def watch_training() -> None:
 def others_have_begun() -> bool:
     """Whether so many processes as were wanted have a diary that begins like mine."""
     first_lines = [file.read_text().partition("\n")[0] for file in DIARY.iterdir()]
-    return sum('"verb": "train-step"' in line for line in first_lines) >= int(os.environ["TOGETHER"])
+    return sum('"verb": "profile"' in line for line in first_lines) >= int(os.environ["TOGETHER"])
 
 
 def work() -> int:
@@ -62,7 +61,7 @@ def work() -> int:
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the ids are pretended
     if "WARM" in os.environ:
         return subprocess.call([os.environ["WARM"], *sys.argv[1:]])
-    if sys.argv[1] in TRAINS:
+    if sys.argv[1] == "train-step":
         watch_training()
     return main()
 
@@ -79,7 +78,8 @@ def slurm_job() -> dict[str, str]:
 
 if __name__ == "__main__":
     START = time.monotonic_ns()
-    verb, shard = sys.argv[1], sys.argv[sys.argv.index("--shard") + 1] if "--shard" in sys.argv else None
+    verb = sys.argv[2] if sys.argv[1] == "train-step" else sys.argv[1]
+    shard = sys.argv[sys.argv.index("--shard") + 1] if "--shard" in sys.argv else None
     note("begin", verb=verb, shard=shard, gpu=os.environ.get("CUDA_VISIBLE_DEVICES"), slurm=slurm_job())
     if verb == "profile" and "TOGETHER" in os.environ:
         wait_for(others_have_begun, "all profile jobs have begun")
