@@ -146,8 +146,8 @@ def _text_of_recipe(recipe: Recipe) -> str:
     return canonical_json(effective(recipe))
 
 
-ADDED: tuple[str, ...] = ()
-"""Keys of the recipe that came after the first version; at their defaults they change no id, so that older runs stay."""
+ADDED: tuple[str, ...] = ("layer_decay", "strategy")
+"""Keys that the recipe got after its first version; at their defaults they change no id, so that older runs stay."""
 
 
 def effective(recipe: Recipe) -> dict[str, Any]:
