@@ -85,6 +85,13 @@ def test_a_lane_equals_the_same_run_alone_bit_for_bit(features, low):
         assert metrics_of(alone, source) == [score]
 
 
+def test_runs_of_the_head_alone_are_one_run_whatever_layers_would_do(place, base):
+    runs = [recipe_of(base, **own) for own in OWN[:4]]
+    assert len({run.id for run in runs}) == 1
+    assert train_missing(runs, place) == 1
+    assert len({run.with_tuning(Tuning(HALF)).id for run in runs}) == len(runs)
+
+
 @pytest.mark.parametrize("own", OWN, ids=str)
 def test_with_nothing_but_a_head_a_run_is_the_plain_one(features, own):
     trunk, more = shaken_trunk("test_resnet"), {"optimizer": own.get("optimizer", "adamw")}

@@ -1,4 +1,4 @@
-"""Auto-RGN (surgical fine-tuning; Lee et al., arXiv 2210.11466, section 5): layers learn as fast as their gradients are
+"""Auto-RGN (surgical fine-tuning; Lee et al., arXiv 2210.11466): layers learn as fast as their gradients are
 large.
 
 At the beginning of each epoch a layer's learning rate is scaled by its relative gradient norm ||g|| / ||w||, divided by
