@@ -16,6 +16,7 @@ FOLDERS = {
     "experiments": "search/experiments",
     "tables": "analysis/tables",
     "figures": "analysis/figures",
+    "strategies": "training/strategies",
 }
 """Kind -> the folder of this package that holds its files. The group of entry points is `subtuning.<kind>`."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from subtuning.config.values import NotNegative, Positive, Share, read_number
+from subtuning.config.values import NotNegative, Positive, Share, Strategy, read_number
 
 
 class Strict(BaseModel):
@@ -59,6 +59,14 @@ class Recipe(Strict):
         0.01,
         description="Weight decay: decoupled for `adamw`, L2 for `adam` and `sgd`. Seldom the first thing to change.",
     )
+    layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Layer-wise learning rate decay: the head learns at `lr`, and each layer before it at so many "
+        "times the rate of the layer behind it (BEiT, MAE: 0.65 to 0.75), counted over all layers of the network. Try "
+        "0.75 where `full` does worse than a few layers. 1: all alike.",
+    )
     schedule: Literal["cosine", "step", "constant"] = Field(
         "cosine", description="Learning rate over the steps: cosine to zero, x0.1 after each third, or constant."
     )
@@ -66,6 +74,15 @@ class Recipe(Strict):
         0.0,
         description="Share of all steps in which the learning rate rises linearly from zero. Try 0.1 when the first "
         "epoch diverges.",
+    )
+    strategy: Strategy = Field(
+        "all",
+        description="When, and how fast, the trained layers learn. `all`: from the first step on, alike. `lp_ft`: in "
+        "the first half of the steps the head alone. `gradual`: the head alone, then one layer more at a time, from "
+        "the last to the first, in equal parts of the steps. `auto_rgn`: each layer's rate is scaled by its relative "
+        "gradient norm, measured anew each epoch. Or one of your own (CONTRIBUTING.md). docs/strategies.md compares "
+        "them.",
+        examples=["all", "lp_ft", "gradual", "auto_rgn"],
     )
     augmentation: Literal["none", "flip", "crop"] = Field(
         "none",

@@ -5,7 +5,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
+from subtuning.config.words import one_of
+from subtuning.errors import did_you_mean
 from subtuning.paths import user_path
+from subtuning.registry import names_of
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Names become folder names and Snakemake wildcards, so they hold no slash, space or shell character."""
@@ -72,6 +75,13 @@ def _share_or_count(value: Any) -> float | int:
     raise ValueError("must be a share between 0 and 1, or a whole number of images")
 
 
+def _strategy(name: str) -> str:
+    known = names_of("strategies")
+    if name in known:
+        return name
+    raise ValueError(f"must be {one_of(known)}{did_you_mean(name, known)}".replace("`", "'"))
+
+
 def _one_or_more(value: Any) -> Any:
     """`last 2` in place of `[last 2]`."""
     return [value] if isinstance(value, str) and value.strip() else value
@@ -97,6 +107,7 @@ PathText = Annotated[str, Field(pattern=r"^[^\x00-\x1f]+$"), AfterValidator(user
 Weights = Annotated[
     str, AfterValidator(_weights), AfterValidator(user_path), Field(json_schema_extra={"pattern": WEIGHTS_PATTERN})
 ]
+Strategy = Annotated[str, AfterValidator(_strategy)]
 Count = Annotated[int, Field(ge=1, le=1_000)]
 Several = Annotated[int, Field(ge=2, le=1_000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]

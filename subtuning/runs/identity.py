@@ -76,7 +76,7 @@ class Run:
             "fold": self.split.fold,
             "backbone": _plain(self.backbone),
             **self.tuning.plain(),
-            "recipe": effective(self.recipe),
+            "recipe": effective(self.recipe, bool(self.tuning.layers)),
             "seed": self.seed,
         }
         return values | {"numbers": numbers_of(values)}
@@ -92,11 +92,11 @@ class Run:
         """
         if self.recipe.precision == "auto":
             raise ValueError(f"run {self} has no id before its precision is resolved")
-        split = self.split
+        split, recipe = self.split, _text_of_recipe(self.recipe, bool(self.tuning.layers))
         text = (
             f'{{"backbone":{_text_of_backbone(self.backbone)},"fold":{_text(split.fold)},'
             f'"folds":{_text(split.folds)},"method":"{self.tuning.how}","numbers":{self.identity()["numbers"]},'
-            f'"recipe":{_text_of_recipe(self.recipe)},"seed":{self.seed},"split":"{split.kind}",'
+            f'"recipe":{recipe},"seed":{self.seed},"split":"{split.kind}",'
             f'"subset":{_text(self.tuning.layers)},"task":"{self.task}"}}'
         )
         return hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -142,19 +142,25 @@ def _text_of_backbone(backbone: Backbone) -> str:
 
 
 @cache
-def _text_of_recipe(recipe: Recipe) -> str:
-    return canonical_json(effective(recipe))
+def _text_of_recipe(recipe: Recipe, layers: bool) -> str:
+    return canonical_json(effective(recipe, layers))
 
 
-ADDED: tuple[str, ...] = ()
+ADDED: tuple[str, ...] = ("layer_decay", "strategy")
 """Recipe keys added after the first version: at their defaults they change no id, so that older runs stay."""
 
 
-def effective(recipe: Recipe) -> dict[str, Any]:
-    """The recipe without keys that change nothing: one that another switches off (a linear head has no depth), and one
-    of `ADDED` at its default."""
+OF_LAYERS = ("layer_decay", "strategy")
+"""Keys of the recipe that say how layers learn; they are nothing to a run that trains the head alone."""
+
+
+def effective(recipe: Recipe, layers: bool) -> dict[str, Any]:
+    """The recipe without keys that change nothing: one that another switches off (a linear head has no depth), one of
+    `ADDED` at its default, and those of layers where none is trained."""
     values = recipe.model_dump()
     values = {k: v for k, v in values.items() if k not in ADDED or v != Recipe.model_fields[k].default}
+    if not layers:
+        values = {k: v for k, v in values.items() if k not in OF_LAYERS}
     if recipe.head == "linear":
         del values["head_depth"], values["head_width"]
     return values

@@ -86,7 +86,7 @@ class Store:
 
     def missing(self, runs: Iterable[Run]) -> list[Run]:
         """Those runs that are not finished, each once, in the given order."""
-        return [run for run in dict.fromkeys(runs) if self.get(run) is None]
+        return [run for run in {run.id: run for run in runs}.values() if self.get(run) is None]
 
     def require(self, runs: Iterable[Run]) -> list[dict[str, Any]]:
         """The records of runs that must be finished.

@@ -13,7 +13,8 @@ from torch import Tensor
 from subtuning.runs.identity import Run
 from subtuning.training.data import Images, batches, epoch_order
 from subtuning.training.features import Features, values_of
-from subtuning.training.optim import learning_rate, new_optimizer, set_learning_rate
+from subtuning.training.optim import learning_rate
+from subtuning.training.rates import Rates
 from subtuning.training.stopwatch import Stopwatch
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.head import new_head
@@ -26,7 +27,7 @@ class LaneState:
 
     run: Run
     lane: Lane
-    optimizer: torch.optim.Optimizer
+    rates: Rates
     scaler: torch.amp.GradScaler
     watch: Stopwatch
     loss_sum: Tensor
@@ -34,11 +35,17 @@ class LaneState:
     curve: list[dict[str, float]] = field(default_factory=list)
     diverged: bool = False
 
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """The lane's optimiser, a parameter group for each layer with a learning rate of its own."""
+        return self.rates.optimizer
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of this lane."""
         return {
             "lane": self.lane.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "strategy": self.rates.state,
             "scaler": self.scaler.state_dict(),
             "seconds": self.watch.seconds(),
             "loss_sum": self.loss_sum,
@@ -50,6 +57,7 @@ class LaneState:
         """Go on from `state()`."""
         self.lane.load_state_dict(state["lane"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.rates.state = dict(state.get("strategy", {}))  # checkpoints of an earlier version have none
         self.scaler.load_state_dict(state["scaler"])
         self.watch = Stopwatch(self.watch.device, state["seconds"])
         self.loss_sum, self.correct = state["loss_sum"].clone(), state["correct"].clone()
@@ -108,8 +116,9 @@ class LaneGroup:
         lane = Lane(self.trunk, run.tuning, head.to(self.device, self.train.dtype))
         zero = torch.zeros((), dtype=torch.float64, device=self.device)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.trunk.low == torch.float16)
-        optimizer = new_optimizer(lane.trained_parameters, run.recipe)
-        return LaneState(run, lane, optimizer, scaler, Stopwatch(self.device), zero.clone(), zero.clone())
+        names = [segment.name for segment in self.trunk.original]
+        rates = Rates(lane, run.recipe, names, self.steps, self.steps_per_epoch)
+        return LaneState(run, lane, rates, scaler, Stopwatch(self.device), zero.clone(), zero.clone())
 
     @property
     def active(self) -> list[LaneState]:
@@ -131,7 +140,7 @@ class LaneGroup:
         def step(state: LaneState) -> None:
             state.watch.add(batch.watch, share)
             with state.watch:
-                set_learning_rate(state.optimizer, learning_rate(state.run.recipe, self.step, self.steps))
+                state.rates.begin(self.step)
                 _step_lane(state, batch.at(state.lane.cut), batch.labels)
 
         self.threads.each(step, self._costly_first())
@@ -173,7 +182,8 @@ class LaneGroup:
                 continue
             accuracy = state.correct.item() / len(self.train)
             rate = learning_rate(state.run.recipe, self.step - 1, self.steps)
-            state.curve.append({"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy, "lr": rate})
+            point = {"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy, "lr": rate}
+            state.curve.append(point | state.rates.shown())
             state.loss_sum.zero_()
             state.correct.zero_()
 
@@ -185,6 +195,7 @@ def _step_lane(state: LaneState, values: dict[str, Tensor], labels: Tensor) -> N
     loss = F.cross_entropy(logits, labels, label_smoothing=state.run.recipe.label_smoothing)
     state.optimizer.zero_grad(set_to_none=True)
     state.scaler.scale(loss).backward()
+    state.rates.observe(state.scaler)
     state.scaler.step(state.optimizer)
     state.scaler.update()
     state.loss_sum += loss.detach() * len(labels)

@@ -1,7 +1,7 @@
 """Optimisers and learning rate schedules, by the names of the recipe."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from torch import nn, optim
@@ -9,12 +9,8 @@ from torch import nn, optim
 from subtuning.config import Recipe
 
 
-def new_optimizer(parameters: Sequence[nn.Parameter], recipe: Recipe) -> optim.Optimizer:
-    """The recipe's optimiser over a lane's trained parameters, one kernel for all of them (`fused`).
-
-    Each parameter group carries a `scale` of the learning rate.
-    """
-    groups = [{"params": parameters, "scale": 1.0}]
+def new_optimizer(groups: Iterable[nn.Parameter] | Iterable[dict[str, Any]], recipe: Recipe) -> optim.Optimizer:
+    """The recipe's optimiser over trained parameters, or groups of them; one kernel for a group (`fused`)."""
     common: dict[str, Any] = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": True}
     match recipe.optimizer:
         case "adamw":
@@ -43,6 +39,6 @@ def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
 
 
 def set_learning_rate(optimizer: optim.Optimizer, value: float) -> None:
-    """Give each parameter group this learning rate times its own scale (1 in the state of an earlier version)."""
+    """Give each parameter group this learning rate times its own `scale` (1 if it has none)."""
     for group in optimizer.param_groups:
         group["lr"] = value * group.get("scale", 1.0)

@@ -54,7 +54,7 @@ def _put(partial: Path, place: Path) -> None:
 
 def _add_scalars(writer: Any, record: dict[str, Any], run: Run) -> None:
     for point in record["curve"]:
-        for name in ("train_loss", "train_accuracy", "lr"):
+        for name in point.keys() - {"epoch"}:
             writer.add_scalar(name, point[name], point["epoch"])
     if record["metrics"]:
         for name in ("accuracy", "loss"):

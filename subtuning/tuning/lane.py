@@ -1,7 +1,7 @@
 """A lane: its own copies of the trained layers and head, on top of a trunk that all lanes share."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -100,6 +100,8 @@ class Lane(nn.Module):
         self.output, self.full, self._autocast = trunk.output, trunk.dtype, trunk.autocast
         self._path: list[Segment] = []
         self._still: list[nn.Module] = []
+        self.own: dict[str, list[nn.Parameter]] = {}
+        self._held: frozenset[str] = frozenset()
         for original, frozen in zip(trunk.original[self.cut :], trunk.frozen[self.cut :], strict=True):
             if original.name not in trained:
                 self._path.append(frozen)
@@ -108,6 +110,7 @@ class Lane(nn.Module):
             own.requires_grad_(False)
             for parameter in parameters:
                 parameter.requires_grad_(True)
+            self.own[original.name] = [p for p in own.parameters() if p.requires_grad]
             known = dict(original.module.named_parameters())
             for name, parameter in own.named_parameters():
                 if not parameter.requires_grad and name in known:
@@ -122,22 +125,31 @@ class Lane(nn.Module):
     def train(self, mode: bool = True) -> "Lane":
         """Train mode for what the adapters train; the other BatchNorms keep their pretrained statistics."""
         super().train(mode)
-        for module in self._still:
+        for module in [*self._still, *(self.trained[name.replace(".", "/")] for name in self._held)]:
             module.eval()
         return self
 
+    def hold(self, layers: Iterable[str]) -> None:
+        """Freeze these of the trained layers for now, and train the others: no gradients, and eval mode."""
+        held = frozenset(layers)
+        for name in held ^ self._held:
+            for parameter in self.own[name]:
+                parameter.requires_grad_(name not in held)
+        self._held = held
+
     @property
     def trained_parameters(self) -> list[nn.Parameter]:
-        """The parameters that the optimiser changes."""
-        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+        """The parameters that the optimiser changes, sooner or later (see `hold`)."""
+        return [*(parameter for own in self.own.values() for parameter in own), *self.head.parameters()]
 
     def trained_state(self) -> dict[str, Tensor]:
         """The trained tensors: parameters and the BatchNorm statistics that go with them, by their names in the
         backbone, and those of the head as `head.<name>`."""
         found = {f"head.{name}": tensor for name, tensor in self.head.state_dict().items()}
         still = {id(tensor) for module in self._still for tensor in module.buffers()}
+        own = {id(parameter) for parameter in self.trained_parameters}
         for module in self.trained.values():
-            found |= {name: p for name, p in module.named_parameters() if p.requires_grad}
+            found |= {name: p for name, p in module.named_parameters() if id(p) in own}
             found |= {name: tensor for name, tensor in module.named_buffers() if id(tensor) not in still}
         return found
 

@@ -7,6 +7,7 @@ _NAME = "is not a usable name; use 1 to 64 letters, digits, '_', '-' or '.', beg
 _LAYERS = "a list such as '[layer3.0, layer4.2]', or text such as 'last 2'"
 _SECTIONS = "tasks, backbones, recipe, profile, greedy, search, evaluate, experiments"
 _SOURCES = "'arrays', 'builtin', 'csv', 'folder', 'image_list' or 'vtab'"
+_STRATEGIES = "'all', 'auto_rgn', 'gradual' or 'lp_ft'"
 _SHARE = "it must be a share between 0 and 1, or a whole number of images"
 
 
@@ -155,6 +156,14 @@ WRONG = {
         section("recipe", "{optimizer: admw}"),
         "recipe.optimizer is 'admw'; it must be 'adamw', 'adam' or 'sgd' (did you mean 'adamw'?)",
     ),
+    "layer decay of zero": (
+        section("recipe", "{layer_decay: 0}"),
+        "recipe.layer_decay is 0; it must be a number above 0 and at most 1",
+    ),
+    "layer decay above one": (
+        folder("recipe: {layer_decay: 1.1}"),
+        "tasks.flowers.recipe.layer_decay is 1.1; it must be a number above 0 and at most 1",
+    ),
     "unknown builtin": (
         f"tasks: {{a: {{source: builtin, name: mnist}}}}\n{BACKBONES}",
         "tasks.a.name is 'mnist'; it must be 'digits'",
@@ -203,6 +212,14 @@ WRONG_FOR_THE_MODELS_ONLY = {
     ),
     "infinite lr": (section("recipe", "{lr: .inf}"), "recipe.lr is inf; it must be a number above 0"),
     "lr that is no number": (section("recipe", "{lr: .nan}"), "recipe.lr is nan; it must be a number above 0"),
+    "unknown strategy": (
+        section("recipe", "{strategy: lpft}"),
+        f"recipe.strategy is 'lpft'; it must be {_STRATEGIES} (did you mean 'lp_ft'?)",
+    ),
+    "path as strategy": (
+        backbone("recipe: {strategy: ../all}"),
+        f"backbones.resnet50.recipe.strategy is '../all'; it must be {_STRATEGIES} (did you mean 'all'?)",
+    ),
     "one image as 1.0": (folder("val: 1.0"), f"tasks.flowers.val is 1.0; {_SHARE}"),
     "number as name": (named("2024"), "tasks: the name 2024 must be text; write it in quotes"),
     "boolean as name": (named("no"), "tasks: the name false must be text; write it in quotes"),

@@ -35,6 +35,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "warm-up": {"warmup": 0.5},
     **{f"augmentation {name}": {"augmentation": name} for name in ("flip", "crop")},
     "label smoothing": {"label_smoothing": 0.2},
+    "layer decay": {"layer_decay": 0.5},
+    **{f"strategy {name}": {"strategy": name} for name in ("lp_ft", "gradual", "auto_rgn")},
     "mlp head": {"head": "mlp", "head_depth": 2, "head_width": 5},
     **{f"precision {name}": {"precision": name} for name in ("bf16", "fp16")},
 }

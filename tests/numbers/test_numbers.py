@@ -5,6 +5,7 @@ import json
 import pytest
 
 from subtuning.config import Recipe
+from subtuning.registry import names_of
 from subtuning.runs import numbers
 from subtuning.runs.numbers import Change, latest_numbers
 from tests.numbers import __main__ as command
@@ -37,6 +38,7 @@ def test_the_golden_trainings_cover_every_choice_of_the_recipe():
     """A new choice of an optimiser, a schedule, ... has a training of its own."""
     covered = {value for changes in golden.RECIPES.values() for value in changes.values()} | {"auto"}
     covered |= {getattr(make_run().recipe, key) for key in Recipe.model_fields}
+    assert set(names_of("strategies")) <= covered
     for key, field in Recipe.model_fields.items():
         choices = getattr(field.annotation, "__args__", ())
         assert set(choices) <= covered, key

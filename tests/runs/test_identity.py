@@ -18,8 +18,10 @@ OTHER_RECIPE = {
     "optimizer": "sgd",
     "lr": 0.02,
     "weight_decay": 0.0,
+    "layer_decay": 0.75,
     "schedule": "step",
     "warmup": 0.1,
+    "strategy": "gradual",
     "augmentation": "flip",
     "label_smoothing": 0.1,
     "precision": "bf16",
@@ -70,7 +72,7 @@ def test_the_id_is_the_hash_of_the_identity_that_the_record_shows(run):
 
 @pytest.mark.parametrize("key", OTHER_RECIPE)
 def test_every_recipe_value_changes_the_id(key):
-    base = make_run(head="mlp") if key != "head" else make_run()
+    base = make_run(("a",), head="mlp") if key != "head" else make_run()
     changed = replace(base, recipe=base.recipe.model_copy(update={key: OTHER_RECIPE[key]}))
     assert changed.id != base.id
     shared = key in ("epochs", "batch_size", "augmentation", "precision")

@@ -43,19 +43,6 @@ def test_each_lane_follows_its_own_learning_rate(place, base):
     assert rates[0] == pytest.approx([10 * rate for rate in rates[1]])
 
 
-def test_a_scale_of_a_parameter_group_multiplies_the_schedule(place, base, each_step):
-    seen = []
-
-    def scale(group):
-        (parameters,) = group.lanes[0].optimizer.param_groups
-        seen.append(parameters["lr"])
-        parameters["scale"] = 0.5
-
-    each_step(scale)
-    train_missing([base], place)
-    assert place.store.require([base])[0]["curve"][0]["lr"] == pytest.approx(2 * seen[3])
-
-
 def test_a_trainer_keeps_what_runs_share_from_one_call_to_the_next(place, base, monkeypatch, undisturbed):
     """As a race calls it: fold by fold, with fewer and fewer candidates."""
     folds = [[run.with_split(Split("cv", 2, fold)) for run in several(base)[fold:]] for fold in (0, 1)]

@@ -1,1 +1,1 @@
-"""An adapter, a selector and an experiment that are added to subtuning from outside of it."""
+"""An adapter, a selector, a strategy and an experiment that are added to subtuning from outside of it."""
