@@ -78,8 +78,8 @@ def _answers(study: Study, name: str, scored: Sequence[Split]) -> "np.ndarray | 
 
 
 def without_luck(study: Study, rounds: Sequence[Round], scored: Sequence[Split]) -> float | None:
-    """The accuracy of the tuning after the kept rounds, less its luck: it is the best of all that they tried, and if the
-    search ended there, of what the round tried in which nothing was better (see `answers.best_of`).
+    """The accuracy of the tuning after the kept rounds, less its luck: it is the best of all that they tried, and if
+    the search ended there, of what the round tried in which nothing was better (see `answers.best_of`).
 
     None where it is not known: no round is kept, so nothing was chosen, or runs kept no answers.
     """

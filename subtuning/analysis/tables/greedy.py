@@ -64,7 +64,7 @@ def greedy_table(
                 | score_cells(values, n, folds)
                 | difference_cells("diff_previous", "diff", values, base, folds)
                 | {"chosen": chosen, "kept": kept, "p": number.get("p", NAN) if chosen else NAN, "corrected": NAN}
-                | {"rule": number.get("rule", ""), "precision": number["precision"]}
+                | {"rule": number.get("rule", "epsilon"), "precision": number["precision"]}
             )
     if last is not None and corrected is not None:
         table[last]["corrected"] = corrected

@@ -68,7 +68,7 @@ def wanted(study: Study, direction: str, number: int) -> Wanted:
     """The runs of one round: its candidates and, in the first, what they are compared with."""
     if len(done := finished(study, direction, number - 1)) < number - 1:
         count = len(candidates(study.layers)) - number + 1
-        return Wanted(later=splits(study.settings) * max(count, 0))
+        return Wanted(later=splits(study.settings) * study.settings["search.seeds"] * max(count, 0))
     return _play(study, direction, done[-1] if done else None)[0]
 
 
