@@ -61,7 +61,7 @@ def _subtitle(greedy: pd.DataFrame, split: str) -> str:
         words += " or the other direction found the better subset." if greedy["direction"].nunique() > 1 else "."
     if greedy["corrected"].notna().any():
         score = greedy["corrected"].dropna().iloc[0]
-        words += f" Without the luck of being chosen, the last layer kept leads to {100 * score:.1f}."
+        words += f" Without the luck of being chosen, the selected subset has {100 * score:.1f}."
     return words
 
 
