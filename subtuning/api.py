@@ -58,7 +58,7 @@ def profile(model: str, images: np.ndarray, labels: np.ndarray, **options: Any) 
         model: a timm model's name.
         images: uint8, N x H x W x C (C is 1 or 3). A fifth is kept aside for a later test and not looked at.
         labels: whole numbers from 0, N.
-        options: `weights` (as in the config: `timm`, a file, `random`), `input_size` (pixels a side), `folds`,
+        options: `weights` (as in the config: `timm`, a file, `random`), `input_size` (pixels a side), `folds`, `seeds`,
             `results` (folder), `device` (`auto`, `cpu`, `cuda`), `test` (share kept aside), and all keys of the
             config's `recipe` (`epochs`, `lr` ...).
 
@@ -83,6 +83,7 @@ def greedy(
         model, images, labels, options: see `profile`, whose runs are the first round's.
         max_rounds: layers at most.
         epsilon: least gain in accuracy (0-1) of a further layer.
+        options: also `stop` (`test`, `one_se`, `epsilon`), which of the layers found are kept.
 
     Raises:
         UserError: see `profile`.
@@ -106,6 +107,7 @@ def _prepare(
     options = dict(options)
     results, device = Path(options.pop("results", "results")), options.pop("device", "auto")
     folds, entry = options.pop("folds", 5), {"model": model}
+    seeds, stop = options.pop("seeds", 1), options.pop("stop", "test")
     entry |= {key: options.pop(key) for key in ("weights", "input_size") if key in options}
     file = _write_arrays(np.asarray(images), np.asarray(labels), options.pop("test", 0.2), results)
     names = (f"arrays-{file.stem}", "".join(c if c.isalnum() or c in "_.-" else "_" for c in model))
@@ -115,7 +117,8 @@ def _prepare(
             "backbones": {names[1]: entry},
             "recipe": options,
             "profile": {"folds": folds},
-            "greedy": {"folds": folds},
+            "greedy": {"folds": folds, "stop": stop},
+            "search": {"seeds": seeds},
         },
         where="options",
     )

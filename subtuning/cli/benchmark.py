@@ -1,4 +1,4 @@
-"""The verb that measures speed."""
+"""The verb that measures speed, and how often rules err."""
 
 import argparse
 import sys
@@ -9,11 +9,22 @@ from typing import Any
 from subtuning.cli.common import positive
 from subtuning.config import load_config
 
-KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start", "racing", "lr-grid")
+KINDS = (
+    "lanes",
+    "conventional",
+    "overhead",
+    "scaling",
+    "memory",
+    "precision",
+    "start",
+    "racing",
+    "lr-grid",
+    "stopping",
+)
 
 
 def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=KINDS, help="what is compared: docs/performance.md explains each")
+    parser.add_argument("kind", choices=KINDS, help="what is compared: docs/performance.md, docs/stopping.md")
     parser.add_argument("--model", default="tf_efficientnet_lite0", help="timm model (default: %(default)s)")
     parser.add_argument("--input-size", type=positive, default=96, metavar="PIXELS", help="default: %(default)s")
     parser.add_argument("--batch-size", type=positive, default=64, help="default: %(default)s")
@@ -24,6 +35,9 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=positive, default=2, help="of `conventional`, `lr-grid`")
     parser.add_argument("--singles", type=positive, default=3, help="runs of `conventional` (default: %(default)s)")
     parser.add_argument("--repeats", type=positive, default=5, help="measurements (default: %(default)s)")
+    parser.add_argument(
+        "--searches", type=positive, default=50, help="of each kind, of `stopping` (default: %(default)s)"
+    )
     parser.add_argument("--config", default="config/config.yaml", help="of `start`, `racing` (default: %(default)s)")
     parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
@@ -42,6 +56,10 @@ def benchmark(args: argparse.Namespace) -> None:
         rows = idle(args.config, args.vtab_config, args.repeats)
     elif args.kind == "racing":
         rows = _races(args)
+    elif args.kind == "stopping":
+        from subtuning.benchmark.stopping import simulate
+
+        rows = simulate(args.searches)
     else:
         rows = [_about(args) | row for row in _measurements(args)()]
     table = pd.DataFrame(rows)

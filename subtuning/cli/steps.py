@@ -1,6 +1,7 @@
 """Verbs of a study's steps: check it, train a step, write what a step concludes."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,10 @@ def conclude(args: argparse.Namespace) -> None:
 
             write_csv(steps.table_of_step(pair, args.step, settings), path)
         else:
-            write_json(path, steps.conclude_step(pair, args.step, settings))
+            found = steps.conclude_step(pair, args.step, settings)
+            if isinstance(found, dict) and "note" in found:
+                print(f"note: {found['note']}", file=sys.stderr)
+            write_json(path, found)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -119,10 +119,16 @@ class Greedy(Strict):
         description="Rounds at most; with `start: linear`, the size of the largest subset. Raising it later trains "
         "only the new rounds.",
     )
+    stop: Literal["test", "one_se", "epsilon"] = Field(
+        "test",
+        description="Which layers are kept after the rounds. `test`: the fewest that the end of the search does not "
+        "beat significantly (p < 0.05, corrected for all candidates tried). `one_se`: the fewest within one standard "
+        "error of it. `epsilon`: all. docs/stopping.md has how often each errs; a change never trains a search anew.",
+    )
     epsilon: NotNegative = Field(
         0.0,
-        description="A round must improve accuracy (0-1) by more than this, else the search stops. Raise it for "
-        "smaller subsets; a change never trains anything.",
+        description="Whatever `stop` is, a round must improve accuracy (0-1) by more than this, else it and all after "
+        "it are not kept. Raise it for smaller subsets; a change never trains a search anew.",
     )
     shards: Count = Field(
         1, description="Jobs over which the candidates of a round are spread. Raise it to use several GPUs at once."
@@ -137,6 +143,12 @@ class Search(Strict):
         description="In greedy rounds after the profile's, stop training candidates whose answers so far say that they "
         "can hardly overtake the leader. Saves about half of these trainings; with near-equal candidates "
         "it may choose another one. docs/performance.md has how often.",
+    )
+    seeds: Count = Field(
+        1,
+        description="Seeds of every run of the cross-validation, whose scores are averaged, so that chance in training "
+        "(the head's first weights, the order of images) decides less. Costs as many times the training; adding one "
+        "trains only that one.",
     )
 
 

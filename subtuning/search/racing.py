@@ -8,7 +8,8 @@ images not yet scored, the same share is assumed to be answered differently by t
 probability. The candidate is dropped when the chance that it still reaches the leader is below `ALPHA`: at each look,
 so large is the chance at most that a candidate which is as good as the leader from there on is dropped although it
 would have overtaken. Differences between trainings that hit all images of a fold alike are not in this model;
-docs/performance.md has how often races end as the full search does.
+docs/performance.md has how often races end as the full search does. Several seeds of a fold are looked at together:
+their answers to one image go alike, so an image counts as one draw, by the square of its difference.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -19,18 +20,19 @@ from typing import Any, TypeVar
 ALPHA = 0.05
 
 Record = Mapping[str, Any]
+Fold = Sequence[Record]
+"""The records of one candidate in one fold, one a seed."""
+
 Candidate = TypeVar("Candidate", bound=Hashable)
 
 
 def race(
-    candidates: Sequence[Candidate],
-    folds: int,
-    records_of: Callable[[Sequence[Candidate], int], Sequence[Record | None]],
+    candidates: Sequence[Candidate], folds: int, records_of: Callable[[Sequence[Candidate], int], Sequence[Fold | None]]
 ) -> tuple[dict[Candidate, list[Any]], list[Candidate]]:
     """Play a race fold by fold, as far as records are known.
 
     Args:
-        records_of: given candidates and a fold (from 0), their records there, None for one that is not finished.
+        records_of: given candidates and a fold (from 0), what they have there, None for one that is not finished.
 
     Returns:
         candidate -> its records in the folds that it took part in; and the candidates still in the race: after the last
@@ -48,7 +50,7 @@ def race(
     return found, alive
 
 
-def survivors(records: Mapping[Candidate, Sequence[Record]], folds: int) -> list[Candidate]:
+def survivors(records: Mapping[Candidate, Sequence[Fold]], folds: int) -> list[Candidate]:
     """The candidates that are still in the race.
 
     Args:
@@ -58,26 +60,27 @@ def survivors(records: Mapping[Candidate, Sequence[Record]], folds: int) -> list
     Returns:
         in the given order; those with a diverged fold are out. The leader is always in.
     """
-    hits = {key: [answers(r) for r in found] for key, found in records.items() if all(map(_finished, found))}
+    finished = {key: found for key, found in records.items() if all(map(_finished, found))}
+    hits = {key: [[answers(record) for record in fold] for fold in found] for key, found in finished.items()}
     if not hits:
         return []
     leader = max(hits.values(), key=_right)
-    scored = sum(record["metrics"]["n"] for record in next(found for key, found in records.items() if key in hits))
+    scored = sum(fold[0]["metrics"]["n"] for fold in next(iter(finished.values())))
     remaining = scored / len(leader) * (folds - len(leader))
     return [key for key, own in hits.items() if chance(leader, own, scored, remaining) >= ALPHA]
 
 
-def chance(leader: Sequence[int], own: Sequence[int], scored: int, remaining: float) -> float:
+def chance(leader: Sequence[Sequence[int]], own: Sequence[Sequence[int]], scored: int, remaining: float) -> float:
     """The probability that a candidate reaches the leader on the remaining images, if both are equally good there.
 
     Args:
-        leader, own: for each fold, an integer with a bit for each image: 1 for a right answer.
+        leader, own: for each fold and seed, an integer with a bit for each image: 1 for a right answer.
         scored, remaining: images in these folds and in those to come.
     """
     deficit = _right(leader) - _right(own)
     if deficit <= 0:
         return 1.0
-    differing = sum((one ^ other).bit_count() for one, other in zip(leader, own, strict=True))
+    differing = sum(_squares(one, other) for one, other in zip(leader, own, strict=True))
     spread = sqrt(differing / scored * remaining)
     return 1 - NormalDist(0, spread).cdf(deficit) if spread else 0.0
 
@@ -87,9 +90,19 @@ def answers(record: Mapping[str, Any]) -> int:
     return int(record["metrics"]["hits"], 16)
 
 
-def _right(folds: Sequence[int]) -> int:
-    return sum(fold.bit_count() for fold in folds)
+def _squares(leader: Sequence[int], own: Sequence[int]) -> int:
+    """The sum over a fold's images of the squared difference in right answers, of one seed the images that differ."""
+    ahead = [(one & ~other, other & ~one) for one, other in zip(leader, own, strict=True)]
+    return sum(
+        (up & also_up).bit_count() + (down & also_down).bit_count() - 2 * (up & also_down).bit_count()
+        for up, down in ahead
+        for also_up, also_down in ahead
+    )
 
 
-def _finished(record: Mapping[str, Any]) -> bool:
-    return record["status"] == "done"
+def _right(folds: Sequence[Sequence[int]]) -> int:
+    return sum(seed.bit_count() for fold in folds for seed in fold)
+
+
+def _finished(fold: Fold) -> bool:
+    return all(record["status"] == "done" for record in fold)

@@ -1,22 +1,30 @@
 """Scores of selection runs, with the guard that keeps test data out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 DIGITS = 12
 """Decimals of accuracies that are compared: far finer than one image, coarser than the rounding of sums."""
 
 
-def fold_scores(records: Sequence[dict[str, Any]]) -> list[float | None]:
-    """Accuracies (0-1) in the order of the folds, None for a diverged run.
+def fold_scores(records: Sequence[Mapping[str, Any]]) -> list[float | None]:
+    """Accuracies (0-1) in the order of the folds, each the mean over its seeds; None where a run diverged.
 
     Raises:
         ValueError: a record was scored on the test set; selection must not see it.
     """
     if any(record["identity"]["split"] == "test" for record in records):
         raise ValueError("a record scored on the test set was given to a selection")
-    ordered = sorted(records, key=lambda record: record["identity"]["fold"] or 0)
-    return [record["metrics"]["accuracy"] if record["status"] == "done" else None for record in ordered]
+    folds: dict[int, list[float | None]] = {}
+    for record in sorted(records, key=lambda record: record["identity"]["fold"] or 0):
+        score = record["metrics"]["accuracy"] if record["status"] == "done" else None
+        folds.setdefault(record["identity"]["fold"] or 0, []).append(score)
+    return [_mean_of_seeds(seeds) for seeds in folds.values()]
+
+
+def _mean_of_seeds(scores: Sequence[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return sum(known) / len(known) if len(known) == len(scores) else None
 
 
 def mean(scores: Sequence[float | None]) -> float:

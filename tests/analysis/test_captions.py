@@ -64,7 +64,11 @@ def test_captions_follow_the_config():
     assert "n = 3 seeds" in render(caption("profile_test"), profile={"test_seeds": 3})
     greedy = render(caption("greedy"), greedy={"folds": 4, "epsilon": 0.01, "max_rounds": 9, "start": "best"})
     assert "n = 4 held-out" in greedy
-    assert "epsilon =\n0.01, or after 9 rounds" in greedy
+    assert "for 9 rounds" in greedy
+    assert "epsilon = 0.01 and the end of the search" in greedy
+    assert "one standard error" in render(caption("greedy"), greedy={"stop": "one_se"})
+    assert "the end of the search" not in render(caption("greedy"), greedy={"stop": "epsilon"})
+    assert "each the mean of 3 runs" in render(caption("profile"), search={"seeds": 3})
     assert "by removing" in greedy
     assert "n = 6 seeds p cannot be smaller than\n2 / 2\\ :sup:`6` = 0.031;" in render(
         caption("evaluation"), evaluate={"seeds": 6}

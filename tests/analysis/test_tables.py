@@ -44,7 +44,7 @@ def test_profile_columns_and_order(records, layers):
     table = profile_table(records, layers)
     assert list(table.columns) == [
         "layer", "mean", "std", "n", "ci_low", "ci_high", "diff_linear", "diff_ci_low", "diff_ci_high",
-        "parameters", "flops", "seconds", "precision",
+        "p_best", "corrected", "parameters", "flops", "seconds", "precision",
     ]  # fmt: skip
     assert list(table["layer"]) == ["stem", "a.0", "a.1", "linear", "full"]
 
@@ -62,6 +62,55 @@ def test_profile_numbers(records, layers):
     )
     assert row["seconds"] == pytest.approx(11)  # folds take 10, 11 and 12 s
     assert (row["parameters"], row["flops"]) == (2000, 10**6 + 1)
+
+
+def with_hits(record, hits):
+    return record | {
+        "metrics": record["metrics"] | {"accuracy": hits.count("1") / 8, "n": 8, "hits": f"{int(hits, 2):02x}"}
+    }
+
+
+def test_the_profile_says_which_layer_may_be_the_best(records, layers):
+    """`stem` and `a.0` are right on the same images, `a.1` on none, so of the two the one with fewer parameters is
+    always the best; where `a.0` is right elsewhere, each has its chance."""
+    same = {"stem": "11110000", "a.0": "11110000", "a.1": "00000000"}
+    other = same | {"a.0": "00001111"}
+
+    def table(hits):
+        names = ["".join(r["identity"]["subset"]) for r in records]
+        return profile_table(
+            [with_hits(r, hits.get(n, "10000000")) for n, r in zip(names, records, strict=True)], layers
+        )
+
+    found = table(same).set_index("layer")
+    assert list(found["p_best"].fillna(9)) == [1, 0, 0, 9, 9]
+    assert found.loc["stem", "corrected"] == pytest.approx(0.5, abs=0.01)
+    found = table(other).set_index("layer")
+    assert found.loc["stem", "p_best"] == pytest.approx(0.58, abs=0.02), (
+        "of equal scores, 16 %, the smaller is the best"
+    )
+    assert found.loc["a.0", "p_best"] == pytest.approx(0.42, abs=0.02)
+    assert found["corrected"].notna().tolist() == [True, False, False, False, False]
+    assert found.loc["stem", "corrected"] < 0.5, "the luck is taken off"
+
+
+def test_a_profile_without_answers_has_no_chances(records, layers):
+    table = profile_table(records, layers)
+    assert table[["p_best", "corrected"]].isna().all(axis=None)
+
+
+def test_seeds_of_a_fold_are_one_value(make, layers):
+    records = [
+        make.make_record({"linear": [], "full": "full"}.get(n, [n]), v + 0.01 * (2 * s - 1), s, f, "cv", 3)
+        for n, values in SCORES.items()
+        for f, v in enumerate(values)
+        for s in (0, 1)
+    ]
+    row = profile_table(records, layers).set_index("layer").loc["a.0"]
+    own = interval(SCORES["a.0"], 3)
+    assert tuple(row[["mean", "std", "n", "ci_low", "ci_high"]]) == pytest.approx(tuple(own))
+    with pytest.raises(UserError, match=r"lacks 1 of its runs.*full \(seed 1, fold 2\)"):
+        profile_table(records[:-1], layers)
 
 
 def test_profile_sizes_of_the_baselines(records, layers):
@@ -134,7 +183,7 @@ def test_greedy_columns_and_rows(rounds):
     table = greedy_table(rounds)
     assert list(table.columns) == [
         "direction", "round", "layer", "mean", "std", "n", "ci_low", "ci_high",
-        "diff_previous", "diff_ci_low", "diff_ci_high", "chosen", "kept", "precision",
+        "diff_previous", "diff_ci_low", "diff_ci_high", "chosen", "kept", "p", "corrected", "rule", "precision",
     ]  # fmt: skip
     assert list(zip(table["round"], table["layer"], table["chosen"], table["kept"], strict=True)) == [
         (1, "stem", False, True),
@@ -150,6 +199,14 @@ def test_greedy_numbers(rounds):
     paired = paired_interval([0.69, 0.70, 0.71], [0.70, 0.72, 0.74], 3)
     assert (row["mean"], row["ci_low"], row["ci_high"]) == pytest.approx((own.mean, own.low, own.high))
     assert (row["diff_previous"], row["diff_ci_low"]) == pytest.approx((-0.02, paired.low))
+
+
+def test_greedy_says_what_decided(rounds):
+    found = [this | {"rule": "test"} for this in rounds]
+    table = greedy_table([found[0] | {"p": 0.01}, found[1] | {"p": 0.4}, found[2]], "forward", corrected=0.715)
+    assert list(table["rule"]) == ["test"] * 4
+    assert list(table["p"].fillna(9)) == [9, 0.01, 9, 0.4], "beside the chosen"
+    assert list(table["corrected"].fillna(9)) == [9, 0.715, 9, 9], "beside the last one kept"
 
 
 def test_greedy_says_that_a_candidate_diverged(rounds):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from subtuning.benchmark import racing
+from subtuning.benchmark import racing, stopping
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
@@ -127,6 +127,24 @@ def test_a_race_on_finished_records():
     assert (found["full"], found["raced"], found["same"]) == ("good", "good", True)
     assert found["spent"] == 5 / 6, "the bad one is not trained in the second fold"
     assert found["full_score"] == 0.91
+
+
+def test_a_simulated_search_adds_the_layer_that_is_worth_most():
+    played = stopping.search(np.random.default_rng(0), (0.1, -0.1), 500, 0.8)
+    assert played.gains[0] == 0.1
+    assert played.better[0].candidates.shape == (stopping.CANDIDATES, 500)
+    assert played.better[0].candidates.mean(axis=1) == pytest.approx([0.9, 0.7, *[0.8] * 14], abs=0.06)
+    assert stopping.by_test(played.better) >= 1
+    differing = abs(played.rounds[0].candidates[2] - played.rounds[0].candidates[3]).mean()
+    assert 0.08 < differing < 0.2, "trainings agree on most images"
+
+
+def test_the_default_rule_errs_least_in_the_simulation():
+    rows = {row["rule"]: row for row in stopping.simulate(4) if row["useful layers"] == "all of these"}
+    assert rows["epsilon 0"]["useless"] > 0.7
+    assert rows["test"]["useless"] < 0.2
+    assert rows["test"]["errors"] < min(rows["epsilon 0"]["errors"], rows["one_se"]["errors"])
+    assert abs(rows["epsilon 0"]["corrected"]) < rows["epsilon 0"]["reported"] / 2
 
 
 @pytest.mark.slow

@@ -23,29 +23,35 @@ def with_hits(right: int, n: int = 100, status: str = "done", shift: int = 0) ->
     return {"status": status, "metrics": {"n": n, "hits": f"{int(bits.ljust(width, '0'), 2):0{width // 4}x}"}}
 
 
+def folds_of(*records):
+    """One seed a fold."""
+    return [[record] for record in records]
+
+
 def test_answers_are_bits():
     assert answers(with_hits(3)).bit_count() == 3
     assert answers(with_hits(0)) == 0
 
 
 def test_a_tie_and_the_leader_are_always_in():
-    records = {"a": [with_hits(90)], "b": [with_hits(90, shift=5)], "c": [with_hits(10)]}
+    records = {"a": folds_of(with_hits(90)), "b": folds_of(with_hits(90, shift=5)), "c": folds_of(with_hits(10))}
     assert survivors(records, 4) == ["a", "b"]
 
 
 def test_who_is_far_behind_is_dropped_and_who_is_close_stays():
-    close, far = with_hits(88), with_hits(60)
-    assert survivors({"far": [far], "leader": [with_hits(90)], "close": [close]}, 4) == ["leader", "close"]
+    hits = {"far": 60, "leader": 90, "close": 88}
+    assert survivors({name: folds_of(with_hits(right)) for name, right in hits.items()}, 4) == ["leader", "close"]
 
 
 def test_a_diverged_candidate_is_out_whatever_it_had():
-    records = {"a": [with_hits(99), with_hits(0, status="diverged")], "b": [with_hits(50), with_hits(50)]}
+    diverged = with_hits(0, status="diverged")
+    records = {"a": folds_of(with_hits(99), diverged), "b": folds_of(with_hits(50), with_hits(50))}
     assert survivors(records, 4) == ["b"]
-    assert survivors({"a": [with_hits(0, status="diverged")]}, 4) == []
+    assert survivors({"a": folds_of(diverged)}, 4) == []
 
 
 def test_the_less_is_left_the_sooner_a_candidate_is_dropped():
-    leader, own = [answers(with_hits(80))], [answers(with_hits(74, shift=3))]
+    leader, own = [[answers(with_hits(80))]], [[answers(with_hits(74, shift=3))]]
     chances = [chance(leader, own, 100, remaining) for remaining in (900, 300, 50, 1)]
     assert chances == sorted(chances, reverse=True)
     assert chances[0] > ALPHA > chances[-1]
@@ -60,7 +66,24 @@ def test_the_chance_is_that_of_a_fair_coin_on_images_that_differ():
 
     deficit = 4
     exact = sum(comb(40, k) for k in range(41) if 2 * k - 40 >= deficit) / 2**40
-    assert chance([leader], [own], 100, 200) == pytest.approx(exact, abs=0.06)  # a normal curve for 40 coins
+    assert chance([[leader]], [[own]], 100, 200) == pytest.approx(exact, abs=0.06)  # a normal curve for 40 coins
+
+
+def test_seeds_that_say_the_same_are_no_further_images():
+    """Twice the same answers: twice the deficit on twice the spread, so the same chance; a sum of independent draws
+    would have made it smaller, and dropped candidates that one seed alone keeps."""
+    leader, own = answers(with_hits(80)), answers(with_hits(74, shift=3))
+    once = chance([[leader]], [[own]], 100, 300)
+    assert chance([[leader, leader]], [[own, own]], 100, 300) == pytest.approx(once)
+    assert chance([[leader, own]], [[own, leader]], 100, 300) == 1, "what one seed says the other takes back"
+
+
+def test_a_race_looks_at_all_seeds_of_a_fold():
+    """By the first seed alone b would lead."""
+    of = {"a": [with_hits(60), with_hits(90)], "b": [with_hits(70), with_hits(68)]}
+    found, alive = race(["a", "b"], 1, lambda names, fold: [of[name] for name in names])
+    assert found == {"a": [of["a"]], "b": [of["b"]]}
+    assert alive == ["a"]
 
 
 def test_a_round_knows_who_was_dropped():
@@ -82,7 +105,9 @@ def test_a_race_ends_like_the_full_search_when_one_is_clearly_best():
     """All orders of the folds: the best survives each, and the third is trained in one fold only."""
     folds = {"best": [90, 80, 85, 88], "second": [80, 78, 79, 70], "third": [60, 50, 55, 58]}
     for order in itertools.permutations(range(4)):
-        found, alive = race(list(folds), 4, lambda names, fold, o=order: [with_hits(folds[n][o[fold]]) for n in names])
+        found, alive = race(
+            list(folds), 4, lambda names, fold, o=order: [[with_hits(folds[n][o[fold]])] for n in names]
+        )
         assert alive == ["best"]
         assert len(found["best"]) == 4
         assert len(found["third"]) == 1
@@ -92,7 +117,7 @@ def test_a_race_goes_as_far_as_records_are_known():
     known = {("a", 0): 90, ("b", 0): 88, ("c", 0): 20, ("a", 1): 91}
 
     def records_of(names, fold):
-        return [with_hits(known[name, fold]) if (name, fold) in known else None for name in names]
+        return [[with_hits(known[name, fold])] if (name, fold) in known else None for name in names]
 
     found, alive = race(["a", "b", "c"], 3, records_of)
     assert [[record is not None for record in found[name]] for name in "abc"] == [[True, True], [True, False], [True]]

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from subtuning.runs import Split
-from subtuning.search.experiments.greedy import before, moves, path, play, select, stop_at
+from subtuning.search.experiments.greedy import before, moves, play
 from subtuning.search.experiments.profile import best_layer, tunings
 from subtuning.search.scores import fold_scores, mean
+from subtuning.search.selection import path, select, stop_at
 from subtuning.search.study import Study, candidates, cv_splits, shard
 from subtuning.tuning.tuning import EVERYTHING, FULL, ONLY_HEAD, Tuning
 from tests.tiny import make_run
@@ -194,6 +195,12 @@ def test_test_records_are_refused(direction):
         best_layer([record(("a",), 0.5), record(("b",), 0.9, None, "test")], LAYERS)
     with pytest.raises(ValueError, match="scored on the test set"):
         fold_scores([record((), 0.5, None, "test")])
+
+
+def test_a_fold_has_the_mean_of_its_seeds():
+    rows = [record((), 0.5, 0), record((), 0.75, 1), record((), 0.75, 0), record((), 0.25, 1)]
+    assert fold_scores(rows) == [0.625, 0.5]
+    assert fold_scores([*rows, record((), None, 1)]) == [0.625, None]
 
 
 def test_val_records_have_no_fold():

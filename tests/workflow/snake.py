@@ -27,7 +27,7 @@ CONFIG = {
     "backbones": {"tiny": {"model": "test_vit", "weights": "random", "input_size": 32}},
     "recipe": {"epochs": 1, "batch_size": 20, "lr": 2e-3},
     "profile": {"folds": 2},
-    "greedy": {"folds": 2, "max_rounds": 2},
+    "greedy": {"folds": 2, "max_rounds": 2, "stop": "epsilon"},
     "evaluate": {"seeds": 2},
 }
 

@@ -83,6 +83,8 @@ CHANGES = {
     "one round less": (["greedy.max_rounds", 1], {"greedy_path": 4, **DRAWN}, ""),
     "the other direction too": (["greedy.start", "best"], SEARCHED, "direction=backward"),
     "epsilon": (["greedy.epsilon", 0.01], {"greedy_path": 4, **DRAWN}, ""),
+    "the stop": (["greedy.stop", "test"], {"greedy_path": 4, **DRAWN}, ""),
+    "seeds of the search": (["search.seeds", 2], TRAINED, ""),
     "seeds": (["evaluate.seeds", 3], DRAWN, ""),
     "another subset": (["evaluate/subsets", {"mine": ["stem"]}], DRAWN, ""),
     "a profile on test": (["profile.test_seeds", 1], TESTED, ""),

@@ -40,6 +40,8 @@ CHANGES = {
     "`greedy.max_rounds` raised": (config("greedy.max_rounds", 3), "round=3"),
     "`greedy.max_rounds` lowered": (config("greedy.max_rounds", 1), ""),
     "`greedy.epsilon`": (config("greedy.epsilon", 0.01), ""),
+    "`greedy.stop`": (config("greedy.stop", "one_se"), ""),
+    "`search.seeds` raised": (config("search.seeds", 2), ""),
     "`profile.shards`": (config("profile.shards", 2), ""),
     "`greedy.shards`": (config("greedy.shards", 2), ""),
     "a task's images": (lambda project, root: write_arrays(project / "more.npz", seed=2), "task=more"),

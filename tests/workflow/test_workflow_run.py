@@ -12,8 +12,14 @@ import pytest
 from subtuning.analysis.files import read_csv
 from tests.workflow.snake import CONFIG, LAYERS, ROOT, call, copy, records, what
 
-PROFILE = "layer,mean,std,n,ci_low,ci_high,diff_linear,diff_ci_low,diff_ci_high,parameters,flops,seconds,precision"
-GREEDY = "direction,round,layer,mean,std,n,ci_low,ci_high,diff_previous,diff_ci_low,diff_ci_high,chosen,kept,precision"
+PROFILE = (
+    "layer,mean,std,n,ci_low,ci_high,diff_linear,diff_ci_low,diff_ci_high,"
+    "p_best,corrected,parameters,flops,seconds,precision"
+)
+GREEDY = (
+    "direction,round,layer,mean,std,n,ci_low,ci_high,diff_previous,diff_ci_low,diff_ci_high,"
+    "chosen,kept,p,corrected,rule,precision"
+)
 EVALUATION = (
     "layers,mean,std,n,ci_low,ci_high,diff_full,diff_full_ci_low,diff_full_ci_high,p_full,"
     "diff_linear,diff_linear_ci_low,diff_linear_ci_high,p_linear,"
@@ -108,9 +114,17 @@ def test_profile_agrees_with_the_store(folder, store):
         assert row.n == len(FOLDS)
         assert row.parameters == parameters[row.layer]
         assert row.seconds > 0
+        assert (0 <= row.p_best <= 1) == (row.layer in LAYERS)
         if row.layer != "linear":
             gains = [a - b for a, b in zip(cv(store, row.layer), cv(store, "linear"), strict=True)]
             assert row.diff_linear == pytest.approx(mean(gains), abs=1e-6)
+
+
+def test_the_chances_of_all_layers_are_one_and_the_best_has_its_corrected_score(folder):
+    table = read_csv(folder / PAIR / "profile.csv").set_index("layer")
+    assert table.loc[LAYERS, "p_best"].sum() == pytest.approx(1, abs=1e-5)
+    corrected = table["corrected"].dropna()
+    assert list(corrected.index) == [rounds(folder)[0]["choice"]]
 
 
 def test_greedy_agrees_with_the_store(folder, store):
@@ -133,6 +147,8 @@ def test_the_selected_subset_is_that_of_the_last_round_that_improved(folder, sto
     first, second = rounds(folder)
     selected = json.loads((folder / PAIR / "selected.json").read_text())
     last = first if second["stopped"] else second
+    assert selected["rule"] == "epsilon", "as this config says"
+    assert 0 < selected["corrected"] <= 1
     assert selected["tuning"] == last["tuning"]
     assert selected["rounds"] == (1 if second["stopped"] else 2)
     assert selected["score"] == pytest.approx(mean(cv(store, selected["tuning"])))

@@ -16,14 +16,21 @@ SIGNS = {"forward": "+", "backward": "\N{MINUS SIGN}"}
 TITLES = {"forward": "adding layers", "backward": "removing layers"}
 AXES = {"forward": "the layer added in each round", "backward": "the layer removed in each round"}
 
+WHY = {
+    "epsilon": "its gain was not above epsilon",
+    "one_se": "the end of the search is within one standard error of the subset without it",
+    "test": "the end of the search is not significantly better than the subset without it",
+}
+"""The rule that decided -> why a round is not kept."""
+
 
 @style.styled()
 def greedy_figure(greedy: pd.DataFrame, profile: pd.DataFrame, task: str, backbone: str, split: str = "cv") -> Figure:
     """Draw a table of `greedy_table`, one panel a direction, on the baselines of the profile's ``linear`` and ``full``.
 
     Each round shows its best candidate with its interval and the others as faint dots; the layer that was added or
-    removed is named below. A round that is not `kept` (it improved by no more than epsilon, which is the stop, or the
-    other direction won) is open and dotted. Diverged candidates have no dot; their number is below the round's name.
+    removed is named below. A round that is not `kept` (as `greedy.stop` decided, or because the other direction won) is
+    open and dotted. Diverged candidates have no dot; their number is below the round's name.
     """
     directions = [name for name in STARTS if name in set(greedy["direction"])]
     tables = {name: greedy[greedy["direction"] == name] for name in directions}
@@ -50,8 +57,11 @@ def _subtitle(greedy: pd.DataFrame, split: str) -> str:
     words = f"The best layer of each round (line) and the other candidates (faint); {style.SPLIT_WORDS[split]}. "
     words += f"{style.made_words(split, greedy)}."
     if not greedy["kept"].all():
-        words += " Open circle: not kept, its gain was not above epsilon"
+        words += f" Open circle: not kept, {' or '.join(WHY[rule] for rule in greedy['rule'].unique())}"
         words += " or the other direction found the better subset." if greedy["direction"].nunique() > 1 else "."
+    if greedy["corrected"].notna().any():
+        score = greedy["corrected"].dropna().iloc[0]
+        words += f" Without the luck of being chosen, the selected subset has {100 * score:.1f}."
     return words
 
 

@@ -12,6 +12,9 @@ from matplotlib.text import Text
 
 from subtuning.analysis.figures import style
 
+LEAST_CHANCE = 0.05
+"""Below this, the probability of being the best layer is not written into the figure."""
+
 
 @style.styled()
 def profile_figure(
@@ -21,7 +24,8 @@ def profile_figure(
 
     Layers stand in network order, coloured and bracketed by stage, with their intervals; ``linear`` and ``full`` are
     lines with bands. A point is open where the interval of its paired difference to ``linear`` holds zero. A layer
-    with a diverged run has a cross and no number. `split` (``cv``, ``val``, ``test``) is named in the subtitle.
+    with a diverged run has a cross and no number. Below each layer that may be the best one stands its probability, in
+    grey. `split` (``cv``, ``val``, ``test``) is named in the subtitle.
     """
     rows = profile.set_index("layer")
     names = [name for name in rows.index if name not in style.BASELINES]
@@ -37,6 +41,7 @@ def profile_figure(
     for x, name in enumerate(names):
         _point(axes, x, rows.loc[name], colours[stages[name]], size)
     _best(axes, rows.loc[names])
+    _chances(axes, rows.loc[names])
     _layer_axis(axes, names)
     _brackets(figure, axes, [stages[name] for name in names])
     return figure
@@ -53,6 +58,11 @@ def _subtitle(profile: pd.DataFrame, split: str) -> str:
     words += f"{style.made_words(split, profile)}."
     if profile["diff_ci_low"].notna().any():
         words += " Open circle: not clearly different from linear."
+    if profile["p_best"].notna().any():
+        words += f" Grey: probability of being the best layer, from {LEAST_CHANCE:.0%} on."
+    if profile["corrected"].notna().any():
+        score = profile["corrected"].dropna().iloc[0]
+        words += f" Without the luck of being chosen, the best layer has {100 * score:.1f}."
     return words
 
 
@@ -74,6 +84,14 @@ def _best(axes: Axes, rows: pd.DataFrame) -> None:
         top, above = (row["mean"], 7) if np.isnan(row["ci_high"]) else (min(row["ci_high"], 1.0), 3)
         looks: dict[str, Any] = {"ha": "center", "va": "bottom", "fontweight": "bold", "fontsize": 10}
         axes.annotate(f"{100 * row['mean']:.1f}", (x, 100 * top), (0, above), textcoords="offset points", **looks)
+
+
+def _chances(axes: Axes, rows: pd.DataFrame) -> None:
+    for x, (_, row) in enumerate(rows.iterrows()):
+        if row["p_best"] >= LEAST_CHANCE:
+            low = row["mean"] if np.isnan(row["ci_low"]) else max(row["ci_low"], 0.0)
+            looks: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 8.5, "color": style.FAINT}
+            axes.annotate(f"{row['p_best']:.0%}", (x, 100 * low), (0, -4), textcoords="offset points", **looks)
 
 
 def _layer_axis(axes: Axes, names: list[str]) -> None:

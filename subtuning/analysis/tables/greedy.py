@@ -6,22 +6,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from subtuning.analysis.tables import SCORE, difference_cells, score_cells
+from subtuning.analysis.tables import NAN, SCORE, difference_cells, score_cells
 from subtuning.search.experiments import greedy
 from subtuning.search.study import Step, Study
 
 COLUMNS = ["direction", "round", "layer", *SCORE, "diff_previous", "diff_ci_low", "diff_ci_high"]
-COLUMNS += ["chosen", "kept", "precision"]
+COLUMNS += ["chosen", "kept", "p", "corrected", "rule", "precision"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
-    """All candidates of all rounds; which rounds are kept follows from epsilon."""
-    epsilon = study.settings["greedy.epsilon"]
-    stopped = [this for chain in greedy.chains(study).values() for this in greedy.stop_at(chain, epsilon)]
-    return greedy_table(stopped, greedy.conclude(study)["direction"])
+    """All candidates of all rounds, and which rounds are kept."""
+    found, selected = greedy.decided(study), greedy.conclude(study)
+    rounds = [this for chain in found.values() for this in chain]
+    return greedy_table(rounds, selected["direction"], selected["corrected"])
 
 
-def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = None) -> pd.DataFrame:
+def greedy_table(
+    rounds: Sequence[Mapping[str, Any]], direction: str | None = None, corrected: float | None = None
+) -> pd.DataFrame:
     """Every candidate of every round of Greedy-SubTuning (arXiv 2302.06354), one row each.
 
     A round is ``{"round", "direction": "forward" | "backward", "base", "base_scores", "candidates", "choice",
@@ -31,13 +33,16 @@ def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = No
     rows.
 
     `diff_previous` is the paired difference to the tuning before the round. `chosen` marks the round's best candidate;
-    `kept` tells whether the round belongs to the final path: it and all rounds before it improved by more than epsilon
-    (`stopped` is false), and its direction is `direction`, the one that won, if that is given.
+    `kept` tells whether the round belongs to the final path: neither it nor a round before it is ``"stopped"``, and its
+    direction is `direction`, the one that won, if that is given. `rule` names the rule that decided so. `p`, beside the
+    chosen candidate, is that rule's for the subset before the round (see `search.stopping.p_values`), and `corrected`,
+    beside the last one kept, its mean less the luck of having been chosen (see `search.selection.without_luck`).
 
     A round may name its ``"split"``: ``"cv"`` (assumed), or ``"val"``, whose scores are seeds. Raises `ValueError` for
     ``"test"``: selection never sees test data.
     """
-    table, stopped = [], set()
+    table: list[dict[str, Any]] = []
+    stopped, last = set(), None
     for number in sorted(rounds, key=lambda item: (item["direction"], item["round"])):
         split = number.get("split", "cv")
         if split not in {"cv", "val"}:
@@ -52,13 +57,17 @@ def greedy_table(rounds: Sequence[Mapping[str, Any]], direction: str | None = No
                 scores = [*scores, *[None] * (len(number["base_scores"]) - len(scores))]
             values, n = _finished(scores, len(number["base_scores"]))
             base, _ = _finished(number["base_scores"], len(number["base_scores"]))
+            chosen = candidate["layer"] == number["choice"]
+            last = len(table) if chosen and kept else last
             table.append(
                 {"direction": number["direction"], "round": number["round"], "layer": candidate["layer"]}
                 | score_cells(values, n, folds)
                 | difference_cells("diff_previous", "diff", values, base, folds)
-                | {"chosen": candidate["layer"] == number["choice"], "kept": kept}
-                | {"precision": number["precision"]}
+                | {"chosen": chosen, "kept": kept, "p": number.get("p", NAN) if chosen else NAN, "corrected": NAN}
+                | {"rule": number.get("rule", "epsilon"), "precision": number["precision"]}
             )
+    if last is not None and corrected is not None:
+        table[last]["corrected"] = corrected
     return pd.DataFrame(table, columns=COLUMNS)
 
 

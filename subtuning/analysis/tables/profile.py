@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from subtuning.analysis import records as rec
-from subtuning.analysis.tables import SCORE, difference_cells, mean_of, score_cells
+from subtuning.analysis.tables import NAN, SCORE, difference_cells, mean_of, score_cells
+from subtuning.search.answers import answers_of, best_of
 from subtuning.search.experiments.profile import ON_TEST
+from subtuning.search.scores import DIGITS, fold_scores
 from subtuning.search.study import Step, Study, candidates
 
-COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "parameters", "flops", "seconds", "precision"]
+COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "p_best", "corrected"]
+COLUMNS += ["parameters", "flops", "seconds", "precision"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
@@ -28,6 +32,10 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
     ``linear``, the whole backbone for ``full``. `seconds` is the mean training time of a run. `diff_linear` is paired
     by fold or seed.
 
+    In a cross-validation a fold counts once, with the mean over its seeds. `p_best` is the probability that the layer
+    is the best one, by a bootstrap over images, and `corrected`, beside the best layer, its mean less the luck of
+    having been chosen (see `search.answers.best_of`); both are NaN where any run kept no answers.
+
     Test records are refused unless `test_set` says that this is the test-set profile, which takes part in no selection.
     Raises `UserError` that names missing runs, `ValueError` for records that do not belong into one profile.
     """
@@ -42,17 +50,47 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
 
     sizes = {layer["name"]: (layer["parameters"], layer["flops"]) for layer in rows}
     sizes |= {"linear": (0, 0), "full": (layers["total_parameters"], layers["total_flops"])}
-    reference, _ = rec.accuracies(groups["linear"], expected)
+    scores = {name: _scores(found, expected, split) for name, found in groups.items()}
+    reference, _ = scores["linear"]
     table = []
     for name in names:
-        values, n = rec.accuracies(groups[name], expected)
+        values, n = scores[name]
         table.append(
             {"layer": name, **score_cells(values, n, folds)}
             | difference_cells("diff_linear", "diff", values, None if name == "linear" else reference, folds)
+            | {"p_best": NAN, "corrected": NAN}
             | {"parameters": sizes[name][0], "flops": sizes[name][1]}
             | {"seconds": mean_of(groups[name].values(), "seconds", values), "precision": rec.precision_of(records)}
         )
-    return pd.DataFrame(table, columns=COLUMNS)
+    found = pd.DataFrame(table, columns=COLUMNS)
+    return found if test_set else _with_luck(found, groups, sizes)
+
+
+def _scores(
+    found: Mapping[rec.PairKey, rec.Record], expected: Sequence[rec.PairKey], split: str
+) -> tuple[list[float] | None, int]:
+    """As `rec.accuracies`, but of a cross-validation one value a fold: its seeds share images, so they add no n."""
+    if split != "cv":
+        return rec.accuracies(found, expected)
+    scores = fold_scores(list(found.values()))
+    known = [score for score in scores if score is not None]
+    return (known if len(known) == len(scores) else None), len(known)
+
+
+def _with_luck(
+    table: pd.DataFrame, groups: Mapping[str, Mapping[rec.PairKey, rec.Record]], sizes: Mapping[str, tuple[int, int]]
+) -> pd.DataFrame:
+    """Fill in `p_best` and `corrected`; of equally good layers the one with fewer parameters is the best."""
+    layers = [name for name in table["layer"][table["mean"].notna()] if name not in ("linear", "full")]
+    layers.sort(key=lambda name: sizes[name][0])
+    answers = [answers_of(list(groups[name].values())) for name in layers]
+    known = [row for row in answers if row is not None]
+    if not layers or len(known) < len(layers):
+        return table
+    found, rows = best_of(np.stack(known)), table.set_index("layer")
+    rows.loc[layers, "p_best"] = found.chances
+    rows.loc[max(layers, key=lambda name: round(rows.loc[name, "mean"], DIGITS)), "corrected"] = found.corrected
+    return rows.reset_index()[COLUMNS]
 
 
 def _by_tuning(records: Sequence[rec.Record], names: Sequence[str]) -> dict[str, dict[rec.PairKey, rec.Record]]:

@@ -12,8 +12,8 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
     tuning, scores      the tuning after the round, and its scores
     stopped             true when no candidate was better than the base; then `tuning` is the base
 
-The chain of rounds stops when no candidate improves at all, whatever epsilon is. `path` applies epsilon afterwards, so
-a change of epsilon never needs a training.
+The chain of rounds stops when no candidate improves at all. `decided` applies `greedy.stop` and `greedy.epsilon`
+afterwards, so a change of either never trains the search anew.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,17 +22,16 @@ from typing import Any
 from subtuning.runs.identity import Run, Split
 from subtuning.search.experiments import profile
 from subtuning.search.racing import race
-from subtuning.search.scores import DIGITS, fold_scores, mean
+from subtuning.search.scores import fold_scores, mean
+from subtuning.search.selection import Round, decide, select, without_luck
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits, shard
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
-
-Round = dict[str, Any]
 
 DIRECTIONS = {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}
 """`greedy.start` -> the ways in which the search goes."""
 
 ROUND_READS = (*profile.READS, "greedy.folds", "greedy.split", "greedy.shards", "search.racing")
-READS = (*ROUND_READS, "greedy.start", "greedy.max_rounds", "greedy.epsilon")
+READS = (*ROUND_READS, "greedy.start", "greedy.max_rounds", "greedy.stop", "greedy.epsilon")
 
 
 def names(settings: Settings) -> list[str]:
@@ -42,7 +41,7 @@ def names(settings: Settings) -> list[str]:
 
 
 def step(name: str, settings: Settings) -> Step:
-    """A round, such as `greedy/forward/2`, or `greedy`, which applies epsilon to all of them and selects."""
+    """A round, such as `greedy/forward/2`, or `greedy`, which says which of them are kept, and selects."""
     if name == "greedy":
         last = settings["greedy.max_rounds"]
         after = tuple(f"greedy/{way}/{last}" for way in DIRECTIONS[settings["greedy.start"]])
@@ -69,7 +68,7 @@ def wanted(study: Study, direction: str, number: int) -> Wanted:
     """The runs of one round: its candidates and, in the first, what they are compared with."""
     if len(done := finished(study, direction, number - 1)) < number - 1:
         count = len(candidates(study.layers)) - number + 1
-        return Wanted(later=splits(study.settings) * max(count, 0))
+        return Wanted(later=splits(study.settings) * study.settings["search.seeds"] * max(count, 0))
     return _play(study, direction, done[-1] if done else None)[0]
 
 
@@ -94,8 +93,20 @@ def rounds(study: Study, direction: str, count: int) -> list[Round]:
 
 
 def conclude(study: Study) -> dict[str, Any]:
-    """What is selected (see `select`)."""
-    return select(chains(study), study.settings["greedy.epsilon"])
+    """What is selected (see `select`), the `rule` that decided, and the `corrected` score (see `without_luck`)."""
+    found = decided(study)
+    selected = select(found, study.settings["greedy.epsilon"])
+    rounds = found[selected["direction"]]
+    about = {key: rounds[0][key] for key in ("rule", "note") if key in rounds[0]}
+    return selected | {"corrected": without_luck(study, rounds, splits(study.settings))} | about
+
+
+def decided(study: Study) -> dict[str, list[Round]]:
+    """Direction -> its rounds, as `greedy.epsilon` and `greedy.stop` leave them (see `decide`)."""
+    if "decided" not in study.kept:
+        scored = splits(study.settings)
+        study.kept["decided"] = {way: decide(study, found, scored) for way, found in chains(study).items()}
+    return study.kept["decided"]
 
 
 def chains(study: Study) -> dict[str, list[Round]]:
@@ -109,7 +120,8 @@ def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted,
     still in it."""
     start, options = before(study.layers, direction, previous)
     tunings = ([] if previous else [start]) + [tuning for _, tuning in options]
-    runs = {tuning: study.runs([tuning], splits(study.settings)) for tuning in tunings}
+    seeds = study.settings["search.seeds"]
+    runs = {tuning: study.runs([tuning], splits(study.settings), seeds) for tuning in tunings}
     if not (study.settings["search.racing"] and previous):
         in_order = [run for of_split in zip(*runs.values(), strict=True) for run in of_split]
         return Wanted(in_order), {tuning: list(map(study.get, own)) for tuning, own in runs.items()}
@@ -118,13 +130,17 @@ def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted,
 
 def _race(study: Study, runs: dict[Tuning, list[Run]]) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
     asked, records, shards = Wanted(), {}, study.settings["greedy.shards"]
+    folds = splits(study.settings)
+    by_fold = {tuning: [[run for run in own if run.split == split] for split in folds] for tuning, own in runs.items()}
     for mine in (shard(list(runs), index, shards) for index in range(shards)):  # each shard is a race of its own
-        folds = len(runs[mine[0]]) if mine else 0
-        found, alive = race(mine, folds, lambda racers, fold: [study.get(runs[tuning][fold]) for tuning in racers])
-        records |= found
-        asked.runs += [run for tuning, seen in found.items() for run in runs[tuning][: len(seen)]]
+        found, alive = race(
+            mine, len(folds), lambda racers, fold: [study.records(by_fold[tuning][fold]) for tuning in racers]
+        )
+        for tuning, seen in found.items():
+            asked.runs += [run for of_fold in by_fold[tuning][: len(seen)] for run in of_fold]
+            records[tuning] = [record for of_fold in seen for record in of_fold or [None]]
         reached = max(map(len, found.values()), default=0)
-        asked.later += [run.split for tuning in alive for run in runs[tuning][reached:]]
+        asked.later += [run.split for tuning in alive for of_fold in by_fold[tuning][reached:] for run in of_fold]
     return asked, records
 
 
@@ -159,7 +175,7 @@ def play(
 
     Args:
         previous: the round before, None for the first.
-        records_of: the selection records of a tuning, one for each fold.
+        records_of: the selection records of a tuning, one for each fold and seed.
 
     Returns:
         The round. Of equal candidates the one with fewer trained parameters wins, one that diverged in a fold or was
@@ -192,49 +208,3 @@ def play(
         "scores": best["scores"] if better else base_scores,
         "stopped": not better,
     }
-
-
-def stop_at(rounds: Sequence[Round], epsilon: float) -> list[Round]:
-    """The same rounds, `stopped` also true from the first one on that improves the mean score by `epsilon` or less."""
-    result, stopped = [], False
-    for this in sorted(rounds, key=lambda item: item["round"]):
-        known = None not in this["base_scores"] and None not in this["scores"]
-        gain = round(mean(this["scores"]) - mean(this["base_scores"]), DIGITS) if known else float("inf")
-        stopped = stopped or this["stopped"] or gain <= epsilon
-        result.append(this | {"stopped": stopped})
-    return result
-
-
-def path(rounds: Sequence[Round], epsilon: float) -> tuple[list[Round], str, list[float | None]]:
-    """The rounds before the stop, the printed name of the tuning after them, and its scores."""
-    rounds = stop_at(rounds, epsilon)
-    kept = [this for this in rounds if not this["stopped"]]
-    if not kept:
-        return kept, rounds[0]["base"], rounds[0]["base_scores"]
-    return kept, kept[-1]["tuning"], kept[-1]["scores"]
-
-
-def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]:
-    """The final tuning of one direction, or the better of two (of equals, the one found by adding layers).
-
-    Args:
-        chains: direction -> its rounds.
-
-    Returns:
-        the content of `selected.json`: direction, tuning (its printed name), score (mean), scores, rounds, epsilon.
-    """
-    results = {direction: path(rounds, epsilon) for direction, rounds in chains.items()}
-    direction = max(results, key=lambda d: (_score(results[d][2]), d))  # "forward" comes after "backward"
-    kept, tuning, scores = results[direction]
-    return {
-        "direction": direction,
-        "tuning": tuning,
-        "score": None if None in scores else mean(scores),
-        "scores": scores,
-        "rounds": len(kept),
-        "epsilon": epsilon,
-    }
-
-
-def _score(scores: Sequence[float | None]) -> float:
-    return float("-inf") if None in scores else mean(scores)

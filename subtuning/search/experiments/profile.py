@@ -8,7 +8,7 @@ from subtuning.search.scores import fold_scores, mean
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 
-READS = ("profile.folds",)
+READS = ("profile.folds", "search.seeds")
 
 ON_TEST = "profile/test"
 """The paper's picture: the same on the test set, over seeds. No selection ever reads it."""
@@ -28,7 +28,8 @@ def step(name: str, settings: Settings) -> Step:
 
 
 def _wanted(study: Study) -> Wanted:
-    return Wanted(study.runs(tunings(study.layers), cv_splits(study.settings["profile.folds"])))
+    splits, seeds = cv_splits(study.settings["profile.folds"]), study.settings["search.seeds"]
+    return Wanted(study.runs(tunings(study.layers), splits, seeds))
 
 
 def _on_test(study: Study) -> Wanted:

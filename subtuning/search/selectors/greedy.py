@@ -9,7 +9,6 @@ def select(study: Study) -> Tuning | None:
     """The selected layers."""
     count = study.settings["greedy.max_rounds"]
     ways = greedy.DIRECTIONS[study.settings["greedy.start"]]
-    chains = {way: greedy.finished(study, way, count) for way in ways}
-    if any(len(chain) < count for chain in chains.values()):
+    if any(len(greedy.finished(study, way, count)) < count for way in ways):
         return None
-    return Tuning.parse(greedy.select(chains, study.settings["greedy.epsilon"])["tuning"], study.names)
+    return Tuning.parse(greedy.select(greedy.decided(study), study.settings["greedy.epsilon"])["tuning"], study.names)
