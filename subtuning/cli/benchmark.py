@@ -9,11 +9,22 @@ from typing import Any
 from subtuning.cli.common import positive
 from subtuning.config import load_config
 
-KINDS = ("lanes", "conventional", "overhead", "scaling", "memory", "precision", "start", "racing", "lr-grid")
+KINDS = (
+    "lanes",
+    "conventional",
+    "overhead",
+    "scaling",
+    "memory",
+    "precision",
+    "start",
+    "racing",
+    "lr-grid",
+    "coverage",
+)
 
 
 def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=KINDS, help="what is compared: docs/performance.md explains each")
+    parser.add_argument("kind", choices=KINDS, help="docs/performance.md explains each; docs/statistics.md coverage")
     parser.add_argument("--model", default="tf_efficientnet_lite0", help="timm model (default: %(default)s)")
     parser.add_argument("--input-size", type=positive, default=96, metavar="PIXELS", help="default: %(default)s")
     parser.add_argument("--batch-size", type=positive, default=64, help="default: %(default)s")
@@ -24,6 +35,7 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=positive, default=2, help="of `conventional`, `lr-grid`")
     parser.add_argument("--singles", type=positive, default=3, help="runs of `conventional` (default: %(default)s)")
     parser.add_argument("--repeats", type=positive, default=5, help="measurements (default: %(default)s)")
+    parser.add_argument("--draws", type=positive, default=400, help="of `coverage`, a design (default: %(default)s)")
     parser.add_argument("--config", default="config/config.yaml", help="of `start`, `racing` (default: %(default)s)")
     parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
@@ -42,6 +54,10 @@ def benchmark(args: argparse.Namespace) -> None:
         rows = idle(args.config, args.vtab_config, args.repeats)
     elif args.kind == "racing":
         rows = _races(args)
+    elif args.kind == "coverage":
+        from subtuning.benchmark.coverage import coverages, designs
+
+        rows = coverages(designs(), args.draws)
     else:
         rows = [_about(args) | row for row in _measurements(args)()]
     table = pd.DataFrame(rows)
