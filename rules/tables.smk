@@ -2,7 +2,8 @@
 This part of the workflow draws the figures and gathers all tasks and backbones in tables.
 
 REQUIRED INPUTS: profile.csv, greedy.csv and evaluation.csv of each task and backbone.
-OUTPUTS: results/figures/<task>/<backbone>/*.{svg,png} and results/tables/summary.{csv,md,tex}.
+OUTPUTS: results/figures/<task>/<backbone>/*.{svg,png}, results/tables/{summary,comparison}.{csv,md,tex}, and, of at
+least three tasks x backbones, results/tables/ranks.{csv,md,tex} and results/figures/ranks.{svg,png}.
 """
 
 
@@ -102,6 +103,15 @@ rule summary:
         ),
         all_rows="results/tables/all.csv",
         vtab=expand("results/tables/vtab.{kind}", kind=settings.vtab_tables),
+        comparison=expand("results/tables/comparison.{kind}", kind=["csv", "tex"]),
+        ranks=expand("results/tables/ranks.{kind}", kind=settings.rank_tables),
+        ranks_figures=expand("results/figures/ranks.{kind}", kind=["svg", "png"] if settings.rank_tables else []),
+        comparison_markdown=report(
+            "results/tables/comparison.md",
+            caption="../workflow/report/summary.rst",
+            category="Comparison",
+            labels={"table": "all methods, with layers and cost", "split": "test"},
+        ),
         markdown=report(
             "results/tables/summary.md",
             caption="../workflow/report/summary.rst",
@@ -117,12 +127,14 @@ rule summary:
     params:
         pairs=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
         vtab="--vtab" if settings.vtab_tables else "",
+        ranks="--ranks results/figures" if settings.rank_tables else "",
         version=settings.version_of("tables"),
     shell:
         r"""
         subtuning tables \
             --pairs {params.pairs} \
             {params.vtab} \
+            {params.ranks} \
             --out results/tables \
             2>&1 | tee -i {log:q}
         """

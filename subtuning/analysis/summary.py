@@ -1,5 +1,6 @@
 """The tables of all tasks and backbones, combined, and one compact table for a paper or a talk."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 from subtuning.analysis.files import write_csv
+from subtuning.analysis.paper import best_methods, score_words
+from subtuning.analysis.tables import Item
 from subtuning.analysis.tables.evaluation import COLUMNS as EVALUATION
 from subtuning.analysis.tables.profile import COLUMNS as PROFILE
 from subtuning.runs.store import write_atomically
@@ -14,16 +17,13 @@ from subtuning.runs.store import write_atomically
 COMBINED_COLUMNS = ["task", "backbone", "table", "name", *EVALUATION[1:]]
 COMBINED_COLUMNS += [column for column in PROFILE[1:] if column not in COMBINED_COLUMNS]
 
-COUNTS = ["n", "trained_parameters", "parameters", "flops"]
+COUNTS = ["n", "images", "trained_parameters", "parameters", "flops"]
 
 ABSENT = "-"
 """The compact table's cell for a method that was not run on this task and backbone."""
 
 GROUPS = {"natural": 7, "specialised": 4, "structured": 8}
 """VTAB's groups and how many of its 19 tasks each has (Zhai et al., arXiv 1910.04867)."""
-
-Item = tuple[str, str, pd.DataFrame, pd.DataFrame]
-"""(task, backbone, evaluation table, profile table)."""
 
 
 def combined_table(items: Sequence[Item]) -> pd.DataFrame:
@@ -43,11 +43,14 @@ def combined_table(items: Sequence[Item]) -> pd.DataFrame:
 
 
 def compact_table(items: Sequence[Item]) -> pd.DataFrame:
-    """Test accuracy in percent as text, ``mean ± half width``: one row a backbone and method, one column a task.
+    """Test accuracy in percent as text, with its interval: one row a backbone and method, one column a task.
 
-    A method of which a run diverged reads ``diverged``, one that was not run ``-``; a single seed has no ±.
+    ``mean ± half width``, or ``mean [low, high]`` where the sides differ; over seeds and images where the runs hold
+    predictions. ``**bold**`` is the best of a task and backbone, or not significantly worse. A method of which a run
+    diverged reads ``diverged``, one that was not run ``-``; a single seed has no interval.
     """
-    return _by_task(items, _cell).fillna(ABSENT)
+    marked = [(task, backbone, _marked(evaluation), profile) for task, backbone, evaluation, profile in items]
+    return _by_task(marked, lambda row: row["words"]).fillna(ABSENT)
 
 
 def vtab_table(items: Sequence[Item], group_of: Mapping[str, str]) -> pd.DataFrame:
@@ -95,23 +98,24 @@ def precision_words(items: Sequence[Item]) -> str:
     return f"Not computed alike ({words}): set recipe.precision before you compare these tasks or backbones."
 
 
-def write_formats(table: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> None:
+def write_formats(table: pd.DataFrame, path: Path, notes: Sequence[str] = (), columns: str = "") -> None:
     r"""Write a table of text to files that begin as `path`: .csv, .md with the `notes` below it, and .tex, UTF-8.
 
-    The last is a ``tabular`` for ``\input`` into a document that loads ``booktabs``.
+    The last is a ``tabular`` for ``\input`` into a document that loads ``booktabs``. A cell such as ``**96.5**`` is
+    bold in the last two. `columns` are the letters of LaTeX's columns, ``llrr...`` if not given.
     """
-    write_csv(table, path.with_suffix(".csv"))
+    plain = table.map(lambda cell: cell.replace("**", "") if isinstance(cell, str) else cell)
+    write_csv(plain, path.with_suffix(".csv"))
     markdown = [table.to_markdown(index=False, disable_numparse=True), *(f"\n{note}." for note in notes)]
     write_atomically(path.with_suffix(".md"), "".join(f"{text}\n" for text in markdown))
-    latex = table.to_latex(index=False, escape=True, column_format="ll" + "r" * (table.shape[1] - 2))
+    latex = table.to_latex(index=False, escape=True, column_format=columns or "ll" + "r" * (table.shape[1] - 2))
+    latex = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", latex)
     text = "% needs \\usepackage{booktabs}\n" + latex.replace("±", r"$\pm$")
     write_atomically(path.with_suffix(".tex"), text)
 
 
-def _cell(row: dict) -> str:
-    if pd.isna(row["mean"]):
-        return "diverged"
-    mean = f"{100 * row['mean']:.1f}"
-    if pd.isna(row["ci_high"]):
-        return mean
-    return f"{mean} ± {100 * (row['ci_high'] - row['mean']):.1f}"
+def _marked(evaluation: pd.DataFrame) -> pd.DataFrame:
+    bold = best_methods(evaluation)
+    rows = evaluation.to_dict("records")
+    words = [f"**{score_words(row)}**" if row["method"] in bold else score_words(row) for row in rows]
+    return evaluation.assign(words=words)

@@ -29,7 +29,8 @@ VERBS = {
     "conclude": ("steps", "write the table or the conclusion of one step of a study"),
     "figures": ("tables", "draw the figures of one task and backbone"),
     "tables": ("tables", "write the tables of all tasks and backbones"),
-    "benchmark": ("benchmark", "measure how fast training is"),
+    "compare": ("compare", "say whether one method is better than another, and how sure that is"),
+    "benchmark": ("benchmark", "measure how fast training is, or simulate how often intervals are right"),
     "schema": ("schema", "print or write the config's JSON schema and reference"),
 }
 """Verb -> the module of this package that has `<verb>_arguments(parser)` and `<verb>(args)`, and a line of help."""

@@ -20,11 +20,12 @@ KINDS = (
     "racing",
     "lr-grid",
     "stopping",
+    "coverage",
 )
 
 
 def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("kind", choices=KINDS, help="what is compared: docs/performance.md, docs/stopping.md")
+    parser.add_argument("kind", choices=KINDS, help="what is compared: docs/performance.md, stopping.md, statistics.md")
     parser.add_argument("--model", default="tf_efficientnet_lite0", help="timm model (default: %(default)s)")
     parser.add_argument("--input-size", type=positive, default=96, metavar="PIXELS", help="default: %(default)s")
     parser.add_argument("--batch-size", type=positive, default=64, help="default: %(default)s")
@@ -38,6 +39,7 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--searches", type=positive, default=50, help="of each kind, of `stopping` (default: %(default)s)"
     )
+    parser.add_argument("--draws", type=positive, default=400, help="of `coverage`, a design (default: %(default)s)")
     parser.add_argument("--config", default="config/config.yaml", help="of `start`, `racing` (default: %(default)s)")
     parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
@@ -60,6 +62,10 @@ def benchmark(args: argparse.Namespace) -> None:
         from subtuning.benchmark.stopping import simulate
 
         rows = simulate(args.searches)
+    elif args.kind == "coverage":
+        from subtuning.benchmark.coverage import coverages, designs
+
+        rows = coverages(designs(), args.draws)
     else:
         rows = [_about(args) | row for row in _measurements(args)()]
     table = pd.DataFrame(rows)

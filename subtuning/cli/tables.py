@@ -2,11 +2,14 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from subtuning.errors import UserError
 from subtuning.registry import find
 from subtuning.workspace.paths import Results, read_json
+
+if TYPE_CHECKING:
+    from subtuning.analysis.tables import Item
 
 
 def figures_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,12 +56,14 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", nargs="+", required=True, metavar="TASK/BACKBONE")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--vtab", action="store_true", help="also write vtab.{csv,md,tex}, with VTAB's group means")
+    parser.add_argument("--ranks", type=Path, metavar="DIR", help="also write ranks.{csv,md,tex}, and draw them here")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
 
 
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
     from subtuning.analysis.files import read_csv, write_csv
+    from subtuning.analysis.paper import paper_notes, paper_table
     from subtuning.analysis.summary import combined_table, compact_table, precision_words, vtab_table, write_formats
 
     items = []
@@ -68,10 +73,30 @@ def tables(args: argparse.Namespace) -> None:
         items.append((task, backbone, read_csv(folder / "evaluation.csv"), read_csv(folder / "profile.csv")))
     out = args.out
     write_csv(combined_table(items), out / "all.csv")
-    write_formats(compact_table(items), out / "summary", _notes(facts := _facts(args)))
+    notes = [*paper_notes(items), *_notes(facts := _facts(args))]
+    write_formats(compact_table(items), out / "summary", notes)
+    write_formats(paper_table(items), out / "comparison", notes, "llllrrrrrr")
+    if args.ranks:
+        _ranks(items, args)
     if args.vtab:
         write_formats(vtab_table(items, _vtab_groups(facts)), out / "vtab")
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
+
+
+def _ranks(items: "list[Item]", args: argparse.Namespace) -> None:
+    """Mean ranks over all tasks and backbones; where there is no ground for them, the file says so."""
+    from subtuning.analysis import LEAST_BLOCKS
+    from subtuning.analysis.figures import save
+    from subtuning.analysis.figures.ranks import ranks_figure
+    from subtuning.analysis.files import write_csv
+    from subtuning.analysis.ranks import rank_notes, ranks_table, ranks_words
+    from subtuning.analysis.summary import write_formats
+
+    table = ranks_table(items)
+    none = [f"Ranks need {LEAST_BLOCKS} tasks x backbones and two methods that finished on all of them"]
+    write_formats(ranks_words(table), args.out / "ranks", rank_notes(table) if len(table) else none)
+    write_csv(table, args.out / "ranks.csv")
+    save(ranks_figure(table), args.ranks / "ranks.svg", args.ranks / "ranks.png")
 
 
 def _notes(facts: dict[str, Any]) -> list[str]:

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run, Split
 from subtuning.tuning.tuning import Tuning
+
+if TYPE_CHECKING:
+    from subtuning.tasks import Task
 
 Record = dict[str, Any]
 Get = Callable[[Run], Record | None]
@@ -24,6 +27,7 @@ class Study:
     Attributes:
         base: a run to make others from: only the head is trained, scored on val; its precision is resolved.
         layers: the content of the backbone's `layers.json`.
+        task: the converted task, whose labels score stored predictions; None where it is not at hand.
         kept: what steps have worked out from finished runs, which does not change any more.
     """
 
@@ -31,6 +35,7 @@ class Study:
     base: Run
     layers: dict[str, Any]
     get: Get
+    task: "Task | None" = None
     kept: dict[Any, Any] = field(default_factory=dict)
 
     @cached_property

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from subtuning.analysis import LEAST_BLOCKS
 from subtuning.config.load import parse_config
 from subtuning.errors import UserError
 from subtuning.paths import not_expanded
@@ -45,6 +46,11 @@ class Params:
     def vtab_tables(self) -> list[str]:
         """The kinds of file in which the table of VTAB-1k is written, if there are such tasks."""
         return ["csv", "md", "tex"] if any(task.source == "vtab" for task in self.config.tasks.values()) else []
+
+    @property
+    def rank_tables(self) -> list[str]:
+        """The kinds of file in which mean ranks are written, if there are enough tasks and backbones for them."""
+        return ["csv", "md", "tex"] if len(self.tasks) * len(self.backbones) >= LEAST_BLOCKS else []
 
     @property
     def directions(self) -> list[str]:

@@ -62,7 +62,7 @@ class Pair:
             precision = resolve()
         else:
             precision = (records or require_alike(self.store, runs))[0]["identity"]["recipe"]["precision"]
-        return Study(settings, self.base.with_precision(precision), self.layers, self.store.get)
+        return Study(settings, self.base.with_precision(precision), self.layers, self.store.get, self.task)
 
 
 def base_run(task: str, layers: dict[str, Any], recipe: Recipe, names: tuple[str, str]) -> Run:

@@ -248,6 +248,8 @@ def test_evaluation_columns_and_rows(make, layers):
         "method", "layers", "mean", "std", "n", "ci_low", "ci_high",
         "diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full",
         "diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear",
+        "images", "two_way_low", "two_way_high",
+        "diff_full_two_way_low", "diff_full_two_way_high", "p_full_two_way", "p_holm", "p_best",
         "trained_parameters", "trained_percent", "seconds", "lane_memory_mb", "precision", "device",
     ]  # fmt: skip
     assert list(table["method"]) == ["linear", "full", "mine"]

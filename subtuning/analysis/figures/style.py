@@ -126,15 +126,17 @@ def point(
     axes.errorbar([x], [mean], yerr=bar, fmt=marker, **looks)
 
 
-def made_words(split: str, table: pd.DataFrame) -> str:
-    """How the numbers of a table and their intervals were made, in words for its figure's subtitle."""
+def made_words(split: str, table: pd.DataFrame, images: int = 0) -> str:
+    """How the numbers of a table and their intervals (which may be over test images too) were made, for a subtitle."""
     n = int(table["n"].max()) if len(table) else 0
     if n < 2:
         words = "One run each, so no interval"
     elif split == "cv":
         words = f"95% intervals over n = {n} folds, Nadeau-Bengio corrected"
     else:
-        words = f"95% t intervals over n = {n} seeds"
+        words = (
+            f"95% intervals over n = {n} seeds x {images} images" if images else f"95% t intervals over n = {n} seeds"
+        )
     precisions = " and ".join(table["precision"].unique())
     return words + (f"; computed in {precisions}" if precisions else "")
 

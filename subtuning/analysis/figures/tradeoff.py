@@ -27,8 +27,11 @@ PLACES = [(direction, distance) for distance in (1, 1.5, 2.2, 3, 4.2) for direct
 def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figure:
     """Draw a table of `evaluation_table`: mean test accuracy with its interval against trained parameters (log).
 
+    Intervals are those over seeds and images if all methods that are drawn have them, else those over the seeds.
+
     Methods that trained the same subset share a point. A method with a diverged run has none; the subtitle names it.
     """
+    evaluation = _with_intervals(evaluation)
     figure = Figure(figsize=(8.5, 5.4), layout="constrained")
     axes = figure.add_subplot()
     style.headings(figure, f"Accuracy and trained parameters: {task}, {backbone}", _subtitle(evaluation))
@@ -42,8 +45,17 @@ def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figur
     return figure
 
 
+def _with_intervals(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """The table with the interval to draw as `ci_low` and `ci_high`, and `images` only where it is over images too."""
+    finished = evaluation[evaluation["mean"].notna()]
+    if "two_way_low" in evaluation and finished["two_way_low"].notna().all():
+        return evaluation.assign(ci_low=evaluation["two_way_low"], ci_high=evaluation["two_way_high"])
+    return evaluation.assign(images=np.nan)
+
+
 def _subtitle(evaluation: pd.DataFrame) -> str:
-    words = f"Test images. {style.made_words('test', evaluation)}."
+    images = 0 if evaluation["images"].isna().all() else int(evaluation["images"].max())
+    words = f"Test images. {style.made_words('test', evaluation, images)}."
     words += " In brackets: share of all parameters that were trained, head included."
     diverged = evaluation[evaluation["mean"].isna()]
     if len(diverged):

@@ -8,19 +8,24 @@ all finish says so by its `n` and has empty (NaN) number cells. Intervals and p 
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 
 from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import Interval, interval, paired_interval
 
 SCORE = ["mean", "std", "n", "ci_low", "ci_high"]
 NAN = float("nan")
+Item = tuple[str, str, pd.DataFrame, pd.DataFrame]
+"""(task, backbone, evaluation table, profile table)."""
+
 NOTHING = Interval(NAN, NAN, 0, NAN, NAN)
 
 
 def score_cells(values: list[float] | None, n: int, folds: int | None) -> dict[str, float]:
-    """The columns `SCORE`; only `n` is a number where a run diverged (`values` is None)."""
+    """The columns `SCORE`, the interval within 0-1; only `n` is a number where a run diverged (`values` is None)."""
     found = Interval(NAN, NAN, n, NAN, NAN) if values is None else interval(values, folds)
-    return {"mean": found.mean, "std": found.std, "n": n, "ci_low": found.low, "ci_high": found.high}
+    low, high = np.clip([found.low, found.high], 0, 1).tolist()
+    return {"mean": found.mean, "std": found.std, "n": n, "ci_low": low, "ci_high": high}
 
 
 def difference_cells(
@@ -28,10 +33,11 @@ def difference_cells(
 ) -> dict[str, float]:
     """The columns `name`, `ends`_ci_low and `ends`_ci_high: the mean difference of paired values and its interval.
 
-    They are NaN where either has a diverged run (is None).
+    No accuracy differs by more than 1. They are NaN where either has a diverged run (is None).
     """
     found = NOTHING if values is None or reference is None else paired_interval(values, reference, folds)
-    return {name: found.mean, f"{ends}_ci_low": found.low, f"{ends}_ci_high": found.high}
+    low, high = np.clip([found.low, found.high], -1, 1).tolist()
+    return {name: found.mean, f"{ends}_ci_low": low, f"{ends}_ci_high": high}
 
 
 def mean_of(found: Iterable[rec.Record], key: str, values: list[float] | None) -> float:

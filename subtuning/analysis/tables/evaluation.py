@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from subtuning.analysis import claims
 from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import sign_flip_p
 from subtuning.analysis.tables import NAN, SCORE, difference_cells, mean_of, score_cells
@@ -16,6 +18,7 @@ from subtuning.tuning.tuning import FULL, Tuning
 COLUMNS = ["method", "layers", *SCORE]
 COLUMNS += ["diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full"]
 COLUMNS += ["diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear"]
+COLUMNS += claims.COLUMNS
 COLUMNS += ["trained_parameters", "trained_percent", "seconds", "lane_memory_mb", "precision", "device"]
 
 
@@ -23,15 +26,18 @@ def table(study: Study, step: Step) -> pd.DataFrame:
     """The comparison of a study's methods."""
     study.require(step.wanted(study).runs)
     found = {name: study.require(runs_of(study, written)) for name, written in methods(study).items()}
-    return evaluation_table(found, study.layers)
+    return evaluation_table(found, study.layers, study.task.part("test")[1] if study.task else None)
 
 
-def evaluation_table(records_by_method: Mapping[str, Sequence[rec.Record]], layers: Mapping[str, Any]) -> pd.DataFrame:
+def evaluation_table(
+    records_by_method: Mapping[str, Sequence[rec.Record]], layers: Mapping[str, Any], labels: np.ndarray | None = None
+) -> pd.DataFrame:
     """The comparison on the test set: one row a method, in the given order; ``linear`` and ``full`` must be among them.
 
     Every method has one record a seed, all of split ``test`` and all on the same seeds. Differences to ``full`` and to
     ``linear`` are paired by seed, with a plain t interval and the exact sign-flip p value (not corrected for the number
-    of methods). `layers` (the content of layers.json) gives the network order. `trained_parameters` count the head and
+    of methods). `labels` of the test images (N) add the cells of `claims.two_way_cells`, over seeds and images.
+    `layers` (the content of layers.json) gives the network order. `trained_parameters` count the head and
     `trained_percent` is their share of backbone and head; `seconds` is a mean; `lane_memory_mb` (10^6 bytes) is
     what the memory plan counts for a run of this method alone (see `training.memory.Need.lanes`). `device` names all
     devices that trained runs of the method.
@@ -51,7 +57,8 @@ def evaluation_table(records_by_method: Mapping[str, Sequence[rec.Record]], laye
 
     order = [layer["name"] for layer in layers["layers"]]
     references = {name: rec.accuracies(groups[name], expected)[0] for name in ("full", "linear")}
-    table = []
+    hits = {name: claims.hits_of([found[key] for key in expected], labels) for name, found in groups.items()}
+    beside, table = claims.two_way_cells(hits), []
     for method, found in groups.items():
         values, n = rec.accuracies(found, expected)
         row = {"method": method, "layers": _one_tuning(method, found.values(), order), **score_cells(values, n, None)}
@@ -59,7 +66,7 @@ def evaluation_table(records_by_method: Mapping[str, Sequence[rec.Record]], laye
             other = None if name == method else reference
             row |= difference_cells(f"diff_{name}", f"diff_{name}", values, other, None)
             row[f"p_{name}"] = NAN if values is None or other is None else sign_flip_p(values, other)
-        table.append(row | _cost(list(found.values()), values))
+        table.append(row | beside[method] | _cost(list(found.values()), values))
     return pd.DataFrame(table, columns=COLUMNS)
 
 
