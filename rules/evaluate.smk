@@ -1,7 +1,7 @@
 """
 This part of the workflow makes the comparison on the untouched test set.
 
-REQUIRED INPUTS: a converted task, a described backbone, the profile and the selected layers.
+REQUIRED INPUTS: a converted task, a described backbone, the profile, the selected layers, and the tuned recipes.
 OUTPUTS: results/<task>/<backbone>/evaluation.csv.
 This part includes the following steps: retrain every method on train + val with several seeds and test each run once, at
 its last epoch; then write the table.
@@ -14,7 +14,7 @@ use rule train_profile as train_evaluation with:
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
         profile="results/{task}/{backbone}/profile.csv",
-        selected="results/{task}/{backbone}/selected.json",
+        before=lambda wildcards: settings.files_before("evaluation", wildcards),
     output:
         "results/{task}/{backbone}/evaluation/runs.json",
     log:
@@ -31,7 +31,6 @@ use rule train_profile as train_evaluation with:
 use rule profile_table as evaluation_table with:
     input:
         runs="results/{task}/{backbone}/evaluation/runs.json",
-        selected="results/{task}/{backbone}/selected.json",
     output:
         report(
             "results/{task}/{backbone}/evaluation.csv",

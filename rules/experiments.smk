@@ -1,7 +1,8 @@
 """
 This part of the workflow makes the further experiments that the config names (`experiments`).
+The tuning of each method's recipe (`tune`) is one of them.
 
-REQUIRED INPUTS: a converted task, a described backbone, and the profile.
+REQUIRED INPUTS: a converted task, a described backbone, the profile, and what the steps before an experiment conclude.
 OUTPUTS: results/<task>/<backbone>/<experiment>.csv and, for experiments that have one, the figure of the same name.
 Which runs an experiment needs and what its table holds, its files in the package say; CONTRIBUTING.md explains them.
 """
@@ -13,6 +14,7 @@ use rule train_profile as train_experiment with:
         task="results/tasks/{task}/task.json",
         layers="results/backbones/{backbone}/layers.json",
         profile="results/{task}/{backbone}/profile.csv",
+        before=lambda wildcards: settings.files_before(wildcards.experiment, wildcards),
     output:
         "results/{task}/{backbone}/{experiment}/runs.json",
     log:

@@ -7,7 +7,8 @@ from subtuning.analysis.compare import Method, comparison_sentence
 from subtuning.cli.common import config_arguments, entry
 from subtuning.config import Config, load_config
 from subtuning.errors import UserError, did_you_mean
-from subtuning.search.experiments.evaluation import methods, runs_of
+from subtuning.search.experiments.evaluation import runs_of
+from subtuning.search.methods import methods
 from subtuning.search.steps import settings_of, step_named
 from subtuning.workspace.pair import Pair
 from subtuning.workspace.prepared import require_prepared
@@ -56,10 +57,10 @@ def _method(config: Config, place: tuple[str, str, str], args: argparse.Namespac
     pair = Pair(args.results, (task, backbone), config.recipe_of(task, backbone))
     settings = settings_of(config, backbone)
     study = pair.study(step_named("evaluation", settings), settings)
-    if name not in (known := methods(study)):
+    if name not in (known := methods(settings)):
         hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
         raise UserError(f"{task}/{backbone} has no method {name!r}{hint}")
-    runs = runs_of(study, known[name])
+    runs = runs_of(study, name)
     if runs is None:
-        raise UserError(f"the layers of {name} on {task}/{backbone} are not known yet; train what chooses them first")
+        raise UserError(f"how {name} is trained on {task}/{backbone} is not known yet; train what chooses that first")
     return Method("/".join(place), study.require(runs)), pair

@@ -11,19 +11,25 @@ from pydantic import Field, model_validator
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
 from subtuning.config.tasks import TaskEntry
 from subtuning.config.values import (
+    METHOD_NAMES,
     NAMED,
     NAMED_SUBSETS,
     Channels,
     ChannelSpreads,
     Count,
+    Counts,
+    Factors,
     Layers,
     Name,
     NotNegative,
     Pixels,
     Several,
+    Shares,
     SubsetName,
+    Values,
     Weights,
 )
+from subtuning.errors import listed
 
 Subsets = dict[SubsetName, Layers]
 
@@ -152,6 +158,25 @@ class Search(Strict):
     )
 
 
+class Tune(Strict):
+    """Every method of the comparison gets the recipe that is best for it: all combinations of these values, scored by
+    cross-validation on train + val with `profile.folds`; the test set has no say."""
+
+    lr: Factors = Field(
+        [0.1, 0.3, 1.0, 3.0],
+        description="Factors of `recipe.lr`. `[1]` tunes nothing: then all methods have one rate, which may decide "
+        "which of them wins.",
+    )
+    weight_decay: Values = Field([], description="Values to try in place of `recipe.weight_decay`.")
+    layer_decay: Shares = Field([], description="Values to try in place of `recipe.layer_decay`.")
+    rank: Counts = Field([], description="Ranks to try for methods with `lora`, in place of their own.")
+    grow: bool = Field(
+        True,
+        description="Where the best rate is the smallest or the largest one, also try the next one beyond it, three "
+        "times at most. If not, the table says that a better one may lie there.",
+    )
+
+
 class Evaluate(Strict):
     """Retrain on train + val with several seeds and test once, at the last epoch."""
 
@@ -166,6 +191,11 @@ class Evaluate(Strict):
         description="Further subsets to compare, by name, for all backbones: `{mine: [layer3.0, layer4.2]}`, or "
         "`{mine: last 2}`.",
         json_schema_extra=NAMED_SUBSETS,
+    )
+    recipes: dict[Name, RecipeOverride] = Field(
+        default_factory=dict,
+        description="Recipe values for one method only, by its name: `{full: {layer_decay: 0.7}}`.",
+        json_schema_extra=NAMED,
     )
 
 
@@ -188,6 +218,7 @@ class Config(Strict):
     profile: Profile = Field(default_factory=Profile, description=Profile.__doc__)
     greedy: Greedy = Field(default_factory=Greedy, description=Greedy.__doc__)
     search: Search = Field(default_factory=Search, description=Search.__doc__)
+    tune: Tune = Field(default_factory=Tune, description=Tune.__doc__)
     evaluate: Evaluate = Field(default_factory=Evaluate, description=Evaluate.__doc__)
     experiments: dict[Name, dict[str, Any]] = Field(
         default_factory=dict,
@@ -205,6 +236,26 @@ class Config(Strict):
                     "rename one of them"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _recipes_of_methods(self):
+        known = METHOD_NAMES.union(*map(self.subsets_of, self.backbones))
+        for name, own in self.evaluate.recipes.items():
+            key = f"evaluate.recipes.{name}"
+            if name not in known:
+                raise ValueError(f"{key} is for no method; the methods are {listed(sorted(known))}")
+            if own.precision:
+                raise ValueError(f"{key}.precision: all methods of a table have one precision; set recipe.precision")
+        return self
+
+    def recipes_of(self, backbone: str) -> dict[str, dict[str, Any]]:
+        """The recipe values that single methods have, by the method's name."""
+        known = METHOD_NAMES.union(self.subsets_of(backbone))
+        return {
+            name: {key: value for key, value in own.model_dump().items() if value is not None}
+            for name, own in self.evaluate.recipes.items()
+            if name in known
+        }
 
     def recipe_of(self, task: str, backbone: str) -> Recipe:
         """The recipe of one pair: the common one, changed by the backbone's overrides, then by the task's."""

@@ -4,7 +4,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
-from subtuning.config.models import BackboneEntry, Config, Evaluate, Greedy, Profile, Recipe, Search
+from subtuning.config.models import BackboneEntry, Config, Evaluate, Greedy, Profile, Recipe, Search, Tune
 from subtuning.config.tasks import SOURCES, TaskBase
 from subtuning.config.words import flow, in_words
 from subtuning.errors import UserError
@@ -23,13 +23,16 @@ def with_reference(readme: str) -> str:
     return f"{head}{begin}\n\n{reference()}\n{end}{tail}"
 
 
+RECIPE_KEYS = "keys of [`recipe`](#recipe)"
+
+
 def reference() -> str:
     """All tables, as Markdown."""
     parts = [
         _tasks(),
         _section("backbones", BackboneEntry, f"{Config.model_fields['backbones'].description} Each has:"),
     ]
-    for model in (Recipe, Profile, Greedy, Search, Evaluate):
+    for model in (Recipe, Profile, Greedy, Search, Tune, Evaluate):
         parts.append(_section(model.__name__.lower(), model))
     parts.append(f"### `experiments`\n\n{Config.model_fields['experiments'].description}\n")
     return "\n".join(parts)
@@ -67,7 +70,10 @@ def _table(properties: dict[str, Any], required: list[str]) -> str:
 
 
 def _values(schema: dict[str, Any]) -> str:
-    return "keys of [`recipe`](#recipe)" if "$ref" in schema else in_words(schema)
+    if "$ref" in schema:
+        return RECIPE_KEYS
+    named = schema.get("patternProperties", {})
+    return f"names, each with {RECIPE_KEYS}" if any("$ref" in own for own in named.values()) else in_words(schema)
 
 
 def _default(key: str, schema: dict[str, Any], required: list[str]) -> str:

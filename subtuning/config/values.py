@@ -113,8 +113,16 @@ Several = Annotated[int, Field(ge=2, le=1_000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Pixels = Annotated[int, Field(ge=8, le=4096)]
 Positive = Annotated[float, Field(gt=0)]
+Factors = Annotated[
+    list[Positive], Field(min_length=1, max_length=20, json_schema_extra={"examples": [[0.1, 0.3, 1, 3]]})
+]
 NotNegative = Annotated[float, Field(ge=0)]
+Values = Annotated[list[NotNegative], Field(max_length=20, json_schema_extra={"examples": [[0, 0.01, 0.1]]})]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Shares = Annotated[
+    list[Annotated[float, Field(gt=0, le=1)]], Field(max_length=20, json_schema_extra={"examples": [[0.65, 0.8, 1]]})
+]
+Counts = Annotated[list[Count], Field(max_length=20, json_schema_extra={"examples": [[2, 4, 8]]})]
 Channels = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=3, max_length=3)]
 ChannelSpreads = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=3, max_length=3)]
 ShareOrCount = Annotated[

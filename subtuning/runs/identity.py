@@ -118,6 +118,10 @@ class Run:
         """The same run with another head, batch order and augmentation."""
         return replace(self, seed=seed)
 
+    def with_recipe(self, recipe: Recipe) -> "Run":
+        """The same run with other hyperparameters."""
+        return replace(self, recipe=recipe)
+
     def with_precision(self, precision: str) -> "Run":
         """The same run in this precision, if its own is `auto`."""
         return replace(self, recipe=_resolved(self.recipe, precision)) if self.recipe.precision == "auto" else self

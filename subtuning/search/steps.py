@@ -6,17 +6,18 @@ from subtuning.config import Config
 from subtuning.registry import find
 from subtuning.search.study import Settings, Step
 
-ALWAYS = ("profile", "greedy", "evaluation")
+ALWAYS = ("profile", "greedy", "tune", "evaluation")
 """The experiments of every study; the config may name more."""
 
-PARTS = ("profile", "greedy", "search", "evaluate")
+PARTS = ("profile", "greedy", "search", "tune", "evaluate")
 
 
 def settings_of(config: Config, backbone: str) -> dict[str, Any]:
     """What the config says about the studies of one backbone, by key."""
     found = {f"{part}.{key}": value for part in PARTS for key, value in getattr(config, part)}
     found |= {f"experiments.{name}": options for name, options in config.experiments.items()}
-    return found | {"evaluate.subsets": config.subsets_of(backbone), "experiments": list(config.experiments)}
+    methods = {"evaluate.subsets": config.subsets_of(backbone), "evaluate.recipes": config.recipes_of(backbone)}
+    return found | methods | {"experiments": list(config.experiments)}
 
 
 def steps_of(settings: Settings) -> list[Step]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from subtuning.config import Recipe
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run, Split
 from subtuning.tuning.tuning import Tuning
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 Get = Callable[[Run], Record | None]
 """Gives the record of a finished run, else None."""
+
+Changes = tuple[tuple[str, Any], ...]
+"""Keys of a recipe and their values, sorted by key."""
 
 Settings = Mapping[str, Any]
 """Keys of the config, such as `greedy.folds`, and their values; only those that a step reads need to be there."""
@@ -48,16 +52,26 @@ class Study:
         """The layers one may choose from."""
         return candidates(self.layers)
 
-    def runs(self, tunings: Sequence[Tuning], splits: Sequence[Split], seeds: int = 1) -> list[Run]:
-        """A run for each seed, split and tuning."""
-        return [self._run(*key) for key in ((t, s, seed) for seed in range(seeds) for s in splits for t in tunings)]
+    def runs(
+        self, tunings: Sequence[Tuning], splits: Sequence[Split], seeds: int = 1, changes: Changes = ()
+    ) -> list[Run]:
+        """A run for each seed, split and tuning; `changes` are values of the recipe that differ from the study's."""
+        keys = ((t, s, seed) for seed in range(seeds) for s in splits for t in tunings)
+        return [self._run(*key, changes) for key in keys]
 
-    def _run(self, tuning: Tuning, split: Split, seed: int) -> Run:
+    def _run(self, tuning: Tuning, split: Split, seed: int, changes: Changes) -> Run:
         """The one object for this run: it remembers its id."""
-        key = (tuning, split, seed)
+        key = (tuning, split, seed, changes)
         if key not in self.kept:
-            self.kept[key] = self.base.with_split(split).with_tuning(tuning).with_seed(seed)
+            run = self.base.with_split(split).with_tuning(tuning).with_seed(seed)
+            self.kept[key] = run.with_recipe(self._changed(changes)) if changes else run
         return self.kept[key]
+
+    def _changed(self, changes: Changes) -> Recipe:
+        """The study's recipe with these values: one object, whose text all its runs share."""
+        if changes not in self.kept:
+            self.kept[changes] = self.base.recipe.model_copy(update=dict(changes))
+        return self.kept[changes]
 
     def records(self, runs: Sequence[Run]) -> list[Record] | None:
         """The records of all these runs, None if any is not finished."""

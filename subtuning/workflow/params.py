@@ -14,10 +14,14 @@ from subtuning.registry import names_of
 from subtuning.runs.identity import canonical_json
 from subtuning.runs.numbers import latest_numbers
 from subtuning.runs.versions import version_of
+from subtuning.search.experiments import tune
 from subtuning.search.experiments.greedy import DIRECTIONS
 from subtuning.search.steps import read_by, settings_of, step_named, steps_of
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.workspace.prepared import backbone_entry, task_entry, weights_entry, weights_file
+
+CONCLUDED = {"greedy": "selected.json"}
+"""The file in which a step concludes what later ones need; of the others, it is their table."""
 
 
 class Params:
@@ -33,7 +37,7 @@ class Params:
         self.profile, self.greedy, self.evaluate = self.config.profile, self.config.greedy, self.config.evaluate
         self.search = self.config.search
         self.numbers, self.version_of = latest_numbers(), version_of
-        self.experiments = list(self.config.experiments)
+        self.experiments = [*tune.names(settings_of(self.config, self.backbones[0])), *self.config.experiments]
         self.drawn_experiments = [name for name in self.experiments if name in names_of("figures")]
         for backbone in self.backbones:
             steps_of(settings_of(self.config, backbone))
@@ -65,6 +69,12 @@ class Params:
             return canonical_json(read_by(step_named(step.format(**dict(wildcards.items())), settings), settings))
 
         return read
+
+    def files_before(self, step: str, wildcards: Any) -> list[str]:
+        """What the steps before a step conclude, as files."""
+        settings = settings_of(self.config, wildcards.backbone)
+        folder = f"results/{wildcards.task}/{wildcards.backbone}"
+        return [f"{folder}/{CONCLUDED.get(name, f'{name}.csv')}" for name in step_named(step, settings).after]
 
     def all_settings(self, wildcards: Any) -> str:
         """All that the steps of a study read of the config."""

@@ -10,7 +10,7 @@ import torch
 
 from subtuning.config import load_config
 from subtuning.runs.predictions import pack
-from subtuning.search.experiments.evaluation import ALWAYS
+from subtuning.search.methods import ALWAYS
 from subtuning.tasks.manifest import CLASS_COUNTS
 from subtuning.tasks.verify import manifest
 from subtuning.workspace.clean import size_words

@@ -17,6 +17,12 @@ FAINT = "#6b6b6b"
 BASELINES = {"full": ("#444444", "-", "#bdbdbd"), "linear": ("#444444", (0, (4, 3)), "#d9d9d9")}
 """Line colour, line style and band colour of the two baselines: greys, since colour tells the stage."""
 
+LOOKS = {"linear": ("black", "s"), "full": ("black", "D"), "best_layer": ("#E69F00", "^"), "greedy": ("#D55E00", "o")}
+"""Colour (Okabe and Ito's) and marker of the methods that are always compared."""
+
+OTHERS = ["#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#8c6d31", "#6b6b6b"]
+"""Colours of further methods, in turn."""
+
 BEHIND_TEXT = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5}
 """A box that keeps text readable on lines and points."""
 
@@ -57,6 +63,14 @@ def stage_colours(stages: Sequence[str]) -> dict[str, tuple[float, ...]]:
     names = list(dict.fromkeys(stages))
     shades = np.linspace(0.05, 0.72, len(names)) if len(names) > 1 else [0.3]
     return {name: mpl.colormaps["viridis"](shade) for name, shade in zip(names, shades, strict=True)}
+
+
+def method_looks(methods: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Colour and marker of each method."""
+    methods = list(methods)
+    others = [name for name in methods if name not in LOOKS]
+    own = {name: (OTHERS[place % len(OTHERS)], "vPXdp*"[place % 6]) for place, name in enumerate(others)}
+    return {name: LOOKS.get(name) or own[name] for name in methods}
 
 
 def headings(figure: Figure, title: str, subtitle: str) -> None:

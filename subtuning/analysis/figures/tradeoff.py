@@ -13,11 +13,6 @@ from matplotlib.transforms import Bbox
 
 from subtuning.analysis.figures import style
 
-LOOKS = {"linear": ("black", "s"), "full": ("black", "D"), "best_layer": ("#E69F00", "^"), "greedy": ("#D55E00", "o")}
-"""Colour (Okabe and Ito's) and marker of the methods that are always compared."""
-
-OTHER = ("#0072B2", "v")
-
 AROUND = [(1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1)]
 PLACES = [(direction, distance) for distance in (1, 1.5, 2.2, 3, 4.2) for direction in AROUND]
 """Directions and distances from a point at which its label is tried, best first."""
@@ -38,8 +33,9 @@ def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figur
     drawn = _same_subset(evaluation[evaluation["mean"].notna()])
     style.accuracy_axis(axes, [drawn])
     _parameter_axis(axes, evaluation["trained_parameters"])
+    looks = style.method_looks(drawn["method"])
     for row in drawn.to_dict("records"):
-        colour, marker = LOOKS.get(row["method"], OTHER)
+        colour, marker = looks[row["method"]]
         style.point(axes, row["trained_parameters"], row, colour, 8.5, marker=marker)
     _labels(figure, axes, drawn.to_dict("records"))
     return figure

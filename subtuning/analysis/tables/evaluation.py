@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from subtuning.analysis import claims
+from subtuning.analysis import claims, costs
 from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import sign_flip_p
 from subtuning.analysis.tables import NAN, SCORE, difference_cells, mean_of, score_cells
+from subtuning.analysis.tables.tune import recipe_words
 from subtuning.errors import UserError, listed
-from subtuning.search.experiments.evaluation import methods, runs_of
+from subtuning.search.experiments import tune
+from subtuning.search.experiments.evaluation import runs_of
+from subtuning.search.methods import methods
 from subtuning.search.study import Step, Study
 from subtuning.tuning.tuning import FULL, Tuning
 
@@ -19,14 +22,26 @@ COLUMNS = ["method", "layers", *SCORE]
 COLUMNS += ["diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full"]
 COLUMNS += ["diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear"]
 COLUMNS += claims.COLUMNS
-COLUMNS += ["trained_parameters", "trained_percent", "seconds", "lane_memory_mb", "precision", "device"]
+COLUMNS += ["lr", "recipe", "at_edge", "trained_parameters", "trained_percent", "seconds", *costs.COLUMNS]
+COLUMNS += ["lane_memory_mb", "precision", "device"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
     """The comparison of a study's methods."""
     study.require(step.wanted(study).runs)
-    found = {name: study.require(runs_of(study, written)) for name, written in methods(study).items()}
-    return evaluation_table(found, study.layers, study.task.part("test")[1] if study.task else None)
+    runs = {name: runs_of(study, name) or [] for name in methods(study.settings)}
+    found = {name: study.require(own) for name, own in runs.items()}
+    frame = evaluation_table(found, study.layers, study.task.part("test")[1] if study.task else None)
+    beside = [_recipe_cells(study, name) | costs.cost_cells(study, name, own) for name, own in runs.items()]
+    return frame.assign(**pd.DataFrame(beside, index=frame.index))
+
+
+def _recipe_cells(study: Study, name: str) -> dict[str, Any]:
+    """How a method was trained, and whether a better rate may lie beyond those that were tried."""
+    point, grid = tune.chosen(study, name), tune.tuned(study, name) if tune.names(study.settings) else None
+    changes = point.changes if point else ()
+    rate = dict(changes).get("lr", study.base.recipe.lr)
+    return {"lr": rate, "recipe": recipe_words(changes), "at_edge": grid.edge if grid else False}
 
 
 def evaluation_table(
@@ -40,7 +55,8 @@ def evaluation_table(
     `layers` (the content of layers.json) gives the network order. `trained_parameters` count the head and
     `trained_percent` is their share of backbone and head; `seconds` is a mean; `lane_memory_mb` (10^6 bytes) is
     what the memory plan counts for a run of this method alone (see `training.memory.Need.lanes`). `device` names all
-    devices that trained runs of the method.
+    devices that trained runs of the method. What records do not tell (`lr`, `recipe`, `at_edge` and the columns of
+    `costs`) is left empty here.
 
     Raises `UserError` that names missing runs, `ValueError` for records of another split, task or backbone.
     """
