@@ -23,9 +23,6 @@ def with_reference(readme: str) -> str:
     return f"{head}{begin}\n\n{reference()}\n{end}{tail}"
 
 
-RECIPE_KEYS = "keys of [`recipe`](#recipe)"
-
-
 def reference() -> str:
     """All tables, as Markdown."""
     parts = [
@@ -70,10 +67,7 @@ def _table(properties: dict[str, Any], required: list[str]) -> str:
 
 
 def _values(schema: dict[str, Any]) -> str:
-    if "$ref" in schema:
-        return RECIPE_KEYS
-    named = schema.get("patternProperties", {})
-    return f"names, each with {RECIPE_KEYS}" if any("$ref" in own for own in named.values()) else in_words(schema)
+    return "keys of [`recipe`](#recipe)" if "$ref" in schema else in_words(schema)
 
 
 def _default(key: str, schema: dict[str, Any], required: list[str]) -> str:

@@ -27,7 +27,8 @@ def _one_kind(schema: Mapping[str, Any]) -> str:
                 return f"list of {schema['minItems']} values, each a {in_words(schema['items'])}"
             return f"list such as {one_of(schema['examples'])}"
         case "object" if "patternProperties" in schema:
-            return f"names, each with a {in_words(next(iter(schema['patternProperties'].values())))}"
+            named = next(iter(schema["patternProperties"].values()))
+            return "names, each with " + ("keys of `recipe`" if "$ref" in named else f"a {in_words(named)}")
     raise ValueError(f"no words for {schema}")
 
 

@@ -19,13 +19,14 @@ LAYERS = {
 """Three layers to choose from, so a profile has five subsets."""
 
 
-def config(profile=None, greedy=None, evaluate=None, tasks=1):
+def config(profile=None, greedy=None, evaluate=None, tune=None, tasks=1):
     return parse_config(
         {
             "tasks": {f"task{number}": {"source": "builtin"} for number in range(tasks)},
             "backbones": {"net": {"model": "resnet18"}},
             "profile": {"folds": 2, **(profile or {})},
             "greedy": {"folds": 2, "max_rounds": 2, **(greedy or {})},
+            "tune": {"lr": [1], **(tune or {})},
             "evaluate": {"seeds": 3, **(evaluate or {})},
         }
     )
@@ -34,6 +35,12 @@ def config(profile=None, greedy=None, evaluate=None, tasks=1):
 def runs(config):
     """(rule, runs) of all jobs, in order."""
     return [(job.rule.removeprefix("train_"), job.runs) for job in training_jobs(config, {"net": LAYERS})]
+
+
+def test_a_grid_counts_what_is_known_before_it_once():
+    # 2 folds: of linear and full 3 rates more, of two methods whose layers are not known yet all 4
+    tuned = runs(config(tune={"lr": [0.1, 0.3, 1, 3]}))
+    assert tuned == [("profile", 10), ("greedy", 0), ("greedy", 4), ("experiment", 28), ("evaluation", 12)]
 
 
 def test_the_first_round_is_the_profile_and_trains_nothing():
@@ -165,9 +172,9 @@ def test_the_command_prints_a_line_for_each_setting(tmp_path, capsys):
     assert main([*words_of(tmp_path), *words]) == 0
     table = capsys.readouterr().out
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[0:1] == "|"]
-    # 7 layers: (9 x 5 folds + 4 methods x 5 seeds) x 36 s; in two jobs, 25 of the 45 runs are in the longer one
-    assert cells[2] == ["1", "1", "14", "5", "3", "65", "0.5 h", "0.7 h", "0.7 h"]
-    assert cells[3] == ["2", "1", "16", "7", "5", "65", "0.2 h", "0.7 h", "0.5 h"]
+    # 7 layers: (9 x 5 folds + 70 of the grids (see above) + 4 methods x 5 seeds) x 36 s
+    assert cells[2] == ["1", "1", "16", "6", "4", "135", "0.7 h", "1.4 h", "1.4 h"]
+    assert cells[3] == ["2", "1", "18", "8", "6", "135", "0.7 h", "1.4 h", "1.1 h"]
 
 
 def test_layers_and_seconds_are_read_from_the_results(tmp_path, capsys):
@@ -184,8 +191,8 @@ def test_layers_and_seconds_are_read_from_the_results(tmp_path, capsys):
     assert main([*words_of(tmp_path), "--floor", "0", "--max-rounds", "1", "--gpus", "1"]) == 0
     out = capsys.readouterr().out
     assert "Seconds a run: net 72;" in out
-    # 5 subsets x 5 folds + 4 methods x 5 seeds = 45 runs
-    assert "| 45 | 0.5 h | 0.9 h |" in " ".join(out.split())
+    # 5 subsets x 5 folds + 70 of the grids + 4 methods x 5 seeds = 115 runs
+    assert "| 115 | 1.4 h | 2.3 h |" in " ".join(out.split())
 
 
 def test_all_rules_of_the_dag_are_counted():

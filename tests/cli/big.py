@@ -40,6 +40,7 @@ SMALL = {
     "recipe": {"epochs": 2},
     "profile": {"folds": 2},
     "greedy": {"folds": 2, "max_rounds": 2},
+    "tune": {"lr": [1]},
     "evaluate": {"seeds": 2},
 }
 """With three layers: 10 profile runs a task, of which round 1 is a part; 4 runs in round 2."""

@@ -50,7 +50,9 @@ def test_every_key_is_explained():
         for key, node in model["properties"].items():
             assert "description" in node, f"{name}.{key}"
             assert "$ref" in node or "title" in node, f"{name}.{key}"
-            has_default = "default" in node or key in model.get("required", []) or key in ("recipe", "subsets")
+            has_default = (
+                "default" in node or key in model.get("required", []) or key in ("recipe", "recipes", "subsets")
+            )
             assert has_default, f"{name}.{key}"
         assert model["description"], name
 

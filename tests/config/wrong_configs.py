@@ -5,7 +5,7 @@ TASKS, BACKBONES = GOOD.splitlines(keepends=True)
 
 _NAME = "is not a usable name; use 1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or digit"
 _LAYERS = "a list such as '[layer3.0, layer4.2]', or text such as 'last 2'"
-_SECTIONS = "tasks, backbones, recipe, profile, greedy, search, evaluate, experiments"
+_SECTIONS = "tasks, backbones, recipe, profile, greedy, search, tune, evaluate, experiments"
 _SOURCES = "'arrays', 'builtin', 'csv', 'folder', 'image_list' or 'vtab'"
 _STRATEGIES = "'all', 'auto_rgn', 'gradual' or 'lp_ft'"
 _SHARE = "it must be a share between 0 and 1, or a whole number of images"
@@ -182,6 +182,8 @@ WRONG = {
         named("tables"),
         "tasks: the name 'tables' is taken by a folder or file of results/; choose another name",
     ),
+    "no rates": (section("tune", "{lr: []}"), "tune.lr is empty; it must be a list such as '[0.1, 0.3, 1, 3]'"),
+    "rate of nothing": (section("tune", "{lr: [0, 1]}"), "tune.lr[0] is 0; it must be a number above 0"),
     "subset named like a method": (
         section("evaluate", "{subsets: {full: [stem]}}"),
         "evaluate.subsets: 'full' is the name of a method that is always compared; choose another name",
@@ -206,6 +208,14 @@ WRONG = {
 
 # Wrong in ways that a JSON schema cannot tell, or that JSON does not have.
 WRONG_FOR_THE_MODELS_ONLY = {
+    "recipe of no method": (
+        section("evaluate", "{recipes: {gredy: {lr: 0.1}}}"),
+        "evaluate.recipes.gredy is for no method; the methods are best_layer, full, greedy, linear",
+    ),
+    "precision of one method": (
+        section("evaluate", "{recipes: {full: {precision: fp32}}}"),
+        "evaluate.recipes.full.precision: all methods of a table have one precision; set recipe.precision",
+    ),
     "whole number with a point": (
         section("recipe", "{epochs: 20.0}"),
         "recipe.epochs is 20.0; it must be a whole number from 1 to 10000",

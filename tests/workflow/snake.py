@@ -28,6 +28,7 @@ CONFIG = {
     "recipe": {"epochs": 1, "batch_size": 20, "lr": 2e-3},
     "profile": {"folds": 2},
     "greedy": {"folds": 2, "max_rounds": 2, "stop": "epsilon"},
+    "tune": {"lr": [1]},
     "evaluate": {"seeds": 2},
 }
 

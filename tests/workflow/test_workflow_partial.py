@@ -86,6 +86,11 @@ CHANGES = {
     "the stop": (["greedy.stop", "test"], {"greedy_path": 4, **DRAWN}, ""),
     "seeds of the search": (["search.seeds", 2], TRAINED, ""),
     "seeds": (["evaluate.seeds", 3], DRAWN, ""),
+    "tuned rates": (
+        ["tune.lr", [0.1, 1]],
+        {"train_experiment": 4, "experiment_table": 4, "draw_experiment": 4, **DRAWN},
+        "",
+    ),
     "another subset": (["evaluate/subsets", {"mine": ["stem"]}], DRAWN, ""),
     "a profile on test": (["profile.test_seeds", 1], TESTED, ""),
     "input size": (["backbones/other/input_size", 64], {"describe_backbone": 1, **OF_ONE}, "backbone=other"),
