@@ -175,6 +175,12 @@ class Tune(Strict):
         description="Where the best rate is the smallest or the largest one, also try the next one beyond it, three "
         "times at most. If not, the table says that a better one may lie there.",
     )
+    full_budget: bool = Field(
+        False,
+        description="Also compare `full_budget`: full fine-tuning whose learning rate, weight decay and layer decay "
+        "are drawn at random as often as the FLOPs of the greedy search allow. It doubles the cost of a study, and "
+        "answers what else one could have done with it.",
+    )
 
 
 class Evaluate(Strict):
@@ -239,7 +245,7 @@ class Config(Strict):
 
     @model_validator(mode="after")
     def _recipes_of_methods(self):
-        known = METHOD_NAMES.union(*map(self.subsets_of, self.backbones))
+        known = self._methods(*self.backbones)
         for name, own in self.evaluate.recipes.items():
             key = f"evaluate.recipes.{name}"
             if name not in known:
@@ -248,9 +254,13 @@ class Config(Strict):
                 raise ValueError(f"{key}.precision: all methods of a table have one precision; set recipe.precision")
         return self
 
+    def _methods(self, *backbones: str) -> set[str]:
+        always = METHOD_NAMES if self.tune.full_budget else METHOD_NAMES - {"full_budget"}
+        return set(always).union(*map(self.subsets_of, backbones))
+
     def recipes_of(self, backbone: str) -> dict[str, dict[str, Any]]:
         """The recipe values that single methods have, by the method's name."""
-        known = METHOD_NAMES.union(self.subsets_of(backbone))
+        known = self._methods(backbone)
         return {
             name: {key: value for key, value in own.model_dump().items() if value is not None}
             for name, own in self.evaluate.recipes.items()

@@ -19,7 +19,7 @@ RESERVED_NAMES = frozenset(
 )
 """What else is in `results/`, in small letters: not every file system tells `Tasks` from `tasks`."""
 
-METHOD_NAMES = frozenset({"linear", "full", "best_layer", "greedy"})
+METHOD_NAMES = frozenset({"linear", "full", "best_layer", "greedy", "full_budget"})
 """The methods that are always compared; a subset of the user's must not look like one of them."""
 
 NUMBER_PATTERN = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"

@@ -42,7 +42,7 @@ class Point:
 
 def methods(settings: Settings) -> dict[str, str]:
     """Each method by name, and the words for its layers."""
-    return ALWAYS | settings["evaluate.subsets"]
+    return ALWAYS | ({"full_budget": "full"} if settings["tune.full_budget"] else {}) | settings["evaluate.subsets"]
 
 
 def untuned(study: Study, name: str) -> Point | None:

@@ -15,6 +15,7 @@ SETTINGS = {
     "greedy.folds": 2, "greedy.split": "cv", "greedy.shards": 1, "greedy.start": "linear", "greedy.max_rounds": 1,
     "greedy.epsilon": 0.0, "greedy.stop": "epsilon", "experiments": [],
     "evaluate.seeds": 2, "evaluate.subsets": {"mine": "a+b"}, "evaluate.recipes": {},
+    "tune.full_budget": False,
     "tune.lr": [0.1, 1, 10], "tune.weight_decay": [], "tune.layer_decay": [], "tune.rank": [], "tune.grow": True,
 }  # fmt: skip
 LAYERS = {"layers": [{"name": name, "kind": "layer", "parameters": 10} for name in "abc"]}

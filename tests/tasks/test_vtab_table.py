@@ -14,7 +14,7 @@ SETTINGS = json.dumps(
     {"profile.folds": 2, "evaluate.seeds": 2, "evaluate.subsets": {}, "search.racing": False, "search.seeds": 1}
     | {"greedy.folds": 2, "greedy.split": "cv", "greedy.shards": 1, "greedy.start": "linear"}
     | {"greedy.max_rounds": 1, "greedy.epsilon": 0.0, "greedy.stop": "test"}
-    | {"evaluate.recipes": {}, "tune.lr": [1], "tune.grow": False}
+    | {"evaluate.recipes": {}, "tune.lr": [1], "tune.grow": False, "tune.full_budget": False}
     | {"tune.weight_decay": [], "tune.layer_decay": [], "tune.rank": []}
 )
 

@@ -6,23 +6,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from subtuning.analysis import claims, costs
+from subtuning.analysis import claims
 from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import sign_flip_p
 from subtuning.analysis.tables import NAN, SCORE, difference_cells, mean_of, score_cells
 from subtuning.analysis.tables.tune import recipe_words
 from subtuning.errors import UserError, listed
+from subtuning.runs import Run
+from subtuning.search.costs import run_flops
 from subtuning.search.experiments import tune
 from subtuning.search.experiments.evaluation import runs_of
 from subtuning.search.methods import methods
 from subtuning.search.study import Step, Study
 from subtuning.tuning.tuning import FULL, Tuning
 
+COSTS = ["search_runs", "search_seconds", "search_flops", "train_flops"]
 COLUMNS = ["method", "layers", *SCORE]
 COLUMNS += ["diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full"]
 COLUMNS += ["diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear"]
 COLUMNS += claims.COLUMNS
-COLUMNS += ["lr", "recipe", "at_edge", "trained_parameters", "trained_percent", "seconds", *costs.COLUMNS]
+COLUMNS += ["lr", "recipe", "at_edge", "trained_parameters", "trained_percent", "seconds", *COSTS]
 COLUMNS += ["lane_memory_mb", "precision", "device"]
 
 
@@ -32,7 +35,7 @@ def table(study: Study, step: Step) -> pd.DataFrame:
     runs = {name: runs_of(study, name) or [] for name in methods(study.settings)}
     found = {name: study.require(own) for name, own in runs.items()}
     frame = evaluation_table(found, study.layers, study.task.part("test")[1] if study.task else None)
-    beside = [_recipe_cells(study, name) | costs.cost_cells(study, name, own) for name, own in runs.items()]
+    beside = [_recipe_cells(study, name) | _search_cells(study, name, own[0]) for name, own in runs.items()]
     return frame.assign(**pd.DataFrame(beside, index=frame.index))
 
 
@@ -42,6 +45,20 @@ def _recipe_cells(study: Study, name: str) -> dict[str, Any]:
     changes = point.changes if point else ()
     rate = dict(changes).get("lr", study.base.recipe.lr)
     return {"lr": rate, "recipe": recipe_words(changes), "at_edge": grid.edge if grid else False}
+
+
+def _search_cells(study: Study, name: str, run: Run) -> dict[str, float]:
+    """What a method costs: all cross-validated runs that its layers and its recipe were chosen from, their seconds and
+    FLOPs (see `search.costs`), and the FLOPs of one of its own runs."""
+    searched = tune.searched(study, name) or {}
+    assert study.task is not None  # a table is made from a pair on disk
+    flops = {each: run_flops(each, study.layers, study.task) for each in (*searched, run)}
+    return {
+        "search_runs": len(searched),
+        "search_seconds": sum(record["seconds"] for record in searched.values()),
+        "search_flops": sum(flops[each] for each in searched),
+        "train_flops": flops[run],
+    }
 
 
 def evaluation_table(
@@ -56,7 +73,7 @@ def evaluation_table(
     `trained_percent` is their share of backbone and head; `seconds` is a mean; `lane_memory_mb` (10^6 bytes) is
     what the memory plan counts for a run of this method alone (see `training.memory.Need.lanes`). `device` names all
     devices that trained runs of the method. What records do not tell (`lr`, `recipe`, `at_edge` and the columns of
-    `costs`) is left empty here.
+    `COSTS`) is left empty here.
 
     Raises `UserError` that names missing runs, `ValueError` for records of another split, task or backbone.
     """

@@ -12,15 +12,18 @@ from typing import Any
 
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run
+from subtuning.search import budget
+from subtuning.search.costs import watched
 from subtuning.search.experiments import greedy
 from subtuning.search.methods import Point, methods, untuned
 from subtuning.search.scores import fold_scores, mean
-from subtuning.search.study import Settings, Step, Study, Wanted, cv_splits
+from subtuning.search.study import Record, Settings, Step, Study, Wanted, cv_splits
 
 AXES = ("weight_decay", "layer_decay", "rank")
 """What is tuned besides the learning rate, if values are given."""
 
-READS = (*greedy.READS, "evaluate.subsets", "evaluate.recipes", "tune.lr", "tune.grow", *(f"tune.{a}" for a in AXES))
+OPTIONS = ("lr", "grow", "full_budget", *AXES)
+READS = (*greedy.READS, "evaluate.subsets", "evaluate.recipes", *(f"tune.{option}" for option in OPTIONS))
 
 GROWN = 3
 """How often a grid grows at most; three steps of a factor 3 are more than an order of magnitude."""
@@ -46,7 +49,7 @@ class Tuned:
 def names(settings: Settings) -> list[str]:
     """One step; none if there is nothing to choose from."""
     sizes = [len(settings["tune.lr"]), *(len(settings[f"tune.{axis}"]) for axis in AXES)]
-    return ["tune"] if max(sizes) > 1 else []
+    return ["tune"] if max(sizes) > 1 or settings["tune.full_budget"] else []
 
 
 def step(name: str, settings: Settings) -> Step:
@@ -85,18 +88,32 @@ def tuned(study: Study, name: str) -> Tuned | None:
     base = untuned(study, name)
     if base is None:
         return None
+    if name == budget.NAME:
+        seen = searched(study, "greedy")
+        return None if seen is None else _scored(study, budget.draws(study, base, seen), [])
     lr = dict(base.changes).get("lr", study.base.recipe.lr)
     factors, grown = sorted(study.settings["tune.lr"]), 0
     while True:
         points = [base.at(factor, lr, **values) for values in _others(study.settings, base) for factor in factors]
-        points = list(dict.fromkeys(points))
-        records = [study.records(runs_of(study, point)) for point in points]
-        scores = [None if found is None else fold_scores(found) for found in records]
-        best = None if None in scores else _best(points, [found for found in scores if found is not None])
-        edge = best is not None and len(factors) > 1 and best.factor in (factors[0], factors[-1])
-        if not edge or grown == GROWN or not study.settings["tune.grow"] or best is None:
-            return Tuned(points, scores, best, edge)
-        factors, grown = sorted([*factors, _beyond(factors, best.factor)]), grown + 1
+        found = _scored(study, list(dict.fromkeys(points)), factors)
+        if not found.edge or found.best is None or grown == GROWN or not study.settings["tune.grow"]:
+            return found
+        factors, grown = sorted([*factors, _beyond(factors, found.best.factor)]), grown + 1
+
+
+def _scored(study: Study, points: list[Point], factors: list[float]) -> Tuned:
+    """What is known of these points, of which the smallest and the largest of the `factors` are the edge."""
+    records = [study.records(runs_of(study, point)) for point in points]
+    scores = [None if found is None else fold_scores(found) for found in records]
+    best = None if None in scores else _best(points, [found for found in scores if found is not None])
+    edge = best is not None and len(factors) > 1 and best.factor in (factors[0], factors[-1])
+    return Tuned(points, scores, best, edge)
+
+
+def searched(study: Study, name: str) -> dict[Run, Record] | None:
+    """The finished runs that were looked at while a method's layers and recipe were chosen; None where it is not."""
+    seen_by, seen = watched(study)
+    return None if chosen(seen_by, name) is None else seen
 
 
 def chosen(study: Study, name: str) -> Point | None:

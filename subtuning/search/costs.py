@@ -1,0 +1,49 @@
+"""What runs cost, and which runs a choice looked at.
+
+FLOPs are counted as if nothing were kept or shared: for each image and epoch the forward pass of the whole network, the
+gradients of the activations from the lowest trained layer upwards, and those of the trained weights, each with as many
+FLOPs as the forward pass of the same layers. Thus full fine-tuning costs three forward passes. The head is left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from subtuning.runs.identity import Run
+from subtuning.search.study import Record, Study
+from subtuning.tasks import Task
+from subtuning.tuning.tuning import Tuning
+
+
+def watched(study: Study) -> tuple[Study, dict[Run, Record]]:
+    """A study that notes every finished run that is asked for, and its notes."""
+    seen: dict[Run, Record] = {}
+
+    def get(run: Run) -> Record | None:
+        if record := study.get(run):
+            seen[run] = record
+        return record
+
+    return replace(study, get=get, kept={}), seen
+
+
+def run_flops(run: Run, layers: Mapping[str, Any], task: Task) -> float:
+    """The FLOPs of a run's training; `layers` is the content of `layers.json`."""
+    return image_flops(run.tuning, layers) * run.recipe.epochs * _trained_images(run, task)
+
+
+def image_flops(tuning: Tuning, layers: Mapping[str, Any]) -> int:
+    """FLOPs that train a tuning on one image once."""
+    rows = layers["layers"]
+    trained = set(tuning.of([row["name"] for row in rows]))
+    cut = next((place for place, row in enumerate(rows) if row["name"] in trained), len(rows))
+    back = sum(row["flops"] for row in rows[cut:])
+    return layers["total_flops"] + back + sum(row["flops"] for row in rows if row["name"] in trained)
+
+
+def _trained_images(run: Run, task: Task) -> float:
+    sizes = {part: len(task.part(part)[1]) for part in ("train", "val")}
+    if run.split.kind == "val":
+        return sizes["train"]
+    every = sum(sizes.values())
+    return every if run.split.folds is None else every * (1 - 1 / run.split.folds)
