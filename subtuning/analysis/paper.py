@@ -9,8 +9,21 @@ import pandas as pd
 from subtuning.analysis.statistics import LEVEL
 from subtuning.analysis.tables import Item
 
-HEADINGS = ["task", "backbone", "method", "layers", "accuracy %", "difference to full", "p (Holm)", "n", "trained %"]
-HEADINGS += ["seconds"]
+HEADINGS = [
+    "task",
+    "backbone",
+    "method",
+    "layers",
+    "accuracy %",
+    "difference to full",
+    "p (Holm)",
+    "n",
+    "lr",
+    "trained %",
+]
+HEADINGS += ["seconds: choose + train", "TFLOP: choose + train"]
+
+LATEX_COLUMNS = "llll" + "r" * (len(HEADINGS) - 4)
 
 MANY_LAYERS = 4
 """More than so many are counted, not named."""
@@ -73,11 +86,19 @@ def paper_notes(items: Sequence[Item]) -> list[str]:
             notes.append(
                 f"{where}: 95 % intervals over {seeds} seeds and {int(images.max())} test images{_least(finished)}"
             )
+        notes += _edges(where, evaluation)
     if any(best_methods(evaluation) for _, _, evaluation, _ in items):
         notes.append(
             "Bold: the best, and all that are not significantly worse (paired over seeds and images, Holm, 5 %)"
         )
     return notes
+
+
+def _edges(where: str, evaluation: pd.DataFrame) -> list[str]:
+    """Which methods may do better at a rate that was not tried."""
+    rows = evaluation[evaluation["at_edge"].fillna(False).astype(bool)] if "at_edge" in evaluation else evaluation[:0]
+    named = ", ".join(f"{row['method']} ({_short(row['lr'])})" for row in rows.to_dict("records"))
+    return [f"{where}: the best learning rate lies at the edge of what was tried for {named}"] if named else []
 
 
 def _least(finished: pd.DataFrame) -> str:
@@ -100,8 +121,19 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "p (Holm)": "" if pd.isna(p) else f"{p:.2g}" if p >= 1e-4 else "< 0.0001",
         "n": f"{row['n']}" if pd.isna(images) else f"{row['n']} x {int(images)}",
         "trained %": f"{row['trained_percent']:.3g}",
-        "seconds": "" if pd.isna(row["seconds"]) else f"{row['seconds']:.3g}",
+        "lr": _short(row.get("lr")),
+        "seconds: choose + train": _sum(row.get("search_seconds"), row["seconds"]),
+        "TFLOP: choose + train": _sum(row.get("search_flops"), row.get("train_flops"), 1e12),
     }
+
+
+def _sum(choose: float | None, train: float | None, unit: float = 1) -> str:
+    """``403 + 1.55``: what choosing and training cost; the parts that are known."""
+    return " + ".join(_short(value / unit) for value in (choose, train) if value is not None and not pd.isna(value))
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.3g}"
 
 
 def _layers(words: str) -> str:

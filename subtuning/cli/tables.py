@@ -63,7 +63,7 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
     from subtuning.analysis.files import read_csv, write_csv
-    from subtuning.analysis.paper import paper_notes, paper_table
+    from subtuning.analysis.paper import LATEX_COLUMNS, paper_notes, paper_table
     from subtuning.analysis.summary import combined_table, compact_table, precision_words, vtab_table, write_formats
 
     items = []
@@ -75,7 +75,7 @@ def tables(args: argparse.Namespace) -> None:
     write_csv(combined_table(items), out / "all.csv")
     notes = [*paper_notes(items), *_notes(facts := _facts(args))]
     write_formats(compact_table(items), out / "summary", notes)
-    write_formats(paper_table(items), out / "comparison", notes, "llllrrrrrr")
+    write_formats(paper_table(items), out / "comparison", notes, LATEX_COLUMNS)
     if args.ranks:
         _ranks(items, args)
     if args.vtab:

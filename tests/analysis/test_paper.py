@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from subtuning.analysis.compare import Method, comparison_sentence
-from subtuning.analysis.paper import best_methods, paper_notes, paper_table, score_words, with_interval
+from subtuning.analysis.paper import LATEX_COLUMNS, best_methods, paper_notes, paper_table, score_words, with_interval
 from subtuning.analysis.summary import compact_table, write_formats
 from subtuning.analysis.tables.evaluation import evaluation_table
 from subtuning.errors import UserError
@@ -90,7 +90,7 @@ def test_one_run_of_each_carries_no_claim(make, layers):
 
 
 def test_bold_in_each_format(make, layers, tmp_path):
-    write_formats(paper_table([item(make, layers)]), tmp_path / "a", [], "llllrrrrrr")
+    write_formats(paper_table([item(make, layers)]), tmp_path / "a", [], LATEX_COLUMNS)
     csv, markdown, latex = ((tmp_path / f"a.{kind}").read_text(encoding="utf-8") for kind in ("csv", "md", "tex"))
     assert "*" not in csv
     assert markdown.count("**") == 4
@@ -99,11 +99,11 @@ def test_bold_in_each_format(make, layers, tmp_path):
     assert r"mine\_1" in latex
     assert r"accuracy \%" in latex
     assert latex.count("{") == latex.count("}")
-    assert r"\begin{tabular}{llllrrrrrr}" in latex
+    assert r"\begin{tabular}{llllrrrrrrrr}" in latex
     assert latex.isascii()
     rows = [line for line in latex.splitlines() if line.endswith("\\\\")]
     assert len(rows) == 1 + len(METHODS)
-    assert all(row.count(" & ") == 9 for row in rows)
+    assert all(row.count(" & ") == 11 for row in rows)
 
 
 def test_many_layers_are_counted(make, layers):
@@ -152,3 +152,22 @@ def test_what_cannot_be_compared(make):
     later = [record | {"identity": record["identity"] | {"seed": 99}} for record in found["linear"][:1]]
     with pytest.raises(UserError, match="no seed in common"):
         comparison_sentence(full, Method("linear", later), LABELS)
+
+
+def test_what_choosing_cost_stands_beside_what_training_cost(make, layers):
+    task, backbone, evaluation, profile = item(make, layers)
+    costs = {"lr": 9e-4, "search_seconds": 403.2, "search_flops": 9.07e12, "train_flops": 7.5e10}
+    words = paper_table([(task, backbone, evaluation.assign(**costs), profile)]).iloc[1]
+    assert (words["lr"], words["seconds: choose + train"], words["TFLOP: choose + train"]) == (
+        "0.0009",
+        "403 + 12",
+        "9.07 + 0.075",
+    )
+
+
+def test_a_rate_at_the_edge_is_said(make, layers):
+    task, backbone, evaluation, profile = item(make, layers)
+    edges = evaluation.assign(lr=0.01, at_edge=evaluation["method"] == "full")
+    notes = paper_notes([(task, backbone, edges, profile)])
+    assert "digits/net: the best learning rate lies at the edge of what was tried for full (0.01)" in notes
+    assert not [note for note in paper_notes([(task, backbone, evaluation, profile)]) if "edge" in note]
