@@ -103,6 +103,11 @@ class Profile(Strict):
         le=1_000,
         description="Seeds of a second profile on the test set (the paper's picture); never selects. 0 makes none.",
     )
+    tune: bool = Field(
+        False,
+        description="Also make a profile in which each layer has the best of the rates `tune.lr` for it, and take "
+        "`best_layer` from it. With four rates it costs four profiles. The greedy search stays at `recipe.lr`.",
+    )
     shards: Count = Field(1, description="Jobs over which the layers are spread. Raise it to use several GPUs at once.")
 
 

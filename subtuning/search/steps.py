@@ -6,7 +6,7 @@ from subtuning.config import Config
 from subtuning.registry import find
 from subtuning.search.study import Settings, Step
 
-ALWAYS = ("profile", "greedy", "tune", "evaluation")
+ALWAYS = ("profile", "tuned_profile", "greedy", "tune", "evaluation")
 """The experiments of every study; the config may name more."""
 
 PARTS = ("profile", "greedy", "search", "tune", "evaluate")

@@ -4,14 +4,15 @@ import pytest
 
 from subtuning.errors import UserError
 from subtuning.runs import Split
-from subtuning.search.experiments import evaluation, tune
+from subtuning.search.experiments import evaluation, tune, tuned_profile
 from subtuning.search.steps import steps_of
 from subtuning.search.study import Study
 from subtuning.tuning.tuning import Tuning
 from tests.tiny import make_run
 
 SETTINGS = {
-    "profile.folds": 2, "profile.test_seeds": 0, "profile.shards": 1, "search.racing": False, "search.seeds": 1,
+    "profile.folds": 2, "profile.test_seeds": 0, "profile.tune": False, "profile.shards": 1,
+    "search.racing": False, "search.seeds": 1,
     "greedy.folds": 2, "greedy.split": "cv", "greedy.shards": 1, "greedy.start": "linear", "greedy.max_rounds": 1,
     "greedy.epsilon": 0.0, "greedy.stop": "epsilon", "experiments": [],
     "evaluate.seeds": 2, "evaluate.subsets": {"mine": "a+b"}, "evaluate.recipes": {},
@@ -152,3 +153,17 @@ def test_the_same_layers_share_their_runs():
     study = study_of(lambda tuning, recipe: {"a": 0.9}.get(tuning, 0.5), **{"evaluate.subsets": {"mine": "a"}})
     assert tune.tuned(study, "mine") == tune.tuned(study, "best_layer") == tune.tuned(study, "greedy")
     assert Tuning(("a",)) == tune.chosen(study, "greedy").tuning
+
+
+def test_a_tuned_profile_gives_each_layer_its_rate_and_best_layer_comes_from_it():
+    def score(tuning, recipe):
+        return {("a", LR): 0.8, ("b", LR): 0.7, ("b", 10 * LR): 0.9}.get((tuning, recipe.lr), 0.5)
+
+    plain, each = (study_of(score, **{"profile.tune": tune}) for tune in (False, True))
+    found = {str(point.tuning): point.factor for point in tuned_profile.best_points(each)}
+    assert found == {"linear": 0.1, "a": 1, "b": 10, "c": 0.1, "full": 0.1}
+    assert str(tune.untuned(plain, "best_layer").tuning) == "a"
+    assert str(tune.untuned(each, "best_layer").tuning) == "b"
+    names = [step.name for step in steps_of(each.settings)]
+    assert names.index("tuned_profile") < names.index("tune")
+    assert len(steps_of(each.settings)[1].wanted(each).runs) == 5 * 3 * 2

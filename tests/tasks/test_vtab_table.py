@@ -11,7 +11,14 @@ from tests.tasks import synthetic
 
 RECIPE = json.dumps({"epochs": 1, "batch_size": 12})
 SETTINGS = json.dumps(
-    {"profile.folds": 2, "evaluate.seeds": 2, "evaluate.subsets": {}, "search.racing": False, "search.seeds": 1}
+    {
+        "profile.folds": 2,
+        "profile.tune": False,
+        "evaluate.seeds": 2,
+        "evaluate.subsets": {},
+        "search.racing": False,
+        "search.seeds": 1,
+    }
     | {"greedy.folds": 2, "greedy.split": "cv", "greedy.shards": 1, "greedy.start": "linear"}
     | {"greedy.max_rounds": 1, "greedy.epsilon": 0.0, "greedy.stop": "test"}
     | {"evaluate.recipes": {}, "tune.lr": [1], "tune.grow": False, "tune.full_budget": False}

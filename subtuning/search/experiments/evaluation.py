@@ -15,7 +15,7 @@ def names(settings: Settings) -> list[str]:
 
 def step(name: str, settings: Settings) -> Step:
     """Train every method on train + val with several seeds and test each run once, at its last epoch."""
-    after = tuple(tune.names(settings)) or ("greedy",)
+    after = tuple(tune.names(settings)) or tune.before(settings)
     return Step(name, after, (*tune.READS, "evaluate.seeds"), ("train_evaluation", "evaluation_table"), _wanted)
 
 

@@ -14,7 +14,7 @@ from subtuning.errors import UserError
 from subtuning.runs.identity import Run
 from subtuning.search import budget
 from subtuning.search.costs import watched
-from subtuning.search.experiments import greedy
+from subtuning.search.experiments import greedy, tuned_profile
 from subtuning.search.methods import Point, methods, untuned
 from subtuning.search.scores import fold_scores, mean
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, cv_splits
@@ -23,7 +23,13 @@ AXES = ("weight_decay", "layer_decay", "rank")
 """What is tuned besides the learning rate, if values are given."""
 
 OPTIONS = ("lr", "grow", "full_budget", *AXES)
-READS = (*greedy.READS, "evaluate.subsets", "evaluate.recipes", *(f"tune.{option}" for option in OPTIONS))
+READS = (
+    *greedy.READS,
+    "profile.tune",
+    "evaluate.subsets",
+    "evaluate.recipes",
+    *(f"tune.{option}" for option in OPTIONS),
+)
 
 GROWN = 3
 """How often a grid grows at most; three steps of a factor 3 are more than an order of magnitude."""
@@ -54,7 +60,12 @@ def names(settings: Settings) -> list[str]:
 
 def step(name: str, settings: Settings) -> Step:
     """Train the grid of every method of the comparison."""
-    return Step(name, ("greedy",), READS, ("train_experiment", "experiment_table"), _wanted)
+    return Step(name, before(settings), READS, ("train_experiment", "experiment_table"), _wanted)
+
+
+def before(settings: Settings) -> tuple[str, ...]:
+    """The steps that choose layers."""
+    return (*tuned_profile.names(settings), "greedy")
 
 
 def _wanted(study: Study) -> Wanted:
