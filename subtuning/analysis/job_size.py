@@ -15,6 +15,7 @@ from statistics import mean
 from typing import Any
 
 from subtuning.config import Config
+from subtuning.registry import names_of
 from subtuning.runs import Backbone, Run, Split
 from subtuning.search.steps import settings_of, steps_of
 from subtuning.search.study import Study, share
@@ -79,7 +80,10 @@ def rule_counts(config: Config, jobs: Sequence[Job]) -> dict[str, int]:
     pairs = len(config.tasks) * len(config.backbones)
     counts = Counter(job.rule for job in jobs)
     for backbone in config.backbones:
-        rules = [step.rules[1] for step in steps_of(settings_of(config, backbone))]
+        steps = steps_of(settings_of(config, backbone))
+        rules = [step.rules[1] for step in steps]
+        drawn = [step for step in steps if step.rules[1] == "experiment_table" and step.name in names_of("figures")]
+        rules += ["draw_experiment"] * len(drawn)
         counts.update({rule: len(config.tasks) * count for rule, count in Counter(rules).items()})
     counts["fetch_task"] = sum(task.source == "vtab" for task in config.tasks.values())
     counts["convert_task"] = len(config.tasks)

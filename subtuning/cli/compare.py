@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from subtuning.analysis.compare import Method, comparison_sentence
-from subtuning.cli.common import config_arguments, entry
+from subtuning.cli.common import config_arguments, entry, entry_name
 from subtuning.config import Config, load_config
 from subtuning.errors import UserError, did_you_mean
 from subtuning.search.experiments.evaluation import runs_of
@@ -17,8 +17,8 @@ from subtuning.workspace.prepared import require_prepared
 def compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("first", metavar="A", help="a method of the evaluation, or TASK/BACKBONE/METHOD")
     parser.add_argument("second", metavar="B", help="another, on the same task")
-    parser.add_argument("--task", help="of methods without one (default: the config's, if it has one)")
-    parser.add_argument("--backbone", help="likewise")
+    parser.add_argument("--task", type=entry_name, help="of methods without one (default: the config's, if it has one)")
+    parser.add_argument("--backbone", type=entry_name, help="likewise")
     config_arguments(parser)
 
 
