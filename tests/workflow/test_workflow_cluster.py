@@ -146,13 +146,14 @@ def test_the_groups_that_the_profile_offers_make_one_job_of_a_pair(tmp_path, sna
     """The lines that are commented out in the profile work when their # is removed."""
     text = (ROOT / "profiles" / "slurm" / "profile.yaml").read_text()
     before, _, groups = text.partition("# groups:\n")
-    assert groups.count("=pair") == 6
+    assert groups.count("=pair") == 8
     (tmp_path / "profile.yaml").write_text(before + "groups:\n" + groups.replace("#   - ", "  - "))
-    folder = new_folder(tmp_path / "project", changed("backbones/other", {"model": "test_resnet", "weights": "random"}))
+    other = {"model": "test_resnet", "weights": "random"}
+    folder = new_folder(tmp_path / "project", changed("backbones/other", other, "tune.lr", [0.1, 1]))
     result = snakemake(folder, "--dry-run", "--workflow-profile", str(tmp_path))
     assert result.code == 0, result.output
     _, *blocks = re.split(r"^\[.*\] Group job pair .*:$", result.output, flags=re.MULTILINE)
-    pair = ["greedy_path", "profile_table", *["select_greedy"] * 2, "train_evaluation"]
-    pair += [*["train_greedy"] * 2, "train_profile"]
+    pair = ["experiment_table", "greedy_path", "profile_table", *["select_greedy"] * 2, "train_evaluation"]
+    pair += ["train_experiment", *["train_greedy"] * 2, "train_profile"]
     assert [re.findall(r"^    rule (\w+):", block, re.MULTILINE) for block in blocks] == [pair, pair]
     assert all(len(set(re.findall(r"backbone=(\w+)", block.partition("\n[")[0]))) == 1 for block in blocks)

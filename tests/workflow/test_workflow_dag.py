@@ -154,7 +154,7 @@ def test_commands_that_run_no_job_need_no_cores(words, tmp_path, warm_environmen
 
 
 def test_on_a_cluster_no_cores_are_given(tmp_path, warm_environment):
-    folder = new_folder(tmp_path, CONFIG)
+    folder = new_folder(tmp_path, changed("tune.lr", [0.1, 1]))
     profile = str(ROOT / "profiles" / "slurm")
     words = ["warm-snakemake", "--snakefile", str(ROOT / "Snakefile"), "--workflow-profile", profile, "--dry-run"]
     result = call(words, folder, warm_environment)

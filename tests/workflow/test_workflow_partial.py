@@ -37,6 +37,7 @@ verb=$1
 while [ $# -gt 0 ]; do
     case $1 in
         --task) task=$2 ;; --backbone) backbone=$2 ;; --out) out=$2; also=$3 ;; --profile-test) test=_test ;;
+        --experiment) experiment=$(basename $2 .csv) ;;
     esac
     shift
 done
@@ -47,9 +48,10 @@ case $verb in
     fetch) make results/backbones/$backbone/weights.safetensors ;;
     describe) make results/backbones/$backbone/layers.json ;;
     conclude) make $out ${also%%--*} ;;
-    figures) if [ $test ]; then set -- profile_test; else set -- profile greedy tradeoff; fi
+    figures) if [ $test ]; then set -- profile_test; else set -- ${experiment:-profile greedy tradeoff}; fi
              for name; do make $out/$name.svg $out/$name.png; done ;;
-    tables) make $out/summary.csv $out/all.csv $out/summary.md $out/summary.tex ;;
+    tables) for name in summary comparison ranks; do make $out/$name.csv $out/$name.md $out/$name.tex; done
+            make $out/all.csv results/figures/ranks.svg results/figures/ranks.png ;;
     *) make $out ;;
 esac
 """

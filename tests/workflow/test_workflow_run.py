@@ -23,7 +23,9 @@ GREEDY = (
 EVALUATION = (
     "layers,mean,std,n,ci_low,ci_high,diff_full,diff_full_ci_low,diff_full_ci_high,p_full,"
     "diff_linear,diff_linear_ci_low,diff_linear_ci_high,p_linear,"
-    "trained_parameters,trained_percent,seconds,lane_memory_mb,precision,device"
+    "images,two_way_low,two_way_high,diff_full_two_way_low,diff_full_two_way_high,p_full_two_way,p_holm,p_best,"
+    "lr,recipe,at_edge,trained_parameters,trained_percent,seconds,"
+    "search_runs,search_seconds,search_flops,train_flops,lane_memory_mb,precision,device"
 )
 PAIR = "results/cells/tiny"
 FOLDS, SEEDS = range(CONFIG["profile"]["folds"]), range(CONFIG["evaluate"]["seeds"])
@@ -224,7 +226,7 @@ def test_the_report_holds_figures_tables_and_captions(folder, tmp_path, warm_env
             original = folder / "results/figures/cells/tiny" / name.rpartition("/")[2]
             assert archive.read(name) == original.read_bytes()
         tables = {name.rpartition("/")[2] for name in names if name.endswith((".csv", ".md"))}
-        assert tables == {"evaluation.csv", "summary.csv", "summary.md"}
+        assert tables == {"evaluation.csv", "summary.csv", "summary.md", "comparison.md"}
     for words in (
         "Finetuning profile of cells, tiny",
         "Greedy-SubTuning of cells, tiny",
