@@ -10,7 +10,7 @@ TARGET = "results/cells/tiny/profile.csv"
 RUNS = 18
 """Trainings of the profile: linear probing, seven layers, and everything, on each of two folds."""
 
-VOLATILE_COLUMNS = ["seconds"]
+VOLATILE_COLUMNS = ["seconds", "search_seconds", "seconds: choose + train"]
 VOLATILE = {"names", "seconds", "images_per_second", "lanes", "started", "device"}
 """What of a record may differ when a run is trained again, or under another name; all else is a result."""
 
