@@ -101,11 +101,17 @@ rule summary:
         comparison=expand("results/tables/comparison.{kind}", kind=["csv", "md", "tex"]),
         ranks=expand("results/tables/ranks.{kind}", kind=settings.rank_tables),
         ranks_figures=expand("results/figures/ranks.{kind}", kind=["svg", "png"] if settings.rank_tables else []),
-        pages=report(
-            expand("results/tables/{table}.html", table=["summary", "comparison"]),
+        summary_page=report(
+            "results/tables/summary.html",
             caption="../workflow/report/summary.rst",
             category="Comparison",
-            labels={"task": "all", "backbone": "all", "split": "test", "kind": "table"},
+            labels={"task": "all", "backbone": "all", "split": "test", "kind": "accuracies"},
+        ),
+        comparison_page=report(
+            "results/tables/comparison.html",
+            caption="../workflow/report/summary.rst",
+            category="Comparison",
+            labels={"task": "all", "backbone": "all", "split": "test", "kind": "accuracies, layers and cost"},
         ),
     log:
         "results/logs/summary.log",

@@ -16,7 +16,7 @@ SHOWN = COLUMNS * ROWS
 WIDTH, MARGIN, WORDS = 13.3, 0.12, 0.56
 """Inches: of the figure, around an image, and below it."""
 
-LETTERS = 21
+LETTERS = 18
 """In a line below an image."""
 
 
@@ -70,5 +70,5 @@ def _words(axes: Axes, row: Mapping[str, Any]) -> None:
     words = f"→ {short(row['predicted'], LETTERS - 2)}"
     axes.annotate(words, (0.5, 0), (0, -14), fontsize=9, fontweight="bold", color="#B33C00", **looks)
     name = row["image"].rpartition("/")[2]
-    name = name if len(name) <= LETTERS + 5 else f"…{name[-LETTERS - 4 :]}"
+    name = name if len(name) <= LETTERS + 8 else f"…{name[-LETTERS - 7 :]}"
     axes.annotate(name, (0.5, 0), (0, -27), fontsize=7, color=style.FAINT, **looks)

@@ -5,11 +5,14 @@ from collections.abc import Iterable
 EXPLAINED = {
     "method": "The name of what was compared: `linear` trains the head alone, `full` all layers, `best_layer` the best "
     "single layer of the profile, `greedy` the layers that the search chose; others are named in the config.",
+    "task": "The labelled images.",
+    "backbone": "The pretrained network.",
     "layers": "The layers that were trained, besides the head.",
     "layer": "The layer: alone (profile), or added to or removed from the subset before the round (greedy).",
     "mean": "Mean accuracy over the n scores.",
     "std": "Standard deviation of the n scores.",
-    "n": "How many scores the mean is of: folds of the cross-validation, or seeds (trainings) on the test images.",
+    "n": "How many scores the mean is of: folds of the cross-validation, or seeds (trainings) on the test images; "
+    "`6 x 797`: seeds x test images.",
     "ci_low": "Lower end of the mean's 95 % interval: over folds (Nadeau and Bengio's correction, since folds share "
     "images), or over seeds (Student's t), on these very test images.",
     "ci_high": "Its upper end.",
@@ -39,6 +42,10 @@ EXPLAINED = {
     "lane_memory_mb": "Memory that is planned for one training of the method besides the frozen network, in 10⁶ bytes.",
     "precision": "The numbers' type in which everything was computed.",
     "device": "What computed it.",
+    "accuracy %": "Mean test accuracy and its 95 % interval; bold: the best, and all not significantly worse.",
+    "difference to full": "Points more or less than training all layers, with the 95 % interval of the difference.",
+    "p (Holm)": "p value of that difference, corrected (Holm) for the number of methods.",
+    "trained %": "Share of all parameters that were trained, head included.",
     "direction": "`forward` adds a layer a round, `backward` removes one.",
     "round": "The round of the search.",
     "chosen": "Whether it is the best of its round.",

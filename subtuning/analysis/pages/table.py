@@ -19,6 +19,7 @@ th:hover {background: #f0f6fb}
 th[aria-sort=ascending]::after {content: " \\25b2"}
 th[aria-sort=descending]::after {content: " \\25bc"}
 td.text, th.text {text-align: left}
+td:first-child, th:first-child {position: sticky; left: 0; background: white}
 tr:hover td {background: #f7f7f7}
 dl {display: grid; grid-template-columns: max-content 1fr; gap: .2em 1.2em; max-width: 64em}
 dt, code {font-family: monospace}
@@ -46,13 +47,12 @@ for (const table of document.querySelectorAll("table")) {
 
 def table_page(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
     """A whole HTML page, in ASCII. Accuracies become percent; columns that nobody explains are shown without words."""
-    kinds = {column: pd.api.types.is_numeric_dtype(table[column].dtype) for column in table}
-    numbers = {column for column, known in kinds.items() if known and table[column].dtype != bool}
+    numbers = {column: values for column in table if (values := _numbers(table[column]))}
     words = explanations(table.columns)
     heads = "".join(_heading(column, column not in numbers, words.get(column, "")) for column in table)
     rows = "\n".join(
-        f"<tr>{''.join(_cell(column, row[column], column in numbers) for column in table)}</tr>"
-        for row in table.to_dict("records")
+        f"<tr>{''.join(_cell(column, row[column], numbers.get(column), place) for column in table)}</tr>"
+        for place, row in enumerate(table.to_dict("records"))
     )
     meanings = "\n".join(f"<dt>{html.escape(name)}</dt><dd>{_inline(text)}</dd>" for name, text in words.items())
     below = "".join(f"<p>{_inline(note)}.</p>\n" for note in notes)
@@ -78,14 +78,31 @@ def _heading(column: str, is_text: bool, words: str) -> str:
     return f'<th{kind} title="{html.escape(words)}">{html.escape(column + unit)}</th>'
 
 
-def _cell(column: str, value: Any, is_number: bool) -> str:
-    if pd.isna(value):
-        return f'<td{"" if is_number else " class=text"} data-value=""></td>'
-    if not is_number:
-        text = str(value)
-        plain = html.escape(text.replace("**", ""))
-        return f'<td class="text" data-value="{plain}">{_inline(text)}</td>'
-    return f'<td data-value="{value:.6g}">{_number(column, value)}</td>'
+def _numbers(column: pd.Series) -> dict[int, float]:
+    """Row -> the number by which it is sorted, of texts as ``+0.7 ± 1.3`` the first; empty for a column of words."""
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return {}
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return {place: float(value) for place, value in enumerate(column) if not pd.isna(value)}
+    found = {}
+    for place, value in enumerate(column):
+        text = "" if pd.isna(value) else str(value)
+        if leading := re.match(r"[*< ]*([+-]?[0-9.]+)(?=$|[ *%])", text):
+            found[place] = float(leading[1])
+        elif re.search(r"\d", text):
+            return {}
+    return found
+
+
+def _cell(column: str, value: Any, numbers: dict[int, float] | None, place: int) -> str:
+    """A cell of row `place`; `numbers` are those of its column, None for a column of words."""
+    shown = "" if pd.isna(value) else str(value)
+    if numbers is None:
+        return f'<td class="text" data-value="{html.escape(shown)}">{_inline(shown)}</td>'
+    key = f"{numbers[place]:.6g}" if place in numbers else ""
+    return (
+        f'<td data-value="{key}">{_inline(shown) if isinstance(value, str) or not key else _number(column, value)}</td>'
+    )
 
 
 def _number(column: str, value: float) -> str:
