@@ -56,11 +56,12 @@ def cv(store, layers):
 def test_all_final_files_are_there(folder):
     results = folder / "results"
     made = {file.relative_to(results).as_posix() for file in results.rglob("*") if file.is_file()}
-    drawn = ("profile", "greedy", "tradeoff")
+    drawn = ("profile", "greedy", "tradeoff", "confusion", "confusion_cv", "recalls", "mistakes", "mistakes_cv")
     figures = [f"figures/cells/tiny/{name}.{end}" for name in drawn for end in ("svg", "png")]
-    tables = [f"tables/{name}" for name in ("summary.csv", "summary.md", "summary.tex", "all.csv")]
+    tables = [f"tables/{name}" for name in ("summary.csv", "summary.md", "summary.tex", "summary.html", "comparison.html", "all.csv")]
     task = [f"tasks/cells/{p}/{a}.npy" for p in ("train", "val", "test") for a in ("images", "labels")]
-    names = ["profile.csv", "greedy.csv", "selected.json", "evaluation.csv"]
+    names = ["profile.csv", "greedy.csv", "selected.json", "evaluation.csv", "answer.md", "classes.csv", "mistakes.csv"]
+    names += ["answer.html", "profile.html", "greedy.html", "evaluation.html"]
     assert made >= {*figures, *tables, *task, *(f"cells/tiny/{name}" for name in names)}
     assert made >= {"tasks/cells/task.json", "backbones/tiny/layers.json", "backbones/tiny/weights.safetensors"}
     assert "tasks/cells/names.json" in made
@@ -78,6 +79,7 @@ def test_every_job_left_its_log_and_every_training_its_benchmark(folder):
         *("profile/cells/tiny/shard0.log", "profile_table/cells/tiny.log", "greedy/cells/tiny/path.log"),
         *(f"greedy/cells/tiny/forward{number}{what}.log" for number in (1, 2) for what in ("", ".shard0")),
         *("evaluation/cells/tiny/runs.log", "evaluation/cells/tiny/table.log", "figures/cells/tiny/all.log"),
+        *("answer/cells/tiny.log", "errors/cells/tiny.log"),
     }
     found = {file.stem for file in (folder / "results/benchmarks").rglob("*.tsv")}
     assert found == {"cells", "shard0", "forward1.shard0", "forward2.shard0", "runs"}
