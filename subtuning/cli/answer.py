@@ -69,7 +69,6 @@ def _known(pair: Pair, settings: dict[str, Any], args: argparse.Namespace) -> "K
     from subtuning.analysis.answer.known import Known
     from subtuning.analysis.files import read_csv
     from subtuning.tasks.task import read_facts
-    from subtuning.workspace.steps import cost_of_choosing
 
     folder = pair.results / "/".join(pair.names)
     for name in TABLES:
@@ -83,7 +82,6 @@ def _known(pair: Pair, settings: dict[str, Any], args: argparse.Namespace) -> "K
         facts=read_facts(Results(pair.results).task(pair.names[0])),
         epochs=pair.recipe.epochs,
         search_seeds=settings["search.seeds"],
-        choosing=cost_of_choosing(pair, settings),
         command=args.command,
     )
 

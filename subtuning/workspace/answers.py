@@ -9,7 +9,7 @@ from subtuning.analysis.metrics import answers
 from subtuning.runs.predictions import unpack
 from subtuning.runs.store import Store
 from subtuning.search.experiments import greedy, profile
-from subtuning.search.experiments.evaluation import methods, runs_of
+from subtuning.search.experiments.evaluation import runs_of
 from subtuning.search.study import Record, Study, cv_splits
 from subtuning.tasks import Task
 from subtuning.tuning.tuning import ONLY_HEAD, Tuning
@@ -38,7 +38,7 @@ def test_answers(study: Study, method: str, store: Store) -> Answers | None:
 
     None where none can be told: a run diverged, or is of a version that kept no predictions.
     """
-    runs = runs_of(study, methods(study)[method])
+    runs = runs_of(study, method)
     records = study.require(runs or [])
     if study.task is None or not records or not all(record.get("predictions") for record in records):
         return None

@@ -49,17 +49,3 @@ def table_of_step(pair: Pair, name: str, settings: Settings) -> "pd.DataFrame":
     """A step's table, from finished runs."""
     step = step_named(name, settings)
     return find("tables", name.partition("/")[0]).table(pair.study(step, settings), step)
-
-
-def cost_of_choosing(pair: Pair, settings: Settings) -> tuple[int, float]:
-    """How many trainings chose what the evaluation compares, and the seconds that they took together."""
-    last = step_named("evaluation", settings)
-    study = pair.study(last, settings)
-    waiting, seen, runs = [*last.after], set(), set()
-    while waiting:
-        if (name := waiting.pop()) not in seen:
-            seen.add(name)
-            step = step_named(name, settings)
-            waiting += step.after
-            runs |= {*step.wanted(study).runs}
-    return len(runs), sum(record["seconds"] for record in study.require(list(runs)))

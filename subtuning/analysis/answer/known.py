@@ -23,7 +23,6 @@ class Known:
         facts: the content of task.json.
         epochs: of each training.
         search_seeds: trainings that score a candidate, a fold.
-        choosing: how many trainings chose the layers, and the seconds that they took together.
         command: what makes everything anew, such as `snakemake --cores all`.
     """
 
@@ -36,7 +35,6 @@ class Known:
     facts: Mapping[str, Any]
     epochs: int
     search_seeds: int
-    choosing: tuple[int, float]
     command: str = "snakemake --cores all"
 
     @cached_property

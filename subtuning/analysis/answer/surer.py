@@ -3,7 +3,7 @@
 import numpy as np
 import scipy
 
-from subtuning.analysis.answer.gain import LEAST_SEEDS, WITHOUT, Gain
+from subtuning.analysis.answer.gain import LEAST_SEEDS, WITHOUT, Gain, listing
 from subtuning.analysis.answer.known import Known
 from subtuning.analysis.answer.words import SETTLED
 from subtuning.analysis.statistics import LEVEL
@@ -23,7 +23,7 @@ WORTH = 0.9
 
 def surer_sentences(known: Known) -> list[str]:
     """What would help, the cheapest first; one sentence that nothing is open if nothing would."""
-    found = [*_seeds(known), *_test_images(known), *_search(known), *_epochs(known), *_images(known)]
+    found = [*_seeds(known), *_test_images(known), *_search(known), *_rates(known), *_epochs(known), *_images(known)]
     return found or ["Nothing that these numbers ask for."]
 
 
@@ -84,6 +84,17 @@ def _search(known: Known) -> list[str]:
     return [
         f"If it matters which layer is the best, score every candidate by {MANY_SEEDS} trainings a fold instead of "
         f"{known.search_seeds}, which takes as many times longer: {command}."
+    ]
+
+
+def _rates(known: Known) -> list[str]:
+    """Methods whose learning rate is the least or the largest of those that were tried."""
+    named = [f"`{name}` ({row['lr']:.3g})" for name, row in known.rows.items() if row.get("at_edge") in (True, "True")]
+    if not named:
+        return []
+    return [
+        f"More learning rates: the best one lies at the edge of what was tried for {listing(named)}, so another may do "
+        f"better. Add some to `tune` in the config, then: `{known.command}`."
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from subtuning.analysis.answer.gain import WITHOUT, gain_sentence, listing, p_words, percent
@@ -128,7 +129,7 @@ def _without_luck(known: Known) -> list[str]:
 
 def costs(known: Known) -> list[str]:
     """Trained parameters, and the seconds of a training and of choosing."""
-    row, full, (runs, seconds) = known.chosen, known.rows["full"], known.choosing
+    row, full = known.chosen, known.rows["full"]
     found = [
         f"It trains {row['trained_percent']:.2g} % of the parameters ({int(row['trained_parameters']):,} of "
         f"{int(full['trained_parameters']):,}, the head included)."
@@ -136,8 +137,15 @@ def costs(known: Known) -> list[str]:
     if not pd.isna(row["seconds"]):
         words = f"One training took {_seconds(row['seconds'])}"
         words += "" if pd.isna(full["seconds"]) else f" (all layers: {_seconds(full['seconds'])})"
-        found.append(f"{words}; choosing the layers took {runs:,} trainings, {time_words(seconds)} together.")
+        found.append(f"{words}{_choosing(row)}.")
     return found
+
+
+def _choosing(row: Mapping[str, Any]) -> str:
+    runs, seconds = row.get("search_runs", np.nan), row.get("search_seconds", np.nan)
+    if pd.isna(runs) or pd.isna(seconds):
+        return ""
+    return f"; choosing what to train took {int(runs):,} trainings, {time_words(seconds)} together"
 
 
 def _seconds(seconds: float) -> str:
