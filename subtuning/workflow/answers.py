@@ -19,6 +19,6 @@ def print_answers(
     new = [file for file in files if file.is_file() and file.stat().st_mtime >= since - SKEW]
     for file in new:
         text = plain(file.read_text(encoding="utf-8"))
-        title, lead = text.split("\n\n")[:2]
+        title, lead = [*text.split("\n\n"), ""][:2]
         print(f"\n{text}\n\n(from {file})" if len(new) == 1 else f"\n{title} (more in {file}):\n{lead}")
     print(end="\n" * bool(new))
