@@ -5,16 +5,20 @@ Everything with logic is in the package `subtuning`; these helpers only look val
 """
 
 import re
+import shlex
 import sys
+import time
 from pathlib import Path
 
 from subtuning.workspace.caches import keep_caches_elsewhere
+from subtuning.workflow.answers import print_answers
 from subtuning.workflow.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml
 from subtuning.workflow.params import Params, put_command_on_path
 from subtuning.errors import UserError
 
 put_command_on_path()
+started = time.time()
 keep_caches_elsewhere(Path("results"))  # for Snakemakes that a cluster's jobs start in turn
 try:
     # Snakemake itself lets a repeated key overwrite the first one in silence. A workflow that uses this one as a module
@@ -34,6 +38,10 @@ onstart:
     note_host()
 
 
+onsuccess:
+    print_answers(settings.tasks, settings.backbones, started)
+
+
 wildcard_constraints:
     task="|".join(map(re.escape, settings.tasks)),
     backbone="|".join(map(re.escape, settings.backbones)),
@@ -48,12 +56,19 @@ def final_output():
     pairs = expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones)
     wanted = expand("results/{pair}/{table}.csv", pair=pairs, table=["profile", "greedy", "evaluation"])
     wanted += expand("results/figures/{pair}/{figure}.svg", pair=pairs, figure=["profile", "greedy", "tradeoff"])
+    wanted += expand("results/{pair}/{file}", pair=pairs, file=["answer.md", "mistakes.csv"])
     if settings.profile.test_seeds:
         wanted += expand("results/{pair}/profile_test.csv", pair=pairs)
         wanted += expand("results/figures/{pair}/profile_test.svg", pair=pairs)
     wanted += expand("results/{pair}/{experiment}.csv", pair=pairs, experiment=settings.experiments)
     wanted += expand("results/figures/{pair}/{experiment}.svg", pair=pairs, experiment=settings.drawn_experiments)
     return wanted + ["results/tables/summary.md"]
+
+
+def this_command():
+    """What the user gives again to make more of this."""
+    files = [file for file in workflow.configfiles if str(file) != "config/config.yaml"]
+    return "snakemake --cores all" + "".join(f" --configfile {shlex.quote(str(file))}" for file in files[:1])
 
 
 def fetched_archives(wildcards):

@@ -32,12 +32,7 @@ use rule profile_table as evaluation_table with:
     input:
         runs="results/{task}/{backbone}/evaluation/runs.json",
     output:
-        report(
-            "results/{task}/{backbone}/evaluation.csv",
-            caption="../workflow/report/evaluation.rst",
-            category="Comparison",
-            labels={"task": "{task}", "backbone": "{backbone}", "split": "test"},
-        ),
+        "results/{task}/{backbone}/evaluation.csv",
     log:
         "results/logs/evaluation/{task}/{backbone}/table.log",
     localrule: True

@@ -18,19 +18,19 @@ rule draw_figures:
             "results/figures/{task}/{backbone}/profile.svg",
             caption="../workflow/report/profile.rst",
             category="Profile",
-            labels={"task": "{task}", "backbone": "{backbone}", "split": "cross-validation"},
+            labels={"task": "{task}", "backbone": "{backbone}", "split": "cross-validation", "kind": "figure"},
         ),
         greedy=report(
             "results/figures/{task}/{backbone}/greedy.svg",
             caption="../workflow/report/greedy.rst",
             category="Greedy-SubTuning",
-            labels={"task": "{task}", "backbone": "{backbone}", "split": settings.greedy.split},
+            labels={"task": "{task}", "backbone": "{backbone}", "split": settings.greedy.split, "kind": "figure"},
         ),
         tradeoff=report(
             "results/figures/{task}/{backbone}/tradeoff.svg",
             caption="../workflow/report/tradeoff.rst",
             category="Comparison",
-            labels={"task": "{task}", "backbone": "{backbone}", "split": "test"},
+            labels={"task": "{task}", "backbone": "{backbone}", "split": "test", "kind": "figure"},
         ),
         png=expand(
             "results/figures/{{task}}/{{backbone}}/{figure}.png",
@@ -68,7 +68,7 @@ rule draw_profile_test:
             "results/figures/{task}/{backbone}/profile_test.svg",
             caption="../workflow/report/profile_test.rst",
             category="Profile",
-            labels={"task": "{task}", "backbone": "{backbone}", "split": "test"},
+            labels={"task": "{task}", "backbone": "{backbone}", "split": "test", "kind": "figure"},
         ),
         png="results/figures/{task}/{backbone}/profile_test.png",
     log:
@@ -95,30 +95,24 @@ rule summary:
         profiles=expand("results/{task}/{backbone}/profile.csv", task=settings.tasks, backbone=settings.backbones),
         evaluations=expand("results/{task}/{backbone}/evaluation.csv", task=settings.tasks, backbone=settings.backbones),
     output:
-        table=report(
-            "results/tables/summary.csv",
-            caption="../workflow/report/summary.rst",
-            category="Comparison",
-            labels={"table": "all tasks and backbones", "split": "test"},
-        ),
+        summary=expand("results/tables/summary.{kind}", kind=["csv", "md", "tex"]),
         all_rows="results/tables/all.csv",
         vtab=expand("results/tables/vtab.{kind}", kind=settings.vtab_tables),
-        comparison=expand("results/tables/comparison.{kind}", kind=["csv", "tex"]),
+        comparison=expand("results/tables/comparison.{kind}", kind=["csv", "md", "tex"]),
         ranks=expand("results/tables/ranks.{kind}", kind=settings.rank_tables),
         ranks_figures=expand("results/figures/ranks.{kind}", kind=["svg", "png"] if settings.rank_tables else []),
-        comparison_markdown=report(
-            "results/tables/comparison.md",
+        summary_page=report(
+            "results/tables/summary.html",
             caption="../workflow/report/summary.rst",
             category="Comparison",
-            labels={"table": "all methods, with layers and cost", "split": "test"},
+            labels={"task": "all", "backbone": "all", "split": "test", "kind": "accuracies"},
         ),
-        markdown=report(
-            "results/tables/summary.md",
+        comparison_page=report(
+            "results/tables/comparison.html",
             caption="../workflow/report/summary.rst",
             category="Comparison",
-            labels={"table": "all tasks and backbones, with notes", "split": "test"},
+            labels={"task": "all", "backbone": "all", "split": "test", "kind": "accuracies, layers and cost"},
         ),
-        latex="results/tables/summary.tex",
     log:
         "results/logs/summary.log",
     localrule: True

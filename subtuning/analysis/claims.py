@@ -9,7 +9,8 @@ from subtuning.analysis.two_way import NAN, TwoWay, accuracy_interval, differenc
 from subtuning.runs.predictions import unpack
 
 COLUMNS = ["images", "two_way_low", "two_way_high"]
-COLUMNS += ["diff_full_two_way_low", "diff_full_two_way_high", "p_full_two_way", "p_holm", "p_best"]
+COLUMNS += ["diff_full_two_way_low", "diff_full_two_way_high", "p_full_two_way"]
+COLUMNS += ["diff_linear_two_way_low", "diff_linear_two_way_high", "p_linear_two_way", "p_holm", "p_best"]
 
 
 def hits_of(found: Sequence[Record], labels: np.ndarray | None) -> np.ndarray | None:
@@ -25,9 +26,9 @@ def hits_of(found: Sequence[Record], labels: np.ndarray | None) -> np.ndarray | 
 def two_way_cells(hits: Mapping[str, np.ndarray | None]) -> dict[str, dict[str, float]]:
     """The cells `COLUMNS` of each method; those that cannot be known are NaN.
 
-    `images` counts the test images. `p_full_two_way` tests the difference to ``full`` on new seeds and new images;
-    `p_holm` is corrected for the number of methods in the table. `p_best` tests the difference to the method with the
-    highest accuracy (whose own is NaN), corrected likewise.
+    `images` counts the test images. `p_full_two_way` tests the difference to ``full`` on new seeds and new images, and
+    `p_linear_two_way` that to ``linear``; `p_holm` is the first, corrected for the number of methods in the table.
+    `p_best` tests the difference to the method with the highest accuracy (whose own is NaN), corrected likewise.
     """
     known = {method: found for method, found in hits.items() if found is not None}
     cells = {method: dict.fromkeys(COLUMNS, NAN) for method in hits}
@@ -38,9 +39,10 @@ def two_way_cells(hits: Mapping[str, np.ndarray | None]) -> dict[str, dict[str, 
             cells[method][column] = p
     for method, own in ((method, accuracy_interval(right)) for method, right in known.items()):
         cells[method] |= {"images": own.images, "two_way_low": own.low, "two_way_high": own.high}
-    for method, difference in to_full.items():
-        ends = {"diff_full_two_way_low": difference.low, "diff_full_two_way_high": difference.high}
-        cells[method] |= ends | {"p_full_two_way": difference.p}
+    for name, found in (("full", to_full), ("linear", _differences(known, "linear"))):
+        for method, difference in found.items():
+            ends = {f"diff_{name}_two_way_low": difference.low, f"diff_{name}_two_way_high": difference.high}
+            cells[method] |= ends | {f"p_{name}_two_way": difference.p}
     return cells
 
 

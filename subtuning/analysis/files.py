@@ -6,7 +6,20 @@ import pandas as pd
 
 from subtuning.runs.store import write_atomically
 
-NAMES = ["task", "backbone", "table", "name", "layer", "layers", "method", "direction"]
+NAMES = [
+    "task",
+    "backbone",
+    "table",
+    "name",
+    "layer",
+    "layers",
+    "method",
+    "direction",
+    "class",
+    "label",
+    "predicted",
+    "image",
+]
 """Columns that hold names; a subset called ``1``, ``NA`` or ``none`` stays a name."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from subtuning.analysis.files import write_csv
+from subtuning.analysis.pages.table import table_page
 from subtuning.analysis.paper import best_methods, score_words
 from subtuning.analysis.tables import Item
 from subtuning.analysis.tables.evaluation import COLUMNS as EVALUATION
@@ -99,7 +100,7 @@ def precision_words(items: Sequence[Item]) -> str:
 
 
 def write_formats(table: pd.DataFrame, path: Path, notes: Sequence[str] = (), columns: str = "") -> None:
-    r"""Write a table of text to files that begin as `path`: .csv, .md with the `notes` below it, and .tex, UTF-8.
+    r"""Write a table of text to files that begin as `path`: .csv, .md and .html with the `notes` below it, and .tex.
 
     The last is a ``tabular`` for ``\input`` into a document that loads ``booktabs``. A cell such as ``**96.5**`` is
     bold in the last two. `columns` are the letters of LaTeX's columns, ``llrr...`` if not given.
@@ -108,6 +109,7 @@ def write_formats(table: pd.DataFrame, path: Path, notes: Sequence[str] = (), co
     write_csv(plain, path.with_suffix(".csv"))
     markdown = [table.to_markdown(index=False, disable_numparse=True), *(f"\n{note}." for note in notes)]
     write_atomically(path.with_suffix(".md"), "".join(f"{text}\n" for text in markdown))
+    write_atomically(path.with_suffix(".html"), table_page(table, path.stem.capitalize(), notes))
     latex = table.to_latex(index=False, escape=True, column_format=columns or "ll" + "r" * (table.shape[1] - 2))
     latex = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", latex)
     text = "% needs \\usepackage{booktabs}\n" + latex.replace("±", r"$\pm$")

@@ -29,6 +29,8 @@ VERBS = {
     "conclude": ("steps", "write the table or the conclusion of one step of a study"),
     "figures": ("tables", "draw the figures of one task and backbone"),
     "tables": ("tables", "write the tables of all tasks and backbones"),
+    "answer": ("answer", "say in words which layers to train, how sure that is, and what would make it surer"),
+    "errors": ("answer", "draw which classes a finished model confuses, and its most confident mistakes"),
     "compare": ("compare", "say whether one method is better than another, and how sure that is"),
     "benchmark": ("benchmark", "measure how fast training is, or simulate how often intervals are right"),
     "schema": ("schema", "print or write the config's JSON schema and reference"),

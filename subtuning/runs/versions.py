@@ -14,6 +14,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 MAKERS = {
     "layers": ("backbones/*.py",),
     "tables": ("analysis/*.py", "analysis/tables/*.py", "search/**/*.py"),
+    "answer": ("analysis/answer/*.py", "analysis/pages/*.py"),
+    "errors": ("analysis/errors/*.py", "analysis/figures/*.py", "workspace/answers.py", "workspace/errors.py"),
     "figures": ("analysis/figures/*.py",),
 }
 """What is made -> the modules that decide what is in it."""
@@ -21,7 +23,7 @@ MAKERS = {
 
 @cache
 def version_of(made: str, package: Path = PACKAGE) -> str:
-    """12 hex digits that change with the statements of the modules that make `layers`, `tables` or `figures`."""
+    """12 hex digits that change with the statements of the modules that make one of `MAKERS`."""
     files = sorted(file for pattern in MAKERS[made] for file in package.glob(pattern))
     return statements_hash(files, package)
 

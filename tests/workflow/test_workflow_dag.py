@@ -35,7 +35,7 @@ LOCAL = {
         "select_greedy",
         "greedy_path",
     ),
-    *("draw_figures", "draw_profile_test", "evaluation_table", "summary"),
+    *("draw_figures", "draw_profile_test", "evaluation_table", "summary", "answer", "errors"),
 }
 
 

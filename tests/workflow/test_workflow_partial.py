@@ -37,7 +37,7 @@ verb=$1
 while [ $# -gt 0 ]; do
     case $1 in
         --task) task=$2 ;; --backbone) backbone=$2 ;; --out) out=$2; also=$3 ;; --profile-test) test=_test ;;
-        --experiment) experiment=$(basename $2 .csv) ;;
+        --tables) tables=$2 ;; --experiment) experiment=$(basename $2 .csv) ;;
     esac
     shift
 done
@@ -50,8 +50,13 @@ case $verb in
     conclude) make $out ${also%%--*} ;;
     figures) if [ $test ]; then set -- profile_test; else set -- ${experiment:-profile greedy tradeoff}; fi
              for name; do make $out/$name.svg $out/$name.png; done ;;
-    tables) for name in summary comparison ranks; do make $out/$name.csv $out/$name.md $out/$name.tex; done
+    tables) for name in summary comparison ranks; do for end in csv md html tex; do make $out/$name.$end; done; done
             make $out/all.csv results/figures/ranks.svg results/figures/ranks.png ;;
+    answer) make $out/answer.md; for name in answer profile greedy evaluation; do make $out/$name.html; done ;;
+    errors) make $tables/classes.csv $tables/mistakes.csv
+            for name in confusion confusion_cv recalls mistakes mistakes_cv; do
+                make $out/$name.svg $out/$name.png
+            done ;;
     *) make $out ;;
 esac
 """
@@ -63,7 +68,15 @@ TWO_BY_TWO = changed(
     *("backbones/other", {"model": "test_resnet", "weights": "other.safetensors", "input_size": 32}),
 )
 
-DRAWN = {"train_evaluation": 4, "evaluation_table": 4, "draw_figures": 4, "summary": 1, "all": 1}
+DRAWN = {
+    "train_evaluation": 4,
+    "evaluation_table": 4,
+    "draw_figures": 4,
+    "answer": 4,
+    "errors": 4,
+    "summary": 1,
+    "all": 1,
+}
 SEARCHED = {"train_greedy": 8, "select_greedy": 8, "greedy_path": 4, **DRAWN}
 SHARDED = {"train_profile": 8, "profile_table": 4, **SEARCHED}
 TRAINED = {**SHARDED, "check_plan": 4, "train_profile": 4}

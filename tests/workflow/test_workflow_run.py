@@ -22,8 +22,9 @@ GREEDY = (
 )
 EVALUATION = (
     "layers,mean,std,n,ci_low,ci_high,diff_full,diff_full_ci_low,diff_full_ci_high,p_full,"
-    "diff_linear,diff_linear_ci_low,diff_linear_ci_high,p_linear,"
-    "images,two_way_low,two_way_high,diff_full_two_way_low,diff_full_two_way_high,p_full_two_way,p_holm,p_best,"
+    "diff_linear,diff_linear_ci_low,diff_linear_ci_high,p_linear,images,two_way_low,two_way_high,"
+    "diff_full_two_way_low,diff_full_two_way_high,p_full_two_way,"
+    "diff_linear_two_way_low,diff_linear_two_way_high,p_linear_two_way,p_holm,p_best,"
     "lr,recipe,at_edge,trained_parameters,trained_percent,seconds,"
     "search_runs,search_seconds,search_flops,train_flops,lane_memory_mb,precision,device"
 )
@@ -56,11 +57,15 @@ def cv(store, layers):
 def test_all_final_files_are_there(folder):
     results = folder / "results"
     made = {file.relative_to(results).as_posix() for file in results.rglob("*") if file.is_file()}
-    drawn = ("profile", "greedy", "tradeoff")
+    drawn = ("profile", "greedy", "tradeoff", "confusion", "confusion_cv", "recalls", "mistakes", "mistakes_cv")
     figures = [f"figures/cells/tiny/{name}.{end}" for name in drawn for end in ("svg", "png")]
-    tables = [f"tables/{name}" for name in ("summary.csv", "summary.md", "summary.tex", "all.csv")]
+    tables = [
+        f"tables/{name}"
+        for name in ("summary.csv", "summary.md", "summary.tex", "summary.html", "comparison.html", "all.csv")
+    ]
     task = [f"tasks/cells/{p}/{a}.npy" for p in ("train", "val", "test") for a in ("images", "labels")]
-    names = ["profile.csv", "greedy.csv", "selected.json", "evaluation.csv"]
+    names = ["profile.csv", "greedy.csv", "selected.json", "evaluation.csv", "answer.md", "classes.csv", "mistakes.csv"]
+    names += ["answer.html", "profile.html", "greedy.html", "evaluation.html"]
     assert made >= {*figures, *tables, *task, *(f"cells/tiny/{name}" for name in names)}
     assert made >= {"tasks/cells/task.json", "backbones/tiny/layers.json", "backbones/tiny/weights.safetensors"}
     assert "tasks/cells/names.json" in made
@@ -78,6 +83,7 @@ def test_every_job_left_its_log_and_every_training_its_benchmark(folder):
         *("profile/cells/tiny/shard0.log", "profile_table/cells/tiny.log", "greedy/cells/tiny/path.log"),
         *(f"greedy/cells/tiny/forward{number}{what}.log" for number in (1, 2) for what in ("", ".shard0")),
         *("evaluation/cells/tiny/runs.log", "evaluation/cells/tiny/table.log", "figures/cells/tiny/all.log"),
+        *("answer/cells/tiny.log", "errors/cells/tiny.log"),
     }
     found = {file.stem for file in (folder / "results/benchmarks").rglob("*.tsv")}
     assert found == {"cells", "shard0", "forward1.shard0", "forward2.shard0", "runs"}
@@ -221,23 +227,58 @@ def test_the_report_holds_figures_tables_and_captions(folder, tmp_path, warm_env
         page = next(name for name in names if name.endswith("report.html"))
         text = archive.read(page).decode()
         figures = [name for name in names if name.endswith(".svg")]
-        assert len(figures) == 3
+        assert len(figures) == 8
         for name in figures:
             original = folder / "results/figures/cells/tiny" / name.rpartition("/")[2]
             assert archive.read(name) == original.read_bytes()
-        tables = {name.rpartition("/")[2] for name in names if name.endswith((".csv", ".md"))}
-        assert tables == {"evaluation.csv", "summary.csv", "summary.md", "comparison.md"}
+        pages = {name.rpartition("/")[2] for name in names if name.endswith(".html")} - {"report.html"}
+        tables = {"profile.html", "greedy.html", "evaluation.html", "summary.html", "comparison.html"}
+        assert pages == {"answer.html", *tables}
+        assert not [name for name in names if name.endswith((".csv", ".md"))], "the eye would download them"
     for words in (
         "Finetuning profile of cells, tiny",
         "Greedy-SubTuning of cells, tiny",
         "Accuracy against trained parameters: cells, tiny",
         "Evaluation of cells, tiny",
         "All tasks and backbones",
-        "2-fold stratified cross-validation on the training and validation images",
-        "n = 2 seeds",
+        "What the chosen layers of cells, tiny",
+        "What would make it surer",
         "Which layers of a pretrained network are worth fine-tuning",
     ):
         assert words in text, f"{words!r} is not in the report"
+
+
+def test_the_report_warns_of_nothing(folder, tmp_path, warm_environment):
+    again = copy(folder, tmp_path / "again")
+    words = ["warm-snakemake", "--snakefile", str(ROOT / "Snakefile"), "--report", "report.zip"]
+    result = call([*words, "--workflow-profile", str(ROOT / "profiles" / "default")], again, warm_environment)
+    assert result.code == 0, result.output
+    assert "never awaited" not in result.output
+
+
+def test_the_answer_is_the_end_of_what_the_workflow_prints(finished, subtuning):
+    folder, output = finished
+    answer = (folder / PAIR / "answer.md").read_text()
+    selected = json.loads((folder / PAIR / "selected.json").read_text())["tuning"]
+    assert all(f"`{name}`" in answer.split("## ")[0] for name in selected.split("+"))
+    end = output[output.index("steps (100%) done") :]
+    assert "Which layers of tiny to fine-tune for cells" in end
+    assert "What would make it surer" in end
+    printed = subtuning(folder, "answer")
+    assert printed.code == 0
+    assert printed.output.strip() in end
+
+
+def test_the_recalls_are_those_of_the_records(folder, store):
+    table, evaluation = (read_csv(folder / PAIR / f"{name}.csv") for name in ("classes", "evaluation"))
+    assert list(table["class"]) == ["0", "1", "2"]
+    for name, method in (("chosen", "greedy"), ("full", "full")):
+        row = evaluation.set_index("method").loc[method]
+        recalled = (table[f"{name}_images"] * table[f"{name}_recall"]).sum() / table[f"{name}_images"].sum()
+        assert recalled == pytest.approx(row["mean"], abs=1e-5)
+    mistakes = read_csv(folder / PAIR / "mistakes.csv")
+    assert set(mistakes["part"]) <= {"test", "train", "val"}
+    assert (mistakes["label"] != mistakes["predicted"]).all()
 
 
 def test_the_log_of_a_job_is_what_it_printed(finished):

@@ -27,6 +27,7 @@ SLOW_IMPORTS = [
     "torch.utils.tensorboard",
     "subtuning.analysis.figures",
     "subtuning.analysis.summary",
+    "subtuning.workspace.errors",
     "subtuning.workflow.params",
     "tabulate",
 ]

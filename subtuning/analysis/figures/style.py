@@ -74,7 +74,7 @@ def method_looks(methods: Iterable[str]) -> dict[str, tuple[str, str]]:
 
 
 def headings(figure: Figure, title: str, subtitle: str) -> None:
-    """Title and subtitle at the top left, wrapped to the figure's width; the axes get what is left below."""
+    """Title and subtitle at the top left, wrapped to the figure's width; a layout gives the axes what is left below."""
     width, height = 72 * figure.get_size_inches()
     top = 6.0
     for text, size, weight, colour in ((title, 14, "bold", INK), (subtitle, 10, "normal", FAINT)):
@@ -83,7 +83,16 @@ def headings(figure: Figure, title: str, subtitle: str) -> None:
         x, y = 8 / width, 1 - top / height
         figure.text(x, y, "\n".join(lines), fontsize=size, fontweight=weight, color=colour, va="top", linespacing=1.25)
         top += len(lines) * size * 1.4 + 4
-    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - (top + 2) / height))
+    if layout := figure.get_layout_engine():
+        layout.set(rect=(0, 0, 1, 1 - (top + 2) / height))
+
+
+@styled()
+def nothing_figure(title: str, why: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    figure = Figure(figsize=(8.0, 2.0), layout="constrained")
+    headings(figure, title, why)
+    return figure
 
 
 def accuracy_axis(axes: Axes, frames: Iterable[pd.DataFrame], least: float = 3.0) -> None:

@@ -1,0 +1,41 @@
+"""What was wrong with the images, as far as the conversion could see."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from subtuning.analysis.answer.gain import listing
+from subtuning.tasks.copies import copy_sentences
+
+UNEQUAL = 3
+"""A largest class so many times the smallest is worth a word."""
+
+FEW = 10
+"""Fewer test images of a class say little about it."""
+
+
+def data_sentences(facts: Mapping[str, Any]) -> list[str]:
+    """Numbers of images and classes, unequal or hardly tested classes, copies, and the conversion's warnings.
+
+    `facts` is the content of task.json.
+    """
+    learned = np.add(facts["label_counts"]["train"], facts["label_counts"]["val"])
+    tested, classes = np.array(facts["label_counts"]["test"]), facts["classes"]
+    sizes = f"{learned.min():,}" if np.ptp(learned) == 0 else f"{learned.min():,} to {learned.max():,}"
+    found = [
+        f"{int(learned.sum()):,} images of {len(classes):,} classes to learn from ({sizes} of each), "
+        f"{int(tested.sum()):,} to test."
+    ]
+    some = np.flatnonzero(learned)
+    if len(some) and learned.max() >= UNEQUAL * learned[some].min():
+        large, small = int(learned.argmax()), int(some[learned[some].argmin()])
+        found.append(
+            f"The classes are unequal: `{classes[large]}` has {learned[large]:,} images, `{classes[small]}` has "
+            f"{learned[small]:,}. The accuracy counts images, so large classes decide it; classes.csv has each class."
+        )
+    few = np.flatnonzero((tested > 0) & (tested < FEW))
+    if len(few):
+        named = listing([f"`{classes[place]}` ({tested[place]})" for place in few], 4)
+        found.append(f"Of {len(few):,} of {len(classes):,} classes there are fewer than {FEW} test images: {named}.")
+    return found + [f"{text}." for text in [*facts.get("warnings", []), *copy_sentences(dict(facts))]]

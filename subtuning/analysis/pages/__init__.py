@@ -1,0 +1,1 @@
+"""Tables as pages for a browser, which also stand in the report."""
