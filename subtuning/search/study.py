@@ -11,6 +11,8 @@ from subtuning.runs.identity import Run, Split
 from subtuning.tuning.tuning import Tuning
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from subtuning.tasks import Task
 
 Record = dict[str, Any]
@@ -32,6 +34,7 @@ class Study:
         base: a run to make others from: only the head is trained, scored on val; its precision is resolved.
         layers: the content of the backbone's `layers.json`.
         task: the converted task, whose labels score stored predictions; None where it is not at hand.
+        probabilities: gives those of a finished test run (see `Store.probabilities`); None where it has none.
         kept: what steps have worked out from finished runs, which does not change any more.
     """
 
@@ -40,6 +43,7 @@ class Study:
     layers: dict[str, Any]
     get: Get
     task: "Task | None" = None
+    probabilities: "Callable[[Mapping[str, Any]], np.ndarray | None]" = lambda record: None
     kept: dict[Any, Any] = field(default_factory=dict)
 
     @cached_property
