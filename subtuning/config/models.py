@@ -6,7 +6,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
 from subtuning.config.tasks import TaskEntry
@@ -149,6 +149,14 @@ class Greedy(Strict):
 class Search(Strict):
     """How both searches, profile and greedy, go about it."""
 
+    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "quadratic_kappa"] = Field(
+        "accuracy",
+        description="What layers and recipes are chosen by, and what the tables show: `accuracy`, the share of right "
+        "answers; the mean recall of the classes (`balanced_accuracy`) or their mean F1 (`macro_f1`), in which rare "
+        "classes count as much as common ones; or `quadratic_kappa` where classes are grades in an order. Computed "
+        "from stored predictions: a change trains only what is newly chosen.",
+    )
+
     racing: bool = Field(
         False,
         description="In greedy rounds after the profile's, stop training candidates whose answers so far say that they "
@@ -161,6 +169,25 @@ class Search(Strict):
         "(the head's first weights, the order of images) decides less. Costs as many times the training; adding one "
         "trains only that one.",
     )
+
+    @field_validator("metric", mode="before")
+    @classmethod
+    def _kept_for_all_runs(cls, value: Any) -> Any:
+        if value == "auroc":
+            raise ValueError(
+                "auroc needs probabilities, which only test runs keep, so nothing is chosen by it; evaluation.csv has "
+                "it beside any metric: accuracy, balanced_accuracy, macro_f1 or quadratic_kappa"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _races_by_accuracy(self):
+        if self.racing and self.metric != "accuracy":
+            raise ValueError(
+                f"search.racing counts right answers, so it cannot go with search.metric {self.metric!r}; set "
+                "search.racing to false"
+            )
+        return self
 
 
 class Tune(Strict):

@@ -31,7 +31,8 @@ def answers_of(records: Sequence[Record]) -> np.ndarray | None:
         return None
     folds: dict[int, list[np.ndarray]] = {}
     for record in sorted(records, key=lambda record: record["identity"]["fold"] or 0):
-        folds.setdefault(record["identity"]["fold"] or 0, []).append(_bits(record["metrics"]))
+        own = record["answers"].astype(np.float32) if "answers" in record else _bits(record["metrics"])
+        folds.setdefault(record["identity"]["fold"] or 0, []).append(own)
     return np.concatenate([np.mean(seeds, axis=0) for seeds in folds.values()])
 
 

@@ -1,9 +1,9 @@
 """What a selection and its tables score: a metric of the stored predictions, and what each image adds to it.
 
-Every metric here is the mean over the images of their *answers*: of the accuracy 1 or 0, of the others the metric plus N
-times its derivative by the weight of the image (infinitesimal jackknife: Jaeckel 1972; Efron 1982, The Jackknife,
-the Bootstrap and Other Resampling Plans, chapter 6). So whatever knows how sure a mean over images is (stop rules,
-P(best), intervals over seeds and images) knows it of these metrics too, to first order.
+Every metric here is the mean over the images of their *answers*: of the accuracy 1 or 0, of the others the metric plus
+N times its derivative by the weight of the image (infinitesimal jackknife: Jaeckel 1972; Efron 1982, The Jackknife, the
+Bootstrap and Other Resampling Plans, chapter 6). So whatever knows how sure a mean over images is (stop rules, P(best),
+intervals over seeds and images) knows it of these metrics too, to first order.
 
 Labels and predictions are classes from 0, both N. Classes without images among the labels do not count.
 """
@@ -50,9 +50,11 @@ def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 def quadratic_kappa(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Cohen's kappa, for classes in an order: 1 less the mean squared distance of answers from labels, as a share of what
-    it would be were they drawn independently (Cohen 1968, Psychological Bulletin 70). From -1 to 1; 0 where all images
-    have one class and get it, which shows nothing."""
+    """Cohen's kappa, for classes in an order: 1 less the mean squared distance of answers from labels, as a share of
+    what it would be were they drawn independently (Cohen 1968, Psychological Bulletin 70).
+
+    From -1 to 1; 0 where all images have one class and get it, which shows nothing.
+    """
     y, p = labels.astype(np.float64), predicted.astype(np.float64)
     apart = (y - p) ** 2
     to_predicted = (y - p.mean()) ** 2 + p.var()
@@ -70,20 +72,23 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 
 def scored(record: Record, metric: str, labels: np.ndarray) -> dict[str, Any]:
-    """The record with `score` beside its metrics and `answers` of its N images; one that diverged as it is.
+    """The record with its `metric`, the `score` among its metrics, and the `answers` of its N images.
+
+    One that diverged has neither score nor answers.
 
     Raises:
         UserError: it is of a version of this package that kept no predictions.
     """
     if record["status"] != "done":
-        return dict(record)
+        return {**record, "metric": metric}
     if not record.get("predictions"):
         raise UserError(
             f"search.metric is {metric}, and run {record['id']} is of a version of subtuning that left no predictions; "
             "remove its record to train it again"
         )
     answers = METRICS[metric](labels, unpack(record["predictions"]))
-    return {**record, "metrics": record["metrics"] | {"score": float(answers.mean())}, "answers": answers}
+    metrics = record["metrics"] | {"score": float(answers.mean())}
+    return {**record, "metric": metric, "metrics": metrics, "answers": answers}
 
 
 def scored_labels(task: "Task", split: Split) -> np.ndarray:

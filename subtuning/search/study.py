@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from subtuning.config import Recipe
@@ -55,6 +55,24 @@ class Study:
     def candidates(self) -> list[str]:
         """The layers one may choose from."""
         return candidates(self.layers)
+
+    def __post_init__(self) -> None:
+        if self.settings.get("search.metric", "accuracy") != "accuracy":
+            self.get = partial(self._scored, self.get)
+
+    def _scored(self, get: Get, run: Run) -> Record | None:
+        """The record of a finished run, scored by the study's metric."""
+        if (key := ("scored", run)) in self.kept:
+            return self.kept[key]
+        if (record := get(run)) is None:
+            return None
+        from subtuning.search.metrics import scored, scored_labels  # NumPy, without which the rest can do
+
+        assert self.task is not None  # finished runs are of a task on disk
+        if (labels := ("labels", run.split)) not in self.kept:
+            self.kept[labels] = scored_labels(self.task, run.split)
+        self.kept[key] = scored(record, self.settings["search.metric"], self.kept[labels])
+        return self.kept[key]
 
     def runs(
         self, tunings: Sequence[Tuning], splits: Sequence[Split], seeds: int = 1, changes: Changes = ()
