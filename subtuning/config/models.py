@@ -175,19 +175,10 @@ class Search(Strict):
     def _kept_for_all_runs(cls, value: Any) -> Any:
         if value == "auroc":
             raise ValueError(
-                "auroc needs probabilities, which only test runs keep, so nothing is chosen by it; evaluation.csv has "
-                "it beside any metric: accuracy, balanced_accuracy, macro_f1 or quadratic_kappa"
+                "must be accuracy, balanced_accuracy, macro_f1 or quadratic_kappa: auroc needs probabilities, which "
+                "only test runs keep, and stands in evaluation.csv whatever the metric is"
             )
         return value
-
-    @model_validator(mode="after")
-    def _races_by_accuracy(self):
-        if self.racing and self.metric != "accuracy":
-            raise ValueError(
-                f"search.racing counts right answers, so it cannot go with search.metric {self.metric!r}; set "
-                "search.racing to false"
-            )
-        return self
 
 
 class Tune(Strict):
@@ -273,6 +264,15 @@ class Config(Strict):
                     f"backbones.{name}.subsets.{twice[0]} has the name of a subset in evaluate.subsets; "
                     "rename one of them"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _races_by_accuracy(self):
+        if self.search.racing and self.search.metric != "accuracy":
+            raise ValueError(
+                f"search.racing counts right answers, which search.metric {self.search.metric!r} does not; set "
+                "search.racing to false"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """Right and wrong answers of finished selection runs, image by image: what they say about which of many is best.
 
 Answers are arrays of shape (N,), one number an image in the order of the folds: 1 right, 0 wrong, or the share of seeds
-that were right. Rows of several tunings (M, N) are paired: column i is the same image for all.
+that were right; of another metric than accuracy, what `search.metrics` says. Rows of several tunings (M, N) are paired:
+column i is the same image for all.
 """
 
 from collections.abc import Mapping, Sequence

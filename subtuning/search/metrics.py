@@ -71,6 +71,15 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
+def in_words(metric: str) -> str:
+    """A metric as headings have it: ``balanced accuracy``, ``macro F1``."""
+    return metric.replace("_", " ").replace("f1", "F1")
+
+
+LEAST = {"quadratic_kappa": -1.0}
+"""The least value of a metric, of others 0; none is above 1."""
+
+
 def scored(record: Record, metric: str, labels: np.ndarray) -> dict[str, Any]:
     """The record with its `metric`, the `score` among its metrics, and the `answers` of its N images.
 

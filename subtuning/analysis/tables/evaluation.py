@@ -17,6 +17,7 @@ from subtuning.search.costs import run_flops
 from subtuning.search.experiments import tune
 from subtuning.search.experiments.evaluation import runs_of
 from subtuning.search.methods import methods
+from subtuning.search.metrics import LEAST
 from subtuning.search.study import Step, Study
 from subtuning.tuning.tuning import FULL, Tuning
 
@@ -26,7 +27,7 @@ COLUMNS += ["diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full"]
 COLUMNS += ["diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear"]
 COLUMNS += [*claims.COLUMNS, *metrics.COLUMNS]
 COLUMNS += ["lr", "recipe", "at_edge", "trained_parameters", "trained_percent", "seconds", *COSTS]
-COLUMNS += ["lane_memory_mb", "precision", "device"]
+COLUMNS += ["lane_memory_mb", "metric", "precision", "device"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
@@ -94,12 +95,14 @@ def evaluation_table(
     rec.require_complete(groups, expected, where)
 
     order = [layer["name"] for layer in layers["layers"]]
-    references = {name: rec.accuracies(groups[name], expected)[0] for name in ("full", "linear")}
+    references = {name: rec.scores(groups[name], expected)[0] for name in ("full", "linear")}
     hits = {name: claims.hits_of([found[key] for key in expected], labels) for name, found in groups.items()}
-    beside, table = claims.two_way_cells(hits), []
+    metric = rec.metric_of(everything)
+    beside, table = claims.two_way_cells(hits, LEAST.get(metric, 0)), []
     for method, found in groups.items():
-        values, n = rec.accuracies(found, expected)
-        row = {"method": method, "layers": _one_tuning(method, found.values(), order), **score_cells(values, n, None)}
+        values, n = rec.scores(found, expected)
+        row = {"method": method, "layers": _one_tuning(method, found.values(), order), "metric": metric}
+        row |= score_cells(values, n, None, metric)
         for name, reference in references.items():
             other = None if name == method else reference
             row |= difference_cells(f"diff_{name}", f"diff_{name}", values, other, None)
