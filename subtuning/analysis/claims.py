@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from subtuning.analysis.records import Record
-from subtuning.analysis.two_way import NAN, TwoWay, accuracy_interval, difference_interval, holm
+from subtuning.analysis.two_way import NAN, TwoWay, difference_interval, holm, score_interval
 from subtuning.runs.predictions import unpack
 
 COLUMNS = ["images", "two_way_low", "two_way_high"]
@@ -14,21 +14,25 @@ COLUMNS += ["diff_linear_two_way_low", "diff_linear_two_way_high", "p_linear_two
 
 
 def hits_of(found: Sequence[Record], labels: np.ndarray | None) -> np.ndarray | None:
-    """The right answers (True) of runs on the N labelled images, S x N.
+    """The right answers (True) of runs on the N labelled images, S x N; of another metric than accuracy, what each
+    image adds to it (see `search.metrics`).
 
     None where a run diverged or is of a version that kept no predictions, or where the labels are not at hand.
     """
     if labels is None or not found or not all(record.get("predictions") for record in found):
         return None
+    if all("answers" in record for record in found):
+        return np.stack([record["answers"] for record in found])
     return np.stack([unpack(record["predictions"]) for record in found]) == labels
 
 
-def two_way_cells(hits: Mapping[str, np.ndarray | None]) -> dict[str, dict[str, float]]:
+def two_way_cells(hits: Mapping[str, np.ndarray | None], least: float = 0) -> dict[str, dict[str, float]]:
     """The cells `COLUMNS` of each method; those that cannot be known are NaN.
 
     `images` counts the test images. `p_full_two_way` tests the difference to ``full`` on new seeds and new images, and
     `p_linear_two_way` that to ``linear``; `p_holm` is the first, corrected for the number of methods in the table.
-    `p_best` tests the difference to the method with the highest accuracy (whose own is NaN), corrected likewise.
+    `p_best` tests the difference to the method with the highest score (whose own is NaN), corrected likewise. `least`
+    is what the metric is at least.
     """
     known = {method: found for method, found in hits.items() if found is not None}
     cells = {method: dict.fromkeys(COLUMNS, NAN) for method in hits}
@@ -37,7 +41,7 @@ def two_way_cells(hits: Mapping[str, np.ndarray | None]) -> dict[str, dict[str, 
     for column, found in (("p_holm", to_full), ("p_best", to_best)):
         for method, p in zip(found, holm([difference.p for difference in found.values()]), strict=True):
             cells[method][column] = p
-    for method, own in ((method, accuracy_interval(right)) for method, right in known.items()):
+    for method, own in ((method, score_interval(right, least=least)) for method, right in known.items()):
         cells[method] |= {"images": own.images, "two_way_low": own.low, "two_way_high": own.high}
     for name, found in (("full", to_full), ("linear", _differences(known, "linear"))):
         for method, difference in found.items():

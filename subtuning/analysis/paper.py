@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from subtuning.analysis.statistics import LEVEL
-from subtuning.analysis.tables import Item
+from subtuning.analysis.tables import Item, metric_words
 
 HEADINGS = [
     "task",
@@ -30,7 +30,10 @@ MANY_LAYERS = 4
 
 
 def paper_table(items: Sequence[Item]) -> pd.DataFrame:
-    """Test accuracy in percent as text, a row a task, backbone and method; `**bold**` is best or not told from it."""
+    """Test scores in percent as text, a row a task, backbone and method; `**bold**` is best or not told from it.
+
+    The heading of the scores names the metric. Raises `UserError` if there are several.
+    """
     rows = []
     for task, backbone, evaluation, _ in items:
         bold = best_methods(evaluation)
@@ -39,7 +42,8 @@ def paper_table(items: Sequence[Item]) -> pd.DataFrame:
             if row["method"] in bold:
                 cells["accuracy %"] = f"**{cells['accuracy %']}**"
             rows.append({"task": task, "backbone": backbone, "method": row["method"]} | cells)
-    return pd.DataFrame(rows, columns=HEADINGS)
+    heading = metric_words(evaluation for _, _, evaluation, _ in items) + " %"
+    return pd.DataFrame(rows, columns=HEADINGS).rename(columns={"accuracy %": heading})
 
 
 def best_methods(evaluation: pd.DataFrame) -> set[str]:
@@ -73,7 +77,8 @@ def with_interval(mean: float, low: float, high: float, sign: str = "") -> str:
 
 def paper_notes(items: Sequence[Item]) -> list[str]:
     """How the numbers were made and what they can carry, as sentences without their full stops."""
-    notes = []
+    metric = metric_words(evaluation for _, _, evaluation, _ in items)
+    notes = [] if metric == "accuracy" else [f"Scores are {metric} in percent"]
     for task, backbone, evaluation, _ in items:
         where, finished = f"{task}/{backbone}", evaluation[evaluation["mean"].notna()]
         seeds = int(evaluation["n"].max())

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from subtuning.errors import UserError, listed
+from subtuning.search.scores import score_of
 from subtuning.tuning.tuning import Tuning
 
 Record = Mapping[str, Any]
@@ -76,6 +77,14 @@ def precision_of(records: Iterable[Record]) -> str:
     return found[0]
 
 
+def metric_of(records: Iterable[Record]) -> str:
+    """The metric that all records were scored by. Raises `ValueError` if there are several."""
+    found = sorted({record.get("metric", "accuracy") for record in records})
+    if len(found) > 1:
+        raise ValueError(f"records scored by several metrics in one table: {listed(found)}")
+    return found[0]
+
+
 def devices_of(records: Iterable[Record]) -> str:
     """The devices that computed the records, in words."""
     return ", ".join(sorted({str(record.get("device", "unknown")) for record in records}))
@@ -105,12 +114,12 @@ def require_complete(groups: Mapping[str, Mapping[PairKey, Record]], expected: S
         raise UserError(f"{where} lacks {len(missing)} of its runs, train them first: {listed(missing)}")
 
 
-def accuracies(found: Mapping[PairKey, Record], expected: Sequence[PairKey]) -> tuple[list[float] | None, int]:
-    """Accuracies (0-1) in the order of `expected`, shape (n,), and how many runs finished.
+def scores(found: Mapping[PairKey, Record], expected: Sequence[PairKey]) -> tuple[list[float] | None, int]:
+    """What runs score in the order of `expected`, shape (n,), and how many finished.
 
     The list is None as soon as one run diverged: a mean of the survivors would flatter the tuning.
     """
-    finished = [found[key]["metrics"]["accuracy"] for key in expected if found[key]["status"] == "done"]
+    finished = [score_of(found[key]) for key in expected if found[key]["status"] == "done"]
     return (finished if len(finished) == len(expected) else None), len(finished)
 
 

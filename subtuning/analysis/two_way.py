@@ -7,9 +7,9 @@ two-way table without replication, `(MS_seeds - MS_both + MS_images) / (S N)` (S
 Bulletin 2) gives the degrees of freedom of Student's t. Owen (2007, Annals of Applied Statistics 1) resamples both
 ways instead; `subtuning benchmark coverage` compares them, and docs/statistics.md says why this one was taken.
 
-An accuracy has Wilson's score interval (1927, JASA 22) with the number of independent answers that has the same
-variance, and t for the normal quantile: it stays within 0-1 and is wider on the side of 50 %. All numbers are
-fractions (0-1).
+An accuracy, or another metric between known limits, has Wilson's score interval (1927, JASA 22) with the number of
+independent answers that has the same variance, and t for the normal quantile: it stays within 0-1 and is wider on the
+side of 50 %. All numbers are fractions (0-1).
 """
 
 from collections.abc import Sequence
@@ -46,6 +46,16 @@ def accuracy_interval(hits: np.ndarray, level: float = LEVEL) -> TwoWay:
     middle = (mean + quantile**2 / (2 * n)) / shrink
     half = quantile / shrink * float(np.sqrt(mean * (1 - mean) / n + (quantile / (2 * n)) ** 2))
     return TwoWay(mean, max(middle - half, 0.0), min(middle + half, 1.0), NAN, seeds, images)
+
+
+def score_interval(answers: np.ndarray, level: float = LEVEL, least: float = 0) -> TwoWay:
+    """The interval of a metric between `least` and 1: that of an accuracy, from the one scale to the other.
+
+    Args:
+        answers: what each image adds to the metric (see `search.metrics`), S x N.
+    """
+    found, scale = accuracy_interval((answers - least) / (1 - least), level), 1 - least
+    return found._replace(**{end: least + scale * getattr(found, end) for end in ("mean", "low", "high")})
 
 
 def difference_interval(hits: np.ndarray, reference: np.ndarray, level: float = LEVEL) -> TwoWay:

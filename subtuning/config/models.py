@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
+from subtuning.config.search import Search
 from subtuning.config.tasks import TaskEntry
 from subtuning.config.values import (
     METHOD_NAMES,
@@ -146,23 +147,6 @@ class Greedy(Strict):
     )
 
 
-class Search(Strict):
-    """How both searches, profile and greedy, go about it."""
-
-    racing: bool = Field(
-        False,
-        description="In greedy rounds after the profile's, stop training candidates whose answers so far say that they "
-        "can hardly overtake the leader. Saves about half of these trainings; with near-equal candidates "
-        "it may choose another one. docs/performance.md has how often.",
-    )
-    seeds: Count = Field(
-        1,
-        description="Seeds of every run of the cross-validation, whose scores are averaged, so that chance in training "
-        "(the head's first weights, the order of images) decides less. Costs as many times the training; adding one "
-        "trains only that one.",
-    )
-
-
 class Tune(Strict):
     """Every method of the comparison gets the recipe that is best for it: all combinations of these values, scored by
     cross-validation on train + val with `profile.folds`; the test set has no say."""
@@ -246,6 +230,15 @@ class Config(Strict):
                     f"backbones.{name}.subsets.{twice[0]} has the name of a subset in evaluate.subsets; "
                     "rename one of them"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _races_by_accuracy(self):
+        if self.search.racing and self.search.metric != "accuracy":
+            raise ValueError(
+                f"search.racing counts right answers, which search.metric {self.search.metric!r} does not; set "
+                "search.racing to false"
+            )
         return self
 
     @model_validator(mode="after")

@@ -92,6 +92,12 @@ class Recipe(Strict):
     label_smoothing: Share = Field(
         0.0, description="Share of the target that is spread evenly over all classes. Try 0.1 when labels are noisy."
     )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="What an image counts in the loss: `none`, all alike; `balanced`, inversely to how many training "
+        "images its class has, so that rare classes are learnt as much as common ones. Try it with a `search.metric` "
+        "other than accuracy.",
+    )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         "auto",
         description="Arithmetic of the forward and backward pass; `auto` is bf16 where the GPU or CPU has "

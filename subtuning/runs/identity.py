@@ -150,7 +150,7 @@ def _text_of_recipe(recipe: Recipe, layers: bool) -> str:
     return canonical_json(effective(recipe, layers))
 
 
-ADDED: tuple[str, ...] = ("layer_decay", "strategy")
+ADDED: tuple[str, ...] = ("layer_decay", "strategy", "class_weights")
 """Recipe keys added after the first version: at their defaults they change no id, so that older runs stay."""
 
 

@@ -7,7 +7,7 @@ step (temporary file, flush to disk, rename), so whatever has the name of a reco
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ class Store:
         """Where the classes' probabilities of an evaluation run are or would be: N x C, float16, an .npy file."""
         return self.path(run_id).with_suffix(".npy")
 
-    def probabilities(self, record: dict[str, Any]) -> "np.ndarray | None":
+    def probabilities(self, record: Mapping[str, Any]) -> "np.ndarray | None":
         """What an evaluation run gave each class: N x C, 0-1, float16, images in the order of the predictions.
 
         None where there is no file: the run diverged, is no evaluation run, or is of a version that kept none.

@@ -1,7 +1,8 @@
 """Right and wrong answers of finished selection runs, image by image: what they say about which of many is best.
 
 Answers are arrays of shape (N,), one number an image in the order of the folds: 1 right, 0 wrong, or the share of seeds
-that were right. Rows of several tunings (M, N) are paired: column i is the same image for all.
+that were right; of another metric than accuracy, what `search.metrics` says. Rows of several tunings (M, N) are paired:
+column i is the same image for all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,8 @@ def answers_of(records: Sequence[Record]) -> np.ndarray | None:
         return None
     folds: dict[int, list[np.ndarray]] = {}
     for record in sorted(records, key=lambda record: record["identity"]["fold"] or 0):
-        folds.setdefault(record["identity"]["fold"] or 0, []).append(_bits(record["metrics"]))
+        own = record["answers"].astype(np.float32) if "answers" in record else _bits(record["metrics"])
+        folds.setdefault(record["identity"]["fold"] or 0, []).append(own)
     return np.concatenate([np.mean(seeds, axis=0) for seeds in folds.values()])
 
 

@@ -7,8 +7,14 @@ DIGITS = 12
 """Decimals of accuracies that are compared: far finer than one image, coarser than the rounding of sums."""
 
 
+def score_of(record: Mapping[str, Any]) -> float:
+    """What a finished run scores: its accuracy (0-1), or what the study's metric says (see `search.metrics.scored`)."""
+    metrics = record["metrics"]
+    return metrics["score"] if "score" in metrics else metrics["accuracy"]
+
+
 def fold_scores(records: Sequence[Mapping[str, Any]]) -> list[float | None]:
-    """Accuracies (0-1) in the order of the folds, each the mean over its seeds; None where a run diverged.
+    """Scores in the order of the folds, each the mean over its seeds; None where a run diverged.
 
     Raises:
         ValueError: a record was scored on the test set; selection must not see it.
@@ -17,7 +23,7 @@ def fold_scores(records: Sequence[Mapping[str, Any]]) -> list[float | None]:
         raise ValueError("a record scored on the test set was given to a selection")
     folds: dict[int, list[float | None]] = {}
     for record in sorted(records, key=lambda record: record["identity"]["fold"] or 0):
-        score = record["metrics"]["accuracy"] if record["status"] == "done" else None
+        score = score_of(record) if record["status"] == "done" else None
         folds.setdefault(record["identity"]["fold"] or 0, []).append(score)
     return [_mean_of_seeds(seeds) for seeds in folds.values()]
 

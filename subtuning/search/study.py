@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from subtuning.config import Recipe
@@ -11,6 +11,8 @@ from subtuning.runs.identity import Run, Split
 from subtuning.tuning.tuning import Tuning
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from subtuning.tasks import Task
 
 Record = dict[str, Any]
@@ -32,6 +34,7 @@ class Study:
         base: a run to make others from: only the head is trained, scored on val; its precision is resolved.
         layers: the content of the backbone's `layers.json`.
         task: the converted task, whose labels score stored predictions; None where it is not at hand.
+        probabilities: gives those of a finished test run (see `Store.probabilities`); None where it has none.
         kept: what steps have worked out from finished runs, which does not change any more.
     """
 
@@ -40,6 +43,7 @@ class Study:
     layers: dict[str, Any]
     get: Get
     task: "Task | None" = None
+    probabilities: "Callable[[Mapping[str, Any]], np.ndarray | None]" = lambda record: None
     kept: dict[Any, Any] = field(default_factory=dict)
 
     @cached_property
@@ -51,6 +55,24 @@ class Study:
     def candidates(self) -> list[str]:
         """The layers one may choose from."""
         return candidates(self.layers)
+
+    def __post_init__(self) -> None:
+        if self.settings.get("search.metric", "accuracy") != "accuracy":
+            self.get = partial(self._scored, self.get)
+
+    def _scored(self, get: Get, run: Run) -> Record | None:
+        """The record of a finished run, scored by the study's metric."""
+        if (key := ("scored", run)) in self.kept:
+            return self.kept[key]
+        if (record := get(run)) is None:
+            return None
+        from subtuning.search.metrics import scored, scored_labels  # NumPy, without which the rest can do
+
+        assert self.task is not None  # finished runs are of a task on disk
+        if (labels := ("labels", run.split)) not in self.kept:
+            self.kept[labels] = scored_labels(self.task, run.split)
+        self.kept[key] = scored(record, self.settings["search.metric"], self.kept[labels])
+        return self.kept[key]
 
     def runs(
         self, tunings: Sequence[Tuning], splits: Sequence[Split], seeds: int = 1, changes: Changes = ()

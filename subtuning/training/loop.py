@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from subtuning.runs.identity import Run
 from subtuning.training.data import Images, batches, epoch_order
 from subtuning.training.features import Features, values_of
+from subtuning.training.objectives import batch_loss, class_weights
 from subtuning.training.optim import learning_rate
 from subtuning.training.rates import Rates
 from subtuning.training.stopwatch import Stopwatch
@@ -32,6 +32,7 @@ class LaneState:
     watch: Stopwatch
     loss_sum: Tensor
     correct: Tensor
+    weights: Tensor | None = None
     curve: list[dict[str, float]] = field(default_factory=list)
     diverged: bool = False
 
@@ -118,7 +119,8 @@ class LaneGroup:
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.trunk.low == torch.float16)
         names = [segment.name for segment in self.trunk.original]
         rates = Rates(lane, run.recipe, names, self.steps, self.steps_per_epoch)
-        return LaneState(run, lane, rates, scaler, Stopwatch(self.device), zero.clone(), zero.clone())
+        weights = class_weights(run.recipe, self.train, classes)
+        return LaneState(run, lane, rates, scaler, Stopwatch(self.device), zero.clone(), zero.clone(), weights)
 
     @property
     def active(self) -> list[LaneState]:
@@ -192,7 +194,7 @@ def _step_lane(state: LaneState, values: dict[str, Tensor], labels: Tensor) -> N
     """Forward, backward and the optimiser's step of one lane, from the trunk's values at its cut."""
     state.lane.train()
     logits = state.lane(values)
-    loss = F.cross_entropy(logits, labels, label_smoothing=state.run.recipe.label_smoothing)
+    loss = batch_loss(logits, labels, state.run.recipe, state.weights)
     state.optimizer.zero_grad(set_to_none=True)
     state.scaler.scale(loss).backward()
     state.rates.observe(state.scaler)

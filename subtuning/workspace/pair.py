@@ -62,7 +62,8 @@ class Pair:
             precision = resolve()
         else:
             precision = (records or require_alike(self.store, runs))[0]["identity"]["recipe"]["precision"]
-        return Study(settings, self.base.with_precision(precision), self.layers, self.store.get, self.task)
+        base, store = self.base.with_precision(precision), self.store
+        return Study(settings, base, self.layers, store.get, self.task, store.probabilities)
 
 
 def base_run(task: str, layers: dict[str, Any], recipe: Recipe, names: tuple[str, str]) -> Run:

@@ -9,7 +9,9 @@ from subtuning.runs.precision import precisions
 from subtuning.runs.store import Snapshot
 from subtuning.search.steps import settings_of, step_named, steps_of
 from subtuning.search.study import Study, Wanted
+from subtuning.tasks import load_task
 from subtuning.workspace.pair import base_run
+from subtuning.workspace.paths import Results
 from subtuning.workspace.prepared import prepared_backbone, prepared_task
 
 
@@ -53,9 +55,10 @@ def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[St
             recipe = config.recipe_of(task, backbone)
             base = base_run(facts["sha256"], layers, recipes.setdefault(recipe, recipe), (task, backbone))
             settings = settings_of(config, backbone)
+            scored = None if settings["search.metric"] == "accuracy" else load_task(Results(results).task(task))
             profile = step_named("profile", settings).wanted(Study(settings, base, layers, snapshot.get)).runs
             for precision in precisions(profile, snapshot.get):
-                study = Study(settings, base.with_precision(precision), layers, snapshot.get)
+                study = Study(settings, base.with_precision(precision), layers, snapshot.get, scored)
                 wanted = {step.name: step.wanted(study) for step in steps_of(settings)}
                 asked = {name: step for name, step in wanted.items() if step.runs or step.later}
                 yield StudyState((task, backbone), study, asked, facts["counts"])

@@ -44,7 +44,7 @@ def test_profile_columns_and_order(records, layers):
     table = profile_table(records, layers)
     assert list(table.columns) == [
         "layer", "mean", "std", "n", "ci_low", "ci_high", "diff_linear", "diff_ci_low", "diff_ci_high",
-        "p_best", "corrected", "parameters", "flops", "seconds", "precision",
+        "p_best", "corrected", "parameters", "flops", "seconds", "metric", "precision",
     ]  # fmt: skip
     assert list(table["layer"]) == ["stem", "a.0", "a.1", "linear", "full"]
 
@@ -183,7 +183,8 @@ def test_greedy_columns_and_rows(rounds):
     table = greedy_table(rounds)
     assert list(table.columns) == [
         "direction", "round", "layer", "mean", "std", "n", "ci_low", "ci_high",
-        "diff_previous", "diff_ci_low", "diff_ci_high", "chosen", "kept", "p", "corrected", "rule", "precision",
+        "diff_previous", "diff_ci_low", "diff_ci_high", "chosen", "kept", "p", "corrected",
+        "rule", "metric", "precision",
     ]  # fmt: skip
     assert list(zip(table["round"], table["layer"], table["chosen"], table["kept"], strict=True)) == [
         (1, "stem", False, True),
@@ -251,8 +252,10 @@ def test_evaluation_columns_and_rows(make, layers):
         "images", "two_way_low", "two_way_high",
         "diff_full_two_way_low", "diff_full_two_way_high", "p_full_two_way",
         "diff_linear_two_way_low", "diff_linear_two_way_high", "p_linear_two_way", "p_holm", "p_best",
+        "auroc", "calibration_error", "log_loss",
         "lr", "recipe", "at_edge", "trained_parameters", "trained_percent", "seconds",
-        "search_runs", "search_seconds", "search_flops", "train_flops", "lane_memory_mb", "precision", "device",
+        "search_runs", "search_seconds", "search_flops", "train_flops",
+        "lane_memory_mb", "metric", "precision", "device",
     ]  # fmt: skip
     assert list(table["method"]) == ["linear", "full", "mine"]
     assert list(table["layers"]) == ["linear", "full", "a.0+a.1"]

@@ -5,9 +5,10 @@ import pytest
 import scipy.stats
 
 from subtuning.analysis.claims import COLUMNS, hits_of, two_way_cells
-from subtuning.analysis.two_way import accuracy_interval, difference_interval, holm, mean_and_variance
+from subtuning.analysis.two_way import accuracy_interval, difference_interval, holm, mean_and_variance, score_interval
 from subtuning.benchmark.coverage import Design, coverages, designs, draw
 from subtuning.runs.predictions import pack
+from subtuning.search.metrics import balanced_accuracy
 
 
 def test_the_variance_is_that_of_the_mean_squares():
@@ -54,6 +55,27 @@ def test_one_seed_or_one_image_has_no_interval():
     for hits in (np.ones((1, 20)), np.ones((5, 1))):
         assert np.isnan(accuracy_interval(hits)[1:4]).all()
         assert np.isnan(difference_interval(hits, hits)[1:4]).all()
+
+
+def test_the_interval_of_a_metric_between_other_limits():
+    """On the scale of an accuracy it is that of the accuracy; a kappa of -0.2 keeps its sign."""
+    hits = np.random.default_rng(0).random((4, 200)) < 0.4
+    own, scaled = accuracy_interval(hits), score_interval(2.0 * hits - 1, least=-1)
+    assert score_interval(hits) == own
+    assert scaled[:3] == pytest.approx([2 * own.mean - 1, 2 * own.low - 1, 2 * own.high - 1])
+    assert -1 < scaled.low < scaled.mean < 0
+
+
+def test_the_interval_of_a_metric_holds_the_truth():
+    """Balanced accuracy of a class of 10 % and one of 90 %, over new seeds and new images; recalls 0.55 and 0.84."""
+    rng, held = np.random.default_rng(0), []
+    for _ in range(300):
+        labels = (rng.random(500) < 0.1).astype(int)
+        x = np.where(labels, 0.2, 1.75) + rng.normal(0, 0.3, (5, 1)) + rng.normal(0, 0.5, 500)
+        said = np.where(rng.random((5, 500)) < 1 / (1 + np.exp(-x)), labels, 1 - labels)
+        found = score_interval(np.stack([balanced_accuracy(labels, each) for each in said]))
+        held.append(found.low <= (0.5464 + 0.8376) / 2 <= found.high)
+    assert 0.92 <= np.mean(held) <= 0.98
 
 
 def test_p_is_below_5_percent_where_the_interval_leaves_0_out():

@@ -208,6 +208,15 @@ WRONG = {
 
 # Wrong in ways that a JSON schema cannot tell, or that JSON does not have.
 WRONG_FOR_THE_MODELS_ONLY = {
+    "chosen by auroc": (
+        section("search", "{metric: auroc}"),
+        "search.metric is 'auroc'; it must be accuracy, balanced_accuracy, macro_f1 or quadratic_kappa: auroc needs "
+        "probabilities, which only test runs keep, and stands in evaluation.csv whatever the metric is",
+    ),
+    "race of another metric": (
+        section("search", "{metric: macro_f1, racing: true}"),
+        "search.racing counts right answers, which search.metric 'macro_f1' does not; set search.racing to false",
+    ),
     "recipe of no method": (
         section("evaluate", "{recipes: {gredy: {lr: 0.1}}}"),
         "evaluate.recipes.gredy is for no method; the methods are best_layer, full, greedy, linear",

@@ -35,6 +35,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "warm-up": {"warmup": 0.5},
     **{f"augmentation {name}": {"augmentation": name} for name in ("flip", "crop")},
     "label smoothing": {"label_smoothing": 0.2},
+    "class weights": {"class_weights": "balanced"},
     "layer decay": {"layer_decay": 0.5},
     **{f"strategy {name}": {"strategy": name} for name in ("lp_ft", "gradual", "auto_rgn")},
     "mlp head": {"head": "mlp", "head_depth": 2, "head_width": 5},
@@ -92,6 +93,8 @@ def _together(model: str, subsets: list, words: str, changes: dict, **of_images:
     source = images(**of_images)
     source.pixels, source.labels = pictures(16, 0, size, channels)
     source.dtype = trunk.dtype
+    if "class_weights" in changes:
+        source.labels = np.minimum(source.labels, 1)  # else all weights were 1
     runs = [make_run(subset, **changes) for subset in subsets]
     with torch.no_grad():
         values = trunk.values_at(source.batch(np.arange(2))[0], [len(trunk.frozen)])[len(trunk.frozen)]

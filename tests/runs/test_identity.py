@@ -24,6 +24,7 @@ OTHER_RECIPE = {
     "strategy": "gradual",
     "augmentation": "flip",
     "label_smoothing": 0.1,
+    "class_weights": "balanced",
     "precision": "bf16",
     "head": "mlp",
     "head_depth": 2,

@@ -49,7 +49,7 @@ def greedy_figure(greedy: pd.DataFrame, profile: pd.DataFrame, task: str, backbo
         _path(axes, tables[direction], baselines.loc[STARTS[direction]], direction, rejected)
         if len(directions) > 1:
             axes.set_title(TITLES[direction], fontsize=11, loc="left")
-            axes.set_ylabel("accuracy (%)" if axes is panels[0] else "")
+            axes.set_ylabel(axes.get_ylabel() if axes is panels[0] else "")
     return figure
 
 

@@ -12,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from subtuning.analysis.tables import metric_words
+
 INK = "#222222"
 FAINT = "#6b6b6b"
 BASELINES = {"full": ("#444444", "-", "#bdbdbd"), "linear": ("#444444", (0, (4, 3)), "#d9d9d9")}
@@ -97,15 +99,17 @@ def nothing_figure(title: str, why: str) -> Figure:
 
 def accuracy_axis(axes: Axes, frames: Iterable[pd.DataFrame], least: float = 3.0) -> None:
     """Limits of a percent axis that hold every mean and interval of the tables, at least `least` points apart."""
+    frames = list(frames)
     columns = [frame[column] for frame in frames for column in ("mean", "ci_low", "ci_high")]
     values = 100 * pd.concat(columns).dropna()
-    low, high = (max(values.min(), 0.0), min(values.max(), 100.0)) if len(values) else (0.0, 100.0)
+    floor = min([0.0, *(100 * frame["mean"].min() for frame in frames)])  # kappa may be below 0
+    low, high = (max(values.min(), floor), min(values.max(), 100.0)) if len(values) else (0.0, 100.0)
     margin = max(0.09 * (high - low), (least - (high - low)) / 2)
-    low, high = max(low - margin, -2.0), high + margin
+    low, high = max(low - margin, floor - 2), high + margin
     ticks = MaxNLocator(nbins=7, steps=[1, 2, 5, 10]).tick_values(low, high)
-    axes.set_yticks([tick for tick in ticks if max(low, 0) <= tick <= min(high, 100)])
+    axes.set_yticks([tick for tick in ticks if max(low, floor) <= tick <= min(high, 100)])
     axes.set_ylim(low, high)
-    axes.set_ylabel("accuracy (%)")
+    axes.set_ylabel(f"{metric_words(frames)} (%)")
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
     axes.tick_params(axis="y", length=0)
 

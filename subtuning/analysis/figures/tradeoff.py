@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from subtuning.analysis.figures import style
+from subtuning.analysis.tables import metric_words
 
 AROUND = [(1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 1), (0, -1)]
 PLACES = [(direction, distance) for distance in (1, 1.5, 2.2, 3, 4.2) for direction in AROUND]
@@ -29,7 +30,7 @@ def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figur
     evaluation = _with_intervals(evaluation)
     figure = Figure(figsize=(8.5, 5.4), layout="constrained")
     axes = figure.add_subplot()
-    style.headings(figure, f"Accuracy and trained parameters: {task}, {backbone}", _subtitle(evaluation))
+    style.headings(figure, f"{_metric(evaluation)} and trained parameters: {task}, {backbone}", _subtitle(evaluation))
     drawn = _same_subset(evaluation[evaluation["mean"].notna()])
     style.accuracy_axis(axes, [drawn])
     _parameter_axis(axes, evaluation["trained_parameters"])
@@ -47,6 +48,11 @@ def _with_intervals(evaluation: pd.DataFrame) -> pd.DataFrame:
     if "two_way_low" in evaluation and finished["two_way_low"].notna().all():
         return evaluation.assign(ci_low=evaluation["two_way_low"], ci_high=evaluation["two_way_high"])
     return evaluation.assign(images=np.nan)
+
+
+def _metric(evaluation: pd.DataFrame) -> str:
+    words = metric_words([evaluation])
+    return words[0].upper() + words[1:]
 
 
 def _subtitle(evaluation: pd.DataFrame) -> str:

@@ -1,12 +1,12 @@
 """The table of the comparison on the test set: one row a method."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from subtuning.analysis import claims
+from subtuning.analysis import claims, metrics
 from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import sign_flip_p
 from subtuning.analysis.tables import NAN, SCORE, difference_cells, mean_of, score_cells
@@ -17,6 +17,7 @@ from subtuning.search.costs import run_flops
 from subtuning.search.experiments import tune
 from subtuning.search.experiments.evaluation import runs_of
 from subtuning.search.methods import methods
+from subtuning.search.metrics import LEAST
 from subtuning.search.study import Step, Study
 from subtuning.tuning.tuning import FULL, Tuning
 
@@ -24,9 +25,9 @@ COSTS = ["search_runs", "search_seconds", "search_flops", "train_flops"]
 COLUMNS = ["method", "layers", *SCORE]
 COLUMNS += ["diff_full", "diff_full_ci_low", "diff_full_ci_high", "p_full"]
 COLUMNS += ["diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear"]
-COLUMNS += claims.COLUMNS
+COLUMNS += [*claims.COLUMNS, *metrics.COLUMNS]
 COLUMNS += ["lr", "recipe", "at_edge", "trained_parameters", "trained_percent", "seconds", *COSTS]
-COLUMNS += ["lane_memory_mb", "precision", "device"]
+COLUMNS += ["lane_memory_mb", "metric", "precision", "device"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
@@ -34,7 +35,8 @@ def table(study: Study, step: Step) -> pd.DataFrame:
     study.require(step.wanted(study).runs)
     runs = {name: runs_of(study, name) or [] for name in methods(study.settings)}
     found = {name: study.require(own) for name, own in runs.items()}
-    frame = evaluation_table(found, study.layers, study.task.part("test")[1] if study.task else None)
+    labels = study.task.part("test")[1] if study.task else None
+    frame = evaluation_table(found, study.layers, labels, study.probabilities)
     beside = [_recipe_cells(study, name) | _search_cells(study, name, own[0]) for name, own in runs.items()]
     return frame.assign(**pd.DataFrame(beside, index=frame.index))
 
@@ -62,14 +64,18 @@ def _search_cells(study: Study, name: str, run: Run) -> dict[str, float]:
 
 
 def evaluation_table(
-    records_by_method: Mapping[str, Sequence[rec.Record]], layers: Mapping[str, Any], labels: np.ndarray | None = None
+    records_by_method: Mapping[str, Sequence[rec.Record]],
+    layers: Mapping[str, Any],
+    labels: np.ndarray | None = None,
+    probabilities: Callable[[rec.Record], np.ndarray | None] = lambda record: None,
 ) -> pd.DataFrame:
     """The comparison on the test set: one row a method, in the given order; ``linear`` and ``full`` must be among them.
 
     Every method has one record a seed, all of split ``test`` and all on the same seeds. Differences to ``full`` and to
     ``linear`` are paired by seed, with a plain t interval and the exact sign-flip p value (not corrected for the number
-    of methods). `labels` of the test images (N) add the cells of `claims.two_way_cells`, over seeds and images.
-    `layers` (the content of layers.json) gives the network order. `trained_parameters` count the head and
+    of methods). `labels` of the test images (N) add the cells of `claims.two_way_cells`, over seeds and images, and
+    with the runs' `probabilities` those of `metrics.beside_accuracy`. `layers` (the content of layers.json) gives the
+    network order. `trained_parameters` count the head and
     `trained_percent` is their share of backbone and head; `seconds` is a mean; `lane_memory_mb` (10^6 bytes) is
     what the memory plan counts for a run of this method alone (see `training.memory.Need.lanes`). `device` names all
     devices that trained runs of the method. What records do not tell (`lr`, `recipe`, `at_edge` and the columns of
@@ -89,17 +95,21 @@ def evaluation_table(
     rec.require_complete(groups, expected, where)
 
     order = [layer["name"] for layer in layers["layers"]]
-    references = {name: rec.accuracies(groups[name], expected)[0] for name in ("full", "linear")}
+    references = {name: rec.scores(groups[name], expected)[0] for name in ("full", "linear")}
     hits = {name: claims.hits_of([found[key] for key in expected], labels) for name, found in groups.items()}
-    beside, table = claims.two_way_cells(hits), []
+    metric = rec.metric_of(everything)
+    beside, table = claims.two_way_cells(hits, LEAST.get(metric, 0)), []
     for method, found in groups.items():
-        values, n = rec.accuracies(found, expected)
-        row = {"method": method, "layers": _one_tuning(method, found.values(), order), **score_cells(values, n, None)}
+        values, n = rec.scores(found, expected)
+        row = {"method": method, "layers": _one_tuning(method, found.values(), order), "metric": metric}
+        row |= score_cells(values, n, None, metric)
         for name, reference in references.items():
             other = None if name == method else reference
             row |= difference_cells(f"diff_{name}", f"diff_{name}", values, other, None)
             row[f"p_{name}"] = NAN if values is None or other is None else sign_flip_p(values, other)
-        table.append(row | beside[method] | _cost(list(found.values()), values))
+        runs = [found[key] for key in expected]
+        row |= beside[method] | metrics.beside_accuracy(runs, labels, probabilities)
+        table.append(row | _cost(list(found.values()), values))
     return pd.DataFrame(table, columns=COLUMNS)
 
 

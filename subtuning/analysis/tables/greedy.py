@@ -11,7 +11,7 @@ from subtuning.search.experiments import greedy
 from subtuning.search.study import Step, Study
 
 COLUMNS = ["direction", "round", "layer", *SCORE, "diff_previous", "diff_ci_low", "diff_ci_high"]
-COLUMNS += ["chosen", "kept", "p", "corrected", "rule", "precision"]
+COLUMNS += ["chosen", "kept", "p", "corrected", "rule", "metric", "precision"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
@@ -50,6 +50,7 @@ def greedy_table(
         if number["stopped"]:
             stopped.add(number["direction"])
         kept = number["direction"] not in stopped and direction in {None, number["direction"]}
+        metric = number.get("metric", "accuracy")
         folds = len(number["base_scores"]) if split == "cv" else None
         for candidate in number["candidates"]:
             scores = candidate["scores"]
@@ -61,10 +62,10 @@ def greedy_table(
             last = len(table) if chosen and kept else last
             table.append(
                 {"direction": number["direction"], "round": number["round"], "layer": candidate["layer"]}
-                | score_cells(values, n, folds)
+                | score_cells(values, n, folds, metric)
                 | difference_cells("diff_previous", "diff", values, base, folds)
                 | {"chosen": chosen, "kept": kept, "p": number.get("p", NAN) if chosen else NAN, "corrected": NAN}
-                | {"rule": number.get("rule", "epsilon"), "precision": number["precision"]}
+                | {"rule": number.get("rule", "epsilon"), "metric": metric, "precision": number["precision"]}
             )
     if last is not None and corrected is not None:
         table[last]["corrected"] = corrected

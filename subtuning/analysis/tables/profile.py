@@ -14,7 +14,7 @@ from subtuning.search.scores import DIGITS, fold_scores
 from subtuning.search.study import Step, Study, candidates
 
 COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "p_best", "corrected"]
-COLUMNS += ["parameters", "flops", "seconds", "precision"]
+COLUMNS += ["parameters", "flops", "seconds", "metric", "precision"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
@@ -50,13 +50,13 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
 
     sizes = {layer["name"]: (layer["parameters"], layer["flops"]) for layer in rows}
     sizes |= {"linear": (0, 0), "full": (layers["total_parameters"], layers["total_flops"])}
-    scores = {name: _scores(found, expected, split) for name, found in groups.items()}
+    metric, scores = rec.metric_of(records), {name: _scores(found, expected, split) for name, found in groups.items()}
     reference, _ = scores["linear"]
     table = []
     for name in names:
         values, n = scores[name]
         table.append(
-            {"layer": name, **score_cells(values, n, folds)}
+            {"layer": name, **score_cells(values, n, folds, metric), "metric": metric}
             | difference_cells("diff_linear", "diff", values, None if name == "linear" else reference, folds)
             | {"p_best": NAN, "corrected": NAN}
             | {"parameters": sizes[name][0], "flops": sizes[name][1]}
@@ -69,9 +69,9 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
 def _scores(
     found: Mapping[rec.PairKey, rec.Record], expected: Sequence[rec.PairKey], split: str
 ) -> tuple[list[float] | None, int]:
-    """As `rec.accuracies`, but of a cross-validation one value a fold: its seeds share images, so they add no n."""
+    """As `rec.scores`, but of a cross-validation one value a fold: its seeds share images, so they add no n."""
     if split != "cv":
-        return rec.accuracies(found, expected)
+        return rec.scores(found, expected)
     scores = fold_scores(list(found.values()))
     known = [score for score in scores if score is not None]
     return (known if len(known) == len(scores) else None), len(known)

@@ -9,11 +9,11 @@ from subtuning.search.methods import methods
 from subtuning.search.scores import fold_scores
 from subtuning.search.study import Changes, Step, Study
 
-COLUMNS = ["method", "layers", "lr", "recipe", *SCORE, "chosen", "at_edge", "precision"]
+COLUMNS = ["method", "layers", "lr", "recipe", *SCORE, "chosen", "at_edge", "metric", "precision"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
-    """Cross-validated accuracy (0-1) over train + val of every point of every method's grid, smallest rates first.
+    """Cross-validated scores over train + val of every point of every method's grid, smallest rates first.
 
     `recipe` holds the other values of the recipe that are the method's own, in words. `chosen` marks the point that the
     method is tested with; `at_edge` says of it that no smaller, or no larger, rate was tried.
@@ -26,12 +26,13 @@ def table(study: Study, step: Step) -> pd.DataFrame:
             records = study.require(runs_of(study, point))
             scores = fold_scores(records)
             finished = [score for score in scores if score is not None]
-            cells = score_cells(finished if len(finished) == folds else None, len(finished), folds)
+            metric = rec.metric_of(records)
+            cells = score_cells(finished if len(finished) == folds else None, len(finished), folds, metric)
             rows.append(
                 {"method": name, "layers": str(point.tuning), "lr": dict(point.changes)["lr"]}
                 | {"recipe": recipe_words(point.changes), **cells}
                 | {"chosen": point == found.best, "at_edge": point == found.best and found.edge}
-                | {"precision": rec.precision_of(records)}
+                | {"metric": metric, "precision": rec.precision_of(records)}
             )
     return pd.DataFrame(rows, columns=COLUMNS)
 

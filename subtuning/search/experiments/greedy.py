@@ -4,6 +4,7 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
 
     round, direction    number from 1; "forward" or "backward"
     split               "cv" or "val": what the scores were measured on
+    metric              what the scores are: `search.metric`
     precision           in which all of them were: rounds build upon each other, so they have one
     base, base_scores   the tuning before the round, by its printed name, and its score for every fold
     candidates          [{layer, tuning, scores}], one for each layer that could be added (or removed); one that was
@@ -185,8 +186,10 @@ def play(
     if previous is None:
         records, number = records_of(base), 1
         base_scores, precision = fold_scores(records), records[0]["identity"]["recipe"]["precision"]
+        metric = records[0].get("metric", "accuracy")
     else:
-        base_scores, precision, number = previous["scores"], previous["precision"], previous["round"] + 1
+        base_scores, number = previous["scores"], previous["round"] + 1
+        precision, metric = previous["precision"], previous["metric"]
     tried = [
         {"layer": layer, "tuning": str(tuning), "scores": fold_scores(records_of(tuning))} for layer, tuning in options
     ]
@@ -198,7 +201,7 @@ def play(
     sign = -1 if direction == "forward" else 1
     best = max(finished, key=lambda c: (mean(c["scores"]), sign * parameters[c["layer"]]), default=None)
     better = best is not None and (None in base_scores or mean(best["scores"]) > mean(base_scores))
-    about = {"round": number, "direction": direction, "split": split, "precision": precision}
+    about = {"round": number, "direction": direction, "split": split, "metric": metric, "precision": precision}
     return about | {
         "base": str(base),
         "base_scores": base_scores,
