@@ -88,7 +88,7 @@ def rule_counts(config: Config, jobs: Sequence[Job]) -> dict[str, int]:
     counts["fetch_task"] = sum(task.source == "vtab" for task in config.tasks.values())
     counts["convert_task"] = len(config.tasks)
     counts["fetch_weights"] = counts["describe_backbone"] = len(config.backbones)
-    counts["check_plan"] = counts["draw_figures"] = pairs
+    counts |= dict.fromkeys(("check_plan", "draw_figures", "answer", "errors"), pairs)
     counts["draw_profile_test"] = counts["profile_test_table"]
     counts["summary"] = counts["all"] = 1
     return {rule: count for rule, count in counts.items() if count and rule}
