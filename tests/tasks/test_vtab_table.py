@@ -18,6 +18,7 @@ SETTINGS = json.dumps(
         "evaluate.subsets": {},
         "search.racing": False,
         "search.seeds": 1,
+        "search.metric": "accuracy",
     }
     | {"greedy.folds": 2, "greedy.split": "cv", "greedy.shards": 1, "greedy.start": "linear"}
     | {"greedy.max_rounds": 1, "greedy.epsilon": 0.0, "greedy.stop": "test"}

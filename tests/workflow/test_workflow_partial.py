@@ -100,6 +100,7 @@ CHANGES = {
     "epsilon": (["greedy.epsilon", 0.01], {"greedy_path": 4, **DRAWN}, ""),
     "the stop": (["greedy.stop", "test"], {"greedy_path": 4, **DRAWN}, ""),
     "seeds of the search": (["search.seeds", 2], TRAINED, ""),
+    "the metric": (["search.metric", "macro_f1"], TRAINED, ""),
     "seeds": (["evaluate.seeds", 3], DRAWN, ""),
     "tuned rates": (
         ["tune.lr", [0.1, 1]],

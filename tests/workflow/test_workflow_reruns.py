@@ -42,6 +42,7 @@ CHANGES = {
     "`greedy.epsilon`": (config("greedy.epsilon", 0.01), ""),
     "`greedy.stop`": (config("greedy.stop", "one_se"), ""),
     "`search.seeds` raised": (config("search.seeds", 2), ""),
+    "`search.metric`": (config("search.metric", "macro_f1"), ""),
     "`profile.shards`": (config("profile.shards", 2), ""),
     "`greedy.shards`": (config("greedy.shards", 2), ""),
     "a task's images": (lambda project, root: write_arrays(project / "more.npz", seed=2), "task=more"),
