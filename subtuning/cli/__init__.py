@@ -30,6 +30,8 @@ VERBS = {
     "figures": ("tables", "draw the figures of one task and backbone"),
     "tables": ("tables", "write the tables of all tasks and backbones"),
     "compare": ("compare", "say whether one method is better than another, and how sure that is"),
+    "deliver": ("model", "write the model of a finished comparison as a folder that timm loads"),
+    "predict": ("model", "say which class images show, by a delivered model"),
     "benchmark": ("benchmark", "measure how fast training is, or simulate how often intervals are right"),
     "schema": ("schema", "print or write the config's JSON schema and reference"),
 }

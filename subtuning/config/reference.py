@@ -4,7 +4,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
-from subtuning.config.models import BackboneEntry, Config, Evaluate, Greedy, Profile, Recipe, Search, Tune
+from subtuning.config.models import BackboneEntry, Config, Deliver, Evaluate, Greedy, Profile, Recipe, Search, Tune
 from subtuning.config.tasks import SOURCES, TaskBase
 from subtuning.config.words import flow, in_words
 from subtuning.errors import UserError
@@ -29,7 +29,7 @@ def reference() -> str:
         _tasks(),
         _section("backbones", BackboneEntry, f"{Config.model_fields['backbones'].description} Each has:"),
     ]
-    for model in (Recipe, Profile, Greedy, Search, Tune, Evaluate):
+    for model in (Recipe, Profile, Greedy, Search, Tune, Evaluate, Deliver):
         parts.append(_section(model.__name__.lower(), model))
     parts.append(f"### `experiments`\n\n{Config.model_fields['experiments'].description}\n")
     return "\n".join(parts)

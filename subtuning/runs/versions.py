@@ -15,13 +15,14 @@ MAKERS = {
     "layers": ("backbones/*.py",),
     "tables": ("analysis/*.py", "analysis/tables/*.py", "search/**/*.py"),
     "figures": ("analysis/figures/*.py",),
+    "models": ("deploy/*.py",),
 }
 """What is made -> the modules that decide what is in it."""
 
 
 @cache
 def version_of(made: str, package: Path = PACKAGE) -> str:
-    """12 hex digits that change with the statements of the modules that make `layers`, `tables` or `figures`."""
+    """12 hex digits that change with the statements of the modules that make one of `MAKERS`."""
     files = sorted(file for pattern in MAKERS[made] for file in package.glob(pattern))
     return statements_hash(files, package)
 
