@@ -1,12 +1,14 @@
-"""Verbs of the model that one takes home: write it, ask it, publish it."""
+"""Verbs of the model that one takes home: write it, ask it."""
 
 import argparse
+import sys
 from pathlib import Path
 
-from subtuning.cli.common import pair_arguments, pair_of
+from subtuning.cli.common import pair_arguments, pair_of, positive
 from subtuning.cli.steps import settings_argument, settings_from
 from subtuning.config import load_config
 from subtuning.errors import UserError
+from subtuning.runs.store import write_atomically
 
 
 def deliver_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,3 +30,30 @@ def deliver(args: argparse.Namespace) -> None:
     out = args.out or args.results / args.task / args.backbone / "model"
     found = deliver_method(pair_of(args), settings_from(args), method, out)
     print(f"{out}: {method}; loaded by timm, {found.same} of {found.images} test images get the recorded class")
+
+
+def predict_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a delivered model")
+    parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, folders of them, or quoted patterns")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a .csv file (default: print)")
+    parser.add_argument("--top", type=positive, default=1, metavar="K", help="classes an image (default: %(default)s)")
+    parser.add_argument("--workers", type=positive, default=4, help="threads that decode images (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
+
+
+def predict(args: argparse.Namespace) -> None:
+    """Say which class images show. Those that cannot be used are listed at the end, as an error."""
+    from subtuning.deploy.folder import Model
+    from subtuning.deploy.predict import find_images, predict
+    from subtuning.tasks.write import unusable
+    from subtuning.training.device import choose_device
+
+    images, model = find_images(args.images), Model(args.model, choose_device(args.device))
+    text, broken = predict(model, images, args.top, args.workers, progress=sys.stderr.isatty())
+    if args.out:
+        write_atomically(args.out, text)
+        print(f"{args.out}: {len(images) - len(broken)} of {len(images)} images", file=sys.stderr)
+    else:
+        print(text, end="")
+    if broken:
+        raise unusable(broken)
