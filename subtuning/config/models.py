@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from subtuning.config.deliver import Deliver
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
 from subtuning.config.tasks import TaskEntry
 from subtuning.config.values import (
@@ -207,18 +208,6 @@ class Evaluate(Strict):
         default_factory=dict,
         description="Recipe values for one method only, by its name: `{full: {layer_decay: 0.7}}`.",
         json_schema_extra=NAMED,
-    )
-
-
-class Deliver(Strict):
-    """The model to take home: `results/<task>/<backbone>/model/`, a folder that timm loads (docs/model.md)."""
-
-    method: str = Field(
-        "greedy",
-        description="The row of the comparison that is delivered: `greedy`, `best_layer`, `full`, `linear` or a named "
-        "subset. `none` delivers nothing. Delivered is the run of seed 0, so `evaluate.models` must be true. A change "
-        "trains nothing.",
-        examples=["greedy", "full", "none"],
     )
 
 

@@ -4,7 +4,8 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
-from subtuning.config.models import BackboneEntry, Config, Deliver, Evaluate, Greedy, Profile, Recipe, Search, Tune
+from subtuning.config.deliver import Deliver
+from subtuning.config.models import BackboneEntry, Config, Evaluate, Greedy, Profile, Recipe, Search, Tune
 from subtuning.config.tasks import SOURCES, TaskBase
 from subtuning.config.words import flow, in_words
 from subtuning.errors import UserError

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from subtuning.errors import UserError, did_you_mean
+from subtuning.errors import UserError, listed
 from subtuning.registry import find
-from subtuning.search.experiments.evaluation import methods, runs_of
+from subtuning.search.experiments.evaluation import runs_of
+from subtuning.search.methods import methods
 from subtuning.search.steps import step_named
 from subtuning.search.study import Settings, Study
 from subtuning.workspace.pair import Pair, require_finished
@@ -38,11 +39,10 @@ def deliver_method(pair: Pair, settings: Settings, method: str, out: Path) -> "A
 
 
 def _record(study: Study, method: str) -> dict[str, Any]:
-    known, (task, backbone) = methods(study), study.base.names
+    known, (task, backbone) = methods(study.settings), study.base.names
     if method not in known:
-        hint = did_you_mean(method, known) or f"; it has {', '.join(known)}"
-        raise UserError(f"--method: the comparison of {task}/{backbone} has no method {method!r}{hint}")
-    runs = runs_of(study, known[method]) or []
+        raise UserError(f"--method: {task}/{backbone} has no method {method!r} to deliver; it has {listed(known)}")
+    runs = runs_of(study, method) or []
     records = [record for run in runs if (record := study.get(run))]
     if not runs or len(records) < len(runs):
         raise UserError(

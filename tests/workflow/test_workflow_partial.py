@@ -50,6 +50,7 @@ case $verb in
     conclude) make $out ${also%%--*} ;;
     figures) if [ $test ]; then set -- profile_test; else set -- ${experiment:-profile greedy tradeoff}; fi
              for name; do make $out/$name.svg $out/$name.png; done ;;
+    deliver) make $out/config.json $out/model.safetensors $out/delta.safetensors $out/README.md $out/predict.py ;;
     tables) for name in summary comparison ranks; do make $out/$name.csv $out/$name.md $out/$name.tex; done
             make $out/all.csv results/figures/ranks.svg results/figures/ranks.png ;;
     *) make $out ;;
@@ -63,7 +64,7 @@ TWO_BY_TWO = changed(
     *("backbones/other", {"model": "test_resnet", "weights": "other.safetensors", "input_size": 32}),
 )
 
-DRAWN = {"train_evaluation": 4, "evaluation_table": 4, "draw_figures": 4, "summary": 1, "all": 1}
+DRAWN = {"train_evaluation": 4, "evaluation_table": 4, "deliver": 4, "draw_figures": 4, "summary": 1, "all": 1}
 SEARCHED = {"train_greedy": 8, "select_greedy": 8, "greedy_path": 4, **DRAWN}
 SHARDED = {"train_profile": 8, "profile_table": 4, **SEARCHED}
 TRAINED = {**SHARDED, "check_plan": 4, "train_profile": 4}
@@ -93,6 +94,7 @@ CHANGES = {
         {"train_experiment": 4, "experiment_table": 4, "draw_experiment": 4, **DRAWN},
         "",
     ),
+    "another method to deliver": (["deliver.method", "full"], {"deliver": 4, "all": 1}, ""),
     "another subset": (["evaluate/subsets", {"mine": ["stem"]}], DRAWN, ""),
     "a profile on test": (["profile.test_seeds", 1], TESTED, ""),
     "input size": (["backbones/other/input_size", 64], {"describe_backbone": 1, **OF_ONE}, "backbone=other"),
