@@ -60,6 +60,7 @@ def final_output():
     if settings.profile.test_seeds:
         wanted += expand("results/{pair}/profile_test.csv", pair=pairs)
         wanted += expand("results/figures/{pair}/profile_test.svg", pair=pairs)
+    wanted += expand("results/{pair}/model/config.json", pair=settings.delivered)
     wanted += expand("results/{pair}/{experiment}.csv", pair=pairs, experiment=settings.experiments)
     wanted += expand("results/figures/{pair}/{experiment}.svg", pair=pairs, experiment=settings.drawn_experiments)
     return wanted + ["results/tables/summary.md"]

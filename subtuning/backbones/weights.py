@@ -25,14 +25,18 @@ from subtuning.config import WEIGHT_FILES
 from subtuning.errors import UserError, listed
 
 
-def new_model(model: str | Architecture) -> nn.Module:
-    """An untrained timm model without classifier (it gives features N x D), in eval mode, initialised from seed 0."""
+def new_model(model: str | Architecture, classes: int = 0) -> nn.Module:
+    """An untrained timm model without classifier (it gives features N x D), in eval mode, initialised from seed 0.
+
+    Args:
+        classes: give it timm's own classifier for so many.
+    """
     known = model if isinstance(model, Architecture) else find_architecture(model)
     kwargs = {**known.args, "pretrained_cfg": known.cfg} if known.cfg else known.args
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         try:
-            return timm.create_model(known.name, pretrained=False, num_classes=0, **kwargs).eval()
+            return timm.create_model(known.name, pretrained=False, num_classes=classes, **kwargs).eval()
         except Exception as error:
             if not known.place:
                 raise

@@ -32,6 +32,8 @@ VERBS = {
     "answer": ("answer", "say in words which layers to train, how sure that is, and what would make it surer"),
     "errors": ("answer", "draw which classes a finished model confuses, and its most confident mistakes"),
     "compare": ("compare", "say whether one method is better than another, and how sure that is"),
+    "deliver": ("model", "write the model of a finished comparison as a folder that timm loads"),
+    "predict": ("model", "say which class images show, by a delivered model"),
     "benchmark": ("benchmark", "measure how fast training is, or simulate how often intervals are right"),
     "schema": ("schema", "print or write the config's JSON schema and reference"),
 }

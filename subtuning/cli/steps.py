@@ -22,7 +22,7 @@ def check_plan_arguments(parser: argparse.ArgumentParser) -> None:
 def check_plan(args: argparse.Namespace) -> None:
     """Say now what would stop a later step: too few images for its folds, a layer or a way of training that is not
     there, an experiment's wrong options."""
-    pair, settings = pair_of(args), _settings(args)
+    pair, settings = pair_of(args), settings_from(args)
     where = f"{args.task}/{args.backbone}"
     for key in ["profile.folds"] + ["greedy.folds"] * (settings["greedy.split"] == "cv"):
         try:
@@ -57,7 +57,7 @@ def train_step_arguments(parser: argparse.ArgumentParser) -> None:
 
 def train_step(args: argparse.Namespace) -> None:
     """Train what a step asks for, and list the runs."""
-    records = steps.train_step(pair_of(args), args.step, _settings(args), machine_of(args), args.shard, args.shards)
+    records = steps.train_step(pair_of(args), args.step, settings_from(args), machine_of(args), args.shard, args.shards)
     if args.out:
         write_json(args.out, {"runs": [record["id"] for record in records]})
 
@@ -77,7 +77,7 @@ def conclude_arguments(parser: argparse.ArgumentParser) -> None:
 
 def conclude(args: argparse.Namespace) -> None:
     """Write a step's table or conclusion from finished runs; nothing is trained."""
-    pair, settings = pair_of(args), _settings(args)
+    pair, settings = pair_of(args), settings_from(args)
     for path in args.out:
         if path.suffix == ".csv":
             from subtuning.analysis.files import write_csv
@@ -92,6 +92,11 @@ def conclude(args: argparse.Namespace) -> None:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     pair_arguments(parser)
+    settings_argument(parser)
+
+
+def settings_argument(parser: argparse.ArgumentParser) -> None:
+    """`--settings`."""
     parser.add_argument("--settings", type=from_json, metavar="JSON", help="what the step reads of the config, by key")
 
 
@@ -102,7 +107,8 @@ class _Given(dict):
         raise UserError(f"--settings: {key} is missing; `snakemake --printshellcmds` shows what each step needs")
 
 
-def _settings(args: argparse.Namespace) -> dict[str, Any]:
+def settings_from(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings given as JSON, or else the config's."""
     if args.settings is None:
         return settings_of(load_config(args.config), args.backbone)
     if not isinstance(args.settings, dict):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from subtuning.config.deliver import Deliver
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
 from subtuning.config.search import Search
 from subtuning.config.tasks import TaskEntry
@@ -215,6 +216,7 @@ class Config(Strict):
     search: Search = Field(default_factory=Search, description=Search.__doc__)
     tune: Tune = Field(default_factory=Tune, description=Tune.__doc__)
     evaluate: Evaluate = Field(default_factory=Evaluate, description=Evaluate.__doc__)
+    deliver: Deliver = Field(default_factory=Deliver, description=Deliver.__doc__)
     experiments: dict[Name, dict[str, Any]] = Field(
         default_factory=dict,
         description="Further experiments by name, each with its options; CONTRIBUTING.md says how to write one.",
@@ -264,6 +266,23 @@ class Config(Strict):
             for name, own in self.evaluate.recipes.items()
             if name in known
         }
+
+    @model_validator(mode="after")
+    def _deliver_a_method(self):
+        if "deliver" not in self.model_fields_set or (method := self.deliver.method) == "none":
+            return self
+        if not self.evaluate.models:
+            raise ValueError("deliver.method needs evaluate.models: true, else nothing that was trained is kept")
+        for name in self.backbones:
+            if method not in (known := sorted(self._methods(name))):
+                raise ValueError(f"deliver.method: {name} has no method {method!r} to deliver; it has {listed(known)}")
+        return self
+
+    def delivers(self, task: str, backbone: str) -> bool:
+        """Whether a model of this pair is delivered: its tensors are kept, and timm's models have a head like its."""
+        method = self.deliver.method
+        head = self.recipes_of(backbone).get(method, {}).get("head") or self.recipe_of(task, backbone).head
+        return method != "none" and self.evaluate.models and head == "linear"
 
     def recipe_of(self, task: str, backbone: str) -> Recipe:
         """The recipe of one pair: the common one, changed by the backbone's overrides, then by the task's."""

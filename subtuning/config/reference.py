@@ -4,6 +4,7 @@ from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
+from subtuning.config.deliver import Deliver
 from subtuning.config.models import BackboneEntry, Config, Evaluate, Greedy, Profile, Recipe, Search, Tune
 from subtuning.config.tasks import SOURCES, TaskBase
 from subtuning.config.words import flow, in_words
@@ -29,7 +30,7 @@ def reference() -> str:
         _tasks(),
         _section("backbones", BackboneEntry, f"{Config.model_fields['backbones'].description} Each has:"),
     ]
-    for model in (Recipe, Profile, Greedy, Search, Tune, Evaluate):
+    for model in (Recipe, Profile, Greedy, Search, Tune, Evaluate, Deliver):
         parts.append(_section(model.__name__.lower(), model))
     parts.append(f"### `experiments`\n\n{Config.model_fields['experiments'].description}\n")
     return "\n".join(parts)

@@ -17,6 +17,7 @@ MAKERS = {
     "answer": ("analysis/answer/*.py", "analysis/pages/*.py"),
     "errors": ("analysis/errors/*.py", "analysis/figures/*.py", "workspace/answers.py", "workspace/errors.py"),
     "figures": ("analysis/figures/*.py",),
+    "models": ("deploy/*.py",),
 }
 """What is made -> the modules that decide what is in it."""
 

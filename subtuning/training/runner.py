@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from subtuning.backbones.describe import resize_input
@@ -196,12 +198,21 @@ def _save(group: LaneGroup, place: Workplace) -> None:
 
 def load_trunk(place: Workplace) -> Trunk:
     """The pretrained network on the device, cut into segments."""
-    spec = spec_of(place.layers)
-    network, digest = load_weights(place.weights, spec.model, lambda network: resize_input(network, spec))
-    if digest != place.layers["weights_sha256"]:
-        raise UserError(f"{place.weights} has changed since it was described; run subtuning describe again")
-    segments = split_model(network, spec.granularity)
+    segments = split_model(load_network(place.layers, place.weights), place.layers["granularity"])
     return Trunk(segments, place.fold_batchnorm).to(place.device, place.dtype)
+
+
+def load_network(layers: dict[str, Any], weights: Path) -> nn.Module:
+    """The pretrained network of a `layers.json` without classifier, from its fetched weights.
+
+    Raises:
+        UserError: these are missing, or not those that were described.
+    """
+    spec = spec_of(layers)
+    network, digest = load_weights(weights, spec.model, lambda network: resize_input(network, spec))
+    if digest != layers["weights_sha256"]:
+        raise UserError(f"{weights} has changed since it was described; run subtuning describe again")
+    return network
 
 
 def spec_of(layers: dict[str, Any]) -> BackboneEntry:

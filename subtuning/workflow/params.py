@@ -85,6 +85,16 @@ class Params:
         """The recipe of a task and backbone, as `--recipe` takes it."""
         return canonical_json(self.config.recipe_of(wildcards.task, wildcards.backbone).model_dump())
 
+    def method_of(self, wildcards) -> str:
+        """The method that is delivered."""
+        return self.config.deliver.method
+
+    @property
+    def delivered(self) -> list[str]:
+        """`<task>/<backbone>` of every pair of which a model is delivered."""
+        pairs = [(task, backbone) for task in self.tasks for backbone in self.backbones]
+        return ["/".join(pair) for pair in pairs if self.config.delivers(*pair)]
+
     def task_spec(self, wildcards) -> str:
         """The entry of a task, as `subtuning convert --spec` takes it."""
         return canonical_json(task_entry(self.config.tasks[wildcards.task]))

@@ -12,6 +12,7 @@ from subtuning.runs.store import write_atomically
 PARTIAL = [
     *("runs/??/.*.json.*", "runs/??/.*.npy.*", "models/.*.safetensors.*", "checkpoints/.*.partial", "tasks/.*.partial"),
     *("backbones/*/*.partial", "tensorboard/.*.partial"),
+    "*/*/.*.partial",
     *("*/*/.*.json.*", "*/*/*/.*.json.*", "*/*/*/*/.*.json.*"),
 ]
 """How commands of this package name what they have not written to its end, below the results folder."""

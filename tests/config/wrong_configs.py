@@ -5,7 +5,7 @@ TASKS, BACKBONES = GOOD.splitlines(keepends=True)
 
 _NAME = "is not a usable name; use 1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or digit"
 _LAYERS = "a list such as '[layer3.0, layer4.2]', or text such as 'last 2'"
-_SECTIONS = "tasks, backbones, recipe, profile, greedy, search, tune, evaluate, experiments"
+_SECTIONS = "tasks, backbones, recipe, profile, greedy, search, tune, evaluate, deliver, experiments"
 _SOURCES = "'arrays', 'builtin', 'csv', 'folder', 'image_list' or 'vtab'"
 _STRATEGIES = "'all', 'auto_rgn', 'gradual' or 'lp_ft'"
 _SHARE = "it must be a share between 0 and 1, or a whole number of images"
@@ -250,6 +250,19 @@ WRONG_FOR_THE_MODELS_ONLY = {
     "subset named twice": (
         backbone("subsets: {mine: [layer4.2]}") + "evaluate: {subsets: {mine: [stem]}}",
         "backbones.resnet50.subsets.mine has the name of a subset in evaluate.subsets; rename one of them",
+    ),
+    "misspelt method to deliver": (
+        section("deliver", "{method: gredy}"),
+        "deliver.method: lite0 has no method 'gredy' to deliver; it has best_layer, full, greedy, linear",
+    ),
+    "method to deliver that another backbone has": (
+        f"{TASKS}backbones: {{a: {{model: resnet18, subsets: {{mine: [stem]}}}}, b: {{model: resnet18}}}}\n"
+        "deliver: {method: mine}",
+        "deliver.method: b has no method 'mine' to deliver; it has best_layer, full, greedy, linear",
+    ),
+    "model of nothing": (
+        section("deliver", "{method: full}") + "evaluate: {models: false}",
+        "deliver.method needs evaluate.models: true, else nothing that was trained is kept",
     ),
 }
 

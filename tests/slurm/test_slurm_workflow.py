@@ -47,7 +47,7 @@ def test_no_run_is_trained_twice(flow, here):
 def test_only_preparing_and_training_are_jobs_of_the_cluster(flow):
     """What fetches, and what takes a second, runs where Snakemake runs."""
     assert sorted(diary.verb for diary in flow.diaries() if diary.job) == sorted(
-        ["convert", "describe", "profile", *TRAINED]
+        ["convert", "deliver", "describe", "profile", *TRAINED]
     )
     here = {diary.verb for diary in flow.diaries() if not diary.job}
     assert here == {"fetch", "check-plan", "conclude", "figures", "tables"}

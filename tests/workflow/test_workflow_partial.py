@@ -50,6 +50,7 @@ case $verb in
     conclude) make $out ${also%%--*} ;;
     figures) if [ $test ]; then set -- profile_test; else set -- ${experiment:-profile greedy tradeoff}; fi
              for name; do make $out/$name.svg $out/$name.png; done ;;
+    deliver) make $out/config.json $out/model.safetensors $out/delta.safetensors $out/README.md $out/predict.py ;;
     tables) for name in summary comparison ranks; do for end in csv md html tex; do make $out/$name.$end; done; done
             make $out/all.csv results/figures/ranks.svg results/figures/ranks.png ;;
     answer) make $out/answer.md; for name in answer profile greedy evaluation; do make $out/$name.html; done ;;
@@ -71,6 +72,7 @@ TWO_BY_TWO = changed(
 DRAWN = {
     "train_evaluation": 4,
     "evaluation_table": 4,
+    "deliver": 4,
     "draw_figures": 4,
     "answer": 4,
     "errors": 4,
@@ -107,6 +109,7 @@ CHANGES = {
         {"train_experiment": 4, "experiment_table": 4, "draw_experiment": 4, **DRAWN},
         "",
     ),
+    "another method to deliver": (["deliver.method", "full"], {"deliver": 4, "all": 1}, ""),
     "another subset": (["evaluate/subsets", {"mine": ["stem"]}], DRAWN, ""),
     "a profile on test": (["profile.test_seeds", 1], TESTED, ""),
     "input size": (["backbones/other/input_size", 64], {"describe_backbone": 1, **OF_ONE}, "backbone=other"),

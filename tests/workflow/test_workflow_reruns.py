@@ -43,6 +43,7 @@ CHANGES = {
     "`greedy.stop`": (config("greedy.stop", "one_se"), ""),
     "`search.seeds` raised": (config("search.seeds", 2), ""),
     "`search.metric`": (config("search.metric", "macro_f1"), ""),
+    "`deliver.method`": (config("deliver.method", "full"), ""),
     "`profile.shards`": (config("profile.shards", 2), ""),
     "`greedy.shards`": (config("greedy.shards", 2), ""),
     "a task's images": (lambda project, root: write_arrays(project / "more.npz", seed=2), "task=more"),
@@ -51,6 +52,7 @@ CHANGES = {
         "",
     ),
     "the style of a figure (`subtuning/analysis/figures/`)": (code("analysis/figures/style.py", "\nSTYLE = 1\n"), ""),
+    "code of the delivered model (`subtuning/deploy/`)": (code("deploy/card.py", "\nX = 1\n"), ""),
     "the numbers, which raises their version (`subtuning/runs/numbers.py`)": (
         code("runs/numbers.py", "\nCHANGES += (Change(1000, 'more', lambda identity: True),)\n"),
         "",

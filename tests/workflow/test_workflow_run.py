@@ -82,6 +82,7 @@ def test_every_job_left_its_log_and_every_training_its_benchmark(folder):
         "plan/cells/tiny.log",
         *("profile/cells/tiny/shard0.log", "profile_table/cells/tiny.log", "greedy/cells/tiny/path.log"),
         *(f"greedy/cells/tiny/forward{number}{what}.log" for number in (1, 2) for what in ("", ".shard0")),
+        "deliver/cells/tiny.log",
         *("evaluation/cells/tiny/runs.log", "evaluation/cells/tiny/table.log", "figures/cells/tiny/all.log"),
         *("answer/cells/tiny.log", "errors/cells/tiny.log"),
     }

@@ -1,0 +1,59 @@
+"""Verbs of the model that one takes home: write it, ask it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from subtuning.cli.common import pair_arguments, pair_of, positive
+from subtuning.cli.steps import settings_argument, settings_from
+from subtuning.config import load_config
+from subtuning.errors import UserError
+from subtuning.runs.store import write_atomically
+
+
+def deliver_arguments(parser: argparse.ArgumentParser) -> None:
+    pair_arguments(parser)
+    settings_argument(parser)
+    parser.add_argument("--method", metavar="NAME", help="a row of the comparison (default: the config's)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="the folder to write (default: results/<task>/<backbone>/model)"
+    )
+
+
+def deliver(args: argparse.Namespace) -> None:
+    """Write the model of a finished comparison; nothing is trained."""
+    from subtuning.workspace.delivery import deliver_method
+
+    method = args.method or load_config(args.config).deliver.method
+    if method == "none":
+        raise UserError("deliver.method is none, so nothing is delivered; name a row of the comparison with --method")
+    out = args.out or args.results / args.task / args.backbone / "model"
+    found = deliver_method(pair_of(args), settings_from(args), method, out)
+    print(f"{out}: {method}; loaded by timm, {found.same} of {found.images} test images get the recorded class")
+
+
+def predict_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a delivered model")
+    parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, folders of them, or quoted patterns")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="a .csv file (default: print)")
+    parser.add_argument("--top", type=positive, default=1, metavar="K", help="classes an image (default: %(default)s)")
+    parser.add_argument("--workers", type=positive, default=4, help="threads that decode images (default: %(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
+
+
+def predict(args: argparse.Namespace) -> None:
+    """Say which class images show. Those that cannot be used are listed at the end, as an error."""
+    from subtuning.deploy.folder import Model
+    from subtuning.deploy.predict import find_images, predict
+    from subtuning.tasks.write import unusable
+    from subtuning.training.device import choose_device
+
+    images, model = find_images(args.images), Model(args.model, choose_device(args.device))
+    text, broken = predict(model, images, args.top, args.workers, progress=sys.stderr.isatty())
+    if args.out:
+        write_atomically(args.out, text)
+        print(f"{args.out}: {len(images) - len(broken)} of {len(images)} images", file=sys.stderr)
+    else:
+        print(text, end="")
+    if broken:
+        raise unusable(broken)

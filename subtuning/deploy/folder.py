@@ -1,0 +1,101 @@
+"""A model as a folder that timm loads: written, read back, and shown the images of a task."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from PIL.Image import Image
+from timm.data import create_transform, resolve_data_config
+from timm.models import save_for_hf
+from torch import Tensor, nn
+
+from subtuning.errors import UserError
+
+FILES = ("delta.safetensors", "model.safetensors", "predict.py", "README.md", "config.json")
+"""What a model's folder holds; the last one is there only when the others are whole."""
+
+BATCH = 64
+"""Images that a model is shown at once."""
+
+SCRIPT = '''\
+"""Which class is in each image: python predict.py photo.jpg ... (needs timm alone)."""
+import sys
+from pathlib import Path
+
+import timm
+from PIL import Image, ImageOps
+
+model = timm.create_model(f"local-dir:{Path(__file__).parent}", pretrained=True).eval().requires_grad_(False)
+see = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
+for name in sys.argv[1:]:
+    image = ImageOps.exif_transpose(Image.open(name)).convert("RGB")
+    share, best = model(see(image)[None]).softmax(1)[0].max(0)
+    print(f"{name}: {model.pretrained_cfg['label_names'][best]} ({share:.1%})")
+'''
+
+
+def write_model(model: nn.Module, layers: dict[str, Any], classes: Sequence[str], folder: Path) -> None:
+    """Write `model.safetensors`, `config.json` and `predict.py` into the new folder `folder`.
+
+    Args:
+        layers: the content of the backbone's layers.json, which says how the network wants to see images. They are
+            brought to its square whatever their shape, as at their conversion, which timm calls `squash`.
+    """
+    size, keys = layers["input_size"], ("mean", "std", "interpolation")
+    seen = {"input_size": (3, size, size), "crop_pct": layers["crop"], "crop_mode": "squash"}
+    seen |= {key: layers[key] for key in keys}
+    save_for_hf(model, str(folder), {"label_names": list(classes)}, safe_serialization=True, data_config=seen)
+    (folder / "predict.py").write_text(SCRIPT)
+
+
+class Model:
+    """A folder of `write_model`, loaded by timm alone.
+
+    Attributes:
+        see: turns a picture of Pillow's (RGB) into what the network sees, 3 x S x S.
+        classes: their names, in the order of the network's outputs.
+        licence: of timm's own weights for this network, None if timm does not know it.
+
+    Raises:
+        UserError: the folder is no such one, or damaged.
+    """
+
+    def __init__(self, folder: Path, device: torch.device | None = None):
+        if not (folder / "config.json").is_file():
+            raise UserError(f"{folder} is no model: it has no config.json; `subtuning deliver` makes such a folder")
+        try:
+            network: Any = timm.create_model(f"local-dir:{folder}", pretrained=True)
+        except Exception as error:  # timm, json, safetensors and torch each have their own for a damaged file
+            why = str(error).partition("\n")[0] or type(error).__name__
+            raise UserError(f"{folder} cannot be loaded by timm ({why}); deliver the model again") from None
+        self.device = device or torch.device("cpu")
+        self.network = network.to(self.device).eval().requires_grad_(False)
+        self.see = create_transform(**resolve_data_config(model=network))
+        cfg = network.pretrained_cfg
+        self.classes = [str(name) for name in cfg.get("label_names") or range(network.num_classes)]
+        self.licence = cfg.get("license")
+
+    def probabilities(self, seen: Iterable[Tensor]) -> Iterator[np.ndarray]:
+        """Of images as `see` gives them, `BATCH` at a time: N x classes, float32, each row adds up to 1."""
+        seen = iter(seen)
+        while batch := list(islice(seen, BATCH)):
+            yield self.network(torch.stack(batch).to(self.device)).softmax(1).cpu().numpy()
+
+    def answers(self, pictures: Iterable[Image]) -> np.ndarray:
+        """The class, numbered from 0, of each picture, by timm's own transforms."""
+        seen = (self.see(picture.convert("RGB")) for picture in pictures)
+        return np.concatenate([found.argmax(1) for found in self.probabilities(seen)])
+
+
+def check_equal(ours: Tensor, timms: Tensor, what: str) -> None:
+    """Raise `UserError` unless two networks give the same logits (N x classes) up to rounding."""
+    apart = (ours - timms).abs().max().item() / max(ours.abs().max().item(), 1e-3)
+    if not apart < 1e-3:
+        raise UserError(
+            f"timm's {what} does not give what was trained (logits differ by {apart:.1e} of the largest), so this run "
+            "cannot be delivered; please report the model's name"
+        )

@@ -1,0 +1,65 @@
+"""Which run of a pair's comparison becomes its model, and where that goes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from subtuning.errors import UserError, listed
+from subtuning.registry import find
+from subtuning.search.experiments.evaluation import runs_of
+from subtuning.search.methods import methods
+from subtuning.search.steps import step_named
+from subtuning.search.study import Settings, Study
+from subtuning.workspace.pair import Pair, require_finished
+from subtuning.workspace.paths import Results
+
+if TYPE_CHECKING:
+    from subtuning.deploy.deliver import Agreement
+
+
+def deliver_method(pair: Pair, settings: Settings, method: str, out: Path) -> "Agreement":
+    """Write the model of a method of a finished comparison to the folder `out` (see `deploy.deliver`).
+
+    It is the run of the first seed, or of the first that did not diverge: a seed picked by its test score would
+    promise too much.
+
+    Raises:
+        UserError: no such method, no finished comparison, or nothing that was trained is kept.
+    """
+    step = step_named("evaluation", settings)
+    study = pair.study(step, settings)
+    require_finished(study, step)
+    record = _record(study, method)
+
+    from subtuning.deploy.deliver import Chosen, deliver
+
+    results, (task, backbone) = Results(pair.results), pair.names
+    table = find("tables", "evaluation").table(study, step)
+    file = _trained_file(results, record, f"--task {task} --backbone {backbone}")
+    return deliver(Chosen(method, record, table, file, pair.task, pair.layers, results.weights(backbone)), out)
+
+
+def _record(study: Study, method: str) -> dict[str, Any]:
+    known, (task, backbone) = methods(study.settings), study.base.names
+    if method not in known:
+        raise UserError(f"--method: {task}/{backbone} has no method {method!r} to deliver; it has {listed(known)}")
+    runs = runs_of(study, method) or []
+    records = [record for run in runs if (record := study.get(run))]
+    if not runs or len(records) < len(runs):
+        raise UserError(
+            f"{task}/{backbone} has no finished evaluation of {method!r} ({len(records)} of {len(runs)} runs); make it "
+            f"first: snakemake --cores all results/{task}/{backbone}/evaluation.csv"
+        )
+    for record in records:
+        if record["status"] == "done":
+            return record
+    raise UserError(f"all runs of {method!r} of {task}/{backbone} diverged; lower recipe.lr")
+
+
+def _trained_file(results: Results, record: dict[str, Any], pair: str) -> Path:
+    file = results.models / f"{record['id']}.safetensors"
+    if not file.is_file():
+        raise UserError(
+            f"{file} is missing: evaluate.models was off when this run was trained, or the file was removed; to train "
+            f"it again, remove {results.store.path(record['id'])} and run subtuning train-step evaluation {pair}"
+        )
+    return file

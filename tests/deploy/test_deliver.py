@@ -1,0 +1,144 @@
+"""A delivered folder: timm alone loads it, and it says of image files what the run's record holds."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors import safe_open
+from timm.data import create_transform, resolve_data_config
+
+from subtuning.deploy.deliver import deliver
+from subtuning.deploy.folder import FILES, Model
+from subtuning.errors import UserError
+from subtuning.runs.predictions import unpack
+from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD
+from tests.deploy.conftest import compared, write_task, write_weights
+from tests.tiny import SIZE
+
+
+def as_png(task, folder: Path) -> list[Path]:
+    """The test images as files."""
+    images, _ = task.part("test")
+    files = [folder / f"{row}.png" for row in range(len(images))]
+    for file, pixels in zip(files, images, strict=True):
+        Image.fromarray(np.array(pixels)).save(file)
+    return files
+
+
+@pytest.mark.parametrize("method", ["linear", "mine", "full"])
+def test_from_png_files_timm_gives_the_recorded_predictions(comparison, method, tmp_path):
+    """Nothing of this package is used after the delivery."""
+    chosen = comparison[method]
+    assert deliver(chosen, tmp_path / "model")[:2] == (16, 16)
+    network = timm.create_model(f"local-dir:{tmp_path / 'model'}", pretrained=True).eval()
+    transform = create_transform(**resolve_data_config(model=network))
+    seen = torch.stack([transform(Image.open(file).convert("RGB")) for file in as_png(chosen.task, tmp_path)])
+    with torch.no_grad():
+        found = network(seen).argmax(1)
+    assert found.tolist() == unpack(chosen.record["predictions"]).tolist()
+    accuracy = (found.numpy() == chosen.task.part("test")[1]).mean()
+    assert accuracy == chosen.record["metrics"]["accuracy"]
+
+
+def test_what_the_folder_holds(comparison, model):
+    chosen, layers = comparison["mine"], comparison["mine"].layers
+    assert {file.name for file in model.iterdir()} == {*FILES}
+    assert not list(model.parent.glob(".*"))
+    config = json.loads((model / "config.json").read_text())
+    cfg = config["pretrained_cfg"]
+    assert (config["architecture"], config["num_classes"]) == (layers["model"], 4)
+    assert config["label_names"] == list(chosen.task.classes)
+    assert (cfg["mean"], cfg["std"], cfg["input_size"]) == (layers["mean"], layers["std"], [3, SIZE, SIZE])
+    assert (cfg["interpolation"], cfg["crop_pct"], cfg["crop_mode"]) == (layers["interpolation"], 1, "squash")
+    with safe_open(model / "delta.safetensors", "pt") as delta, safe_open(model / "model.safetensors", "pt") as whole:
+        about, names = delta.metadata(), set(delta.keys())
+        assert (about["backbone"], about["run"]) == (layers["weights_sha256"], chosen.record["id"])
+        assert {"head.weight", "head.bias"} < names
+        for name in names - {"head.weight", "head.bias"}:
+            assert torch.equal(delta.get_tensor(name), whole.get_tensor(name))
+
+
+def test_the_card_says_what_it_is(comparison, model):
+    card = (model / "README.md").read_text()
+    accuracy = comparison["mine"].record["metrics"]["accuracy"]
+    for words in (
+        f"{comparison['mine'].layers['model']}, fine-tuned on the 4 classes of *tiny*: `",
+        f"This model is *mine* with seed 0, the first, not picked by its score: {accuracy:.1%} of the test images.",
+        "shown 16 of them through timm's transforms, it gives 16 the recorded class.",
+        "- train 24, val 12, test 16 images",
+        "- images: unknown here; ask where they come from",
+        f"Run `{comparison['mine'].record['id']}`",
+    ):
+        assert words in card
+    assert card.count("\n| ") == 4, "headings, and a row a method"
+
+
+@pytest.mark.parametrize("comparison", ["test_vit"], indirect=True)
+def test_the_script_needs_only_timm(comparison, model, tmp_path):
+    files = as_png(comparison["mine"].task, tmp_path)[:3]
+    words = [sys.executable, "-I", model / "predict.py", *files]
+    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    told = unpack(comparison["mine"].record["predictions"])[:3]
+    named = zip(files, (comparison["mine"].task.classes[i] for i in told), strict=True)
+    assert [line.rpartition(" (")[0] for line in printed] == [f"{file}: {name}" for file, name in named]
+    assert len((model / "predict.py").read_text().splitlines()) < 20
+
+
+def test_images_that_were_resized(tmp_path):
+    """Stored smaller than they were: the model sees files and stored images through one transform."""
+    write_task(tmp_path, 48, stored_size=40)
+    layers = write_weights(tmp_path, "test_resnet")
+    chosen = compared(tmp_path, layers, {"linear": ONLY_HEAD, "full": EVERYTHING})["full"]
+    found = deliver(chosen, tmp_path / "model")
+    assert found.images == 16
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "The training saw images stored at 40 x 40 pixels (bilinear); timm resizes a file at once" in card
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_without_the_trained_tensors_nothing_is_written(comparison, damage, tmp_path):
+    file = tmp_path / comparison["mine"].tensors.name
+    if damage == "cut":
+        file.write_bytes(comparison["mine"].tensors.read_bytes()[:-9])
+    with pytest.raises(UserError, match=f"{file.name} is {'missing' if damage == 'missing' else 'damaged'}"):
+        deliver(replace(comparison["mine"], tensors=file), tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_an_older_model_is_replaced_whole(comparison, tmp_path):
+    deliver(comparison["linear"], tmp_path / "model")
+    before = (tmp_path / "model" / "model.safetensors").read_bytes()
+    deliver(comparison["full"], tmp_path / "model")
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() != before
+    assert "This model is *full*" in (tmp_path / "model" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("damage", ["no folder", "no weights", "no JSON"])
+def test_folders_that_are_no_models_are_one_sentence(damage, comparison, tmp_path):
+    folder = tmp_path / "model"
+    if damage != "no folder":
+        deliver(comparison["linear"], folder)
+    if damage == "no weights":
+        (folder / "model.safetensors").unlink()
+    if damage == "no JSON":
+        (folder / "config.json").write_text("{")
+    words = "is no model: it has no config.json" if damage == "no folder" else r"cannot be loaded by timm \(.+\)"
+    with pytest.raises(UserError, match=words):
+        Model(folder)
+
+
+@pytest.mark.parametrize("comparison", ["test_vit"], indirect=True)
+def test_torch_export_gives_the_same(model):
+    """As docs/model.md shows it."""
+    network = timm.create_model(f"local-dir:{model}", pretrained=True).eval()
+    images = torch.randn(2, 3, SIZE, SIZE)
+    exported = torch.export.export(network, (images,)).module()
+    with torch.no_grad():
+        assert torch.allclose(exported(images), network(images), atol=1e-5)
