@@ -89,6 +89,7 @@ def rule_counts(config: Config, jobs: Sequence[Job]) -> dict[str, int]:
     counts["convert_task"] = len(config.tasks)
     counts["fetch_weights"] = counts["describe_backbone"] = len(config.backbones)
     counts |= dict.fromkeys(("check_plan", "draw_figures", "answer", "errors"), pairs)
+    counts["deliver"] = sum(config.delivers(task, backbone) for task in config.tasks for backbone in config.backbones)
     counts["draw_profile_test"] = counts["profile_test_table"]
     counts["summary"] = counts["all"] = 1
     return {rule: count for rule, count in counts.items() if count and rule}
