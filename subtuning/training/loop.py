@@ -114,7 +114,7 @@ class LaneGroup:
 
     def _new_lane(self, run: Run, classes: int, features: int) -> LaneState:
         head = new_head(features, classes, run.recipe, self.seed)
-        lane = Lane(self.trunk, run.tuning, head.to(self.device, self.train.dtype))
+        lane = Lane(self.trunk, run.tuning, head.to(self.device, self.train.dtype), self.seed)
         zero = torch.zeros((), dtype=torch.float64, device=self.device)
         scaler = torch.amp.GradScaler(self.device.type, enabled=self.trunk.low == torch.float16)
         names = [segment.name for segment in self.trunk.original]

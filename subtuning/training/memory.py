@@ -85,11 +85,12 @@ def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, fe
     probes = [images.batch(np.zeros(count, np.int64)) for count in PROBES]
     overhead = OVERHEAD[images.device.type]
     states, activations, cuts, lanes = {}, 0, set(), {}
+    shared = {p.data_ptr() for segment in trunk.original for p in segment.module.parameters()}
     for key, run in {kind_of(run): run for run in runs}.items():
         head = new_head(features, classes, run.recipe, 0).to(images.device, images.dtype)
         lane = Lane(trunk, run.tuning, head).train()
         cuts.add(lane.cut)
-        bytes_of = {p: p.numel() * p.element_size() for p in lane.parameters()}
+        bytes_of = {p: p.numel() * p.element_size() for p in lane.parameters() if p.data_ptr() not in shared}
         trained = sum(bytes_of[p] for p in lane.trained_parameters)
         states[key] = sum(bytes_of.values()) + (COPIES[run.recipe.optimizer] - 1) * trained
         few, more = (_saved_bytes(lane, values_of(trunk, pixels, [lane.cut])[lane.cut], y) for pixels, y in probes)

@@ -94,8 +94,7 @@ class Workload:
         return True
 
     def _cuts(self, runs: Sequence[Run]) -> list[int]:
-        names = [segment.name for segment in self.trunk.original]
-        return sorted({cut_of(run.tuning, names) for run in runs})
+        return sorted({cut_of(tuning, self.trunk) for tuning in {run.tuning for run in runs}})
 
     def _size(self, runs: Sequence[Run], kept: bool = False) -> None:
         """Find out what runs need, and how many at once fit."""

@@ -1,15 +1,11 @@
 """The new classifier on top of the features."""
 
-import threading
 from itertools import pairwise
 
-import torch
 from torch import nn
 
 from subtuning.config import Recipe
-
-_SEEDING = threading.Lock()
-"""Held while a head draws from torch's one global generator; groups of lanes begin on several threads."""
+from subtuning.tuning.seeding import seeded
 
 
 def new_head(features: int, classes: int, recipe: Recipe, seed: int) -> nn.Module:
@@ -18,8 +14,7 @@ def new_head(features: int, classes: int, recipe: Recipe, seed: int) -> nn.Modul
     All lanes of one seed start from the same head, so that their differences come from the layers. The MLP follows the
     paper's code: hidden layers without bias, ReLU between.
     """
-    with _SEEDING, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         if recipe.head == "linear":
             return nn.Linear(features, classes)
         widths = [features] + [recipe.head_width] * recipe.head_depth

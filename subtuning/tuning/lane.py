@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from subtuning.backbones.graph import Segment, run_segments
+from subtuning.errors import UserError
 from subtuning.tuning import fold as folding
-from subtuning.tuning.adapters import adapter_of
+from subtuning.tuning.adapters import adapted_layers, adapter_of, tensors_of
 from subtuning.tuning.padding import pad_kernels
 from subtuning.tuning.precision import lower, spare_depthwise
-from subtuning.tuning.tuning import Tuning
+from subtuning.tuning.seeding import seeded
+from subtuning.tuning.tuning import WEIGHTS, Tuning
 
 _BATCHNORM = nn.modules.batchnorm._BatchNorm
 
@@ -60,6 +62,12 @@ class Trunk:
                     module.to(memory_format=torch.channels_last)
         return self
 
+    def trained_by(self, tuning: Tuning) -> tuple[str, ...]:
+        """The layers that a tuning trains, in network order (see `adapted_layers`, also for errors)."""
+        if tuning.how == WEIGHTS:
+            return tuning.of([segment.name for segment in self.original])
+        return adapted_layers(tuning, {segment.name: tensors_of(segment.module) for segment in self.original})
+
     def live_after(self, index: int) -> set[str]:
         """Names of the values that segments from `index` on, or the head, still need."""
         return {name for segment in self.original[index:] for name in segment.inputs} | {self.output}
@@ -88,13 +96,18 @@ class Lane(nn.Module):
 
     Trained layers are copies, as their adapter makes them; frozen layers in between are the trunk's own, always in
     eval mode, so their BatchNorm uses the pretrained running statistics (as in the published implementation).
+
+    Args:
+        seed: what adapters draw follows from it, and from the layer's name; not from other layers or lanes.
+
+    Raises:
+        UserError: a layer has nothing that the tuning trains, or options of its way of training are wrong.
     """
 
-    def __init__(self, trunk: Trunk, tuning: Tuning, head: nn.Module):
+    def __init__(self, trunk: Trunk, tuning: Tuning, head: nn.Module, seed: int = 0):
         super().__init__()
-        names = [segment.name for segment in trunk.original]
-        trained, adapter, options = tuning.of(names), adapter_of(tuning.how), dict(tuning.how.options)
-        self.cut = cut_of(tuning, names)
+        trained = trunk.trained_by(tuning)
+        self.cut = cut_of(tuning, trunk)
         self.trained = nn.ModuleDict()
         self.head = head
         self.output, self.full, self._autocast = trunk.output, trunk.dtype, trunk.autocast
@@ -106,21 +119,30 @@ class Lane(nn.Module):
             if original.name not in trained:
                 self._path.append(frozen)
                 continue
-            own, parameters, trains_batchnorm = adapter.adapt(copy.deepcopy(original.module), **options)
-            own.requires_grad_(False)
-            for parameter in parameters:
-                parameter.requires_grad_(True)
-            self.own[original.name] = [p for p in own.parameters() if p.requires_grad]
-            known = dict(original.module.named_parameters())
-            for name, parameter in own.named_parameters():
-                if not parameter.requires_grad and name in known:
-                    parameter.data = known[name].data  # frozen: the trunk's own, no copy
-            if not trains_batchnorm:
-                self._still += [module for module in own.modules() if isinstance(module, _BATCHNORM)]
+            own = self._own(original, trunk, tuning, seed)
             self.trained[original.name.replace(".", "/")] = own
             self._path.append(replace(original, module=own))
-            if trunk.low is not None:
-                spare_depthwise(own, trained=True)
+
+    def _own(self, original: Segment, trunk: Trunk, tuning: Tuning, seed: int) -> nn.Module:
+        """The lane's copy of a layer, as its adapter makes it."""
+        copied = copy.deepcopy(original.module)
+        pairs = list(zip(copied.parameters(), original.module.parameters(), strict=True))
+        if trunk.low is not None:
+            spare_depthwise(copied, trained=True)
+        with seeded(seed, original.name):
+            own, parameters, trains_batchnorm = adapter_of(tuning.how).adapt(copied, **dict(tuning.how.options))
+        if not parameters and tuning.how != WEIGHTS:
+            raise UserError(f"{tuning}: layer {original.name!r} has nothing that {tuning.how} trains")
+        own.requires_grad_(False)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        for parameter, pretrained in pairs:
+            if not parameter.requires_grad:
+                parameter.data = pretrained.data  # frozen: the trunk's own, no copy
+        self.own[original.name] = [p for p in own.parameters() if p.requires_grad]
+        norms = [module for module in own.modules() if isinstance(module, _BATCHNORM)]
+        self._still += [norm for norm in norms if not trains_batchnorm or _is_frozen(norm)]
+        return own
 
     def train(self, mode: bool = True) -> "Lane":
         """Train mode for what the adapters train; the other BatchNorms keep their pretrained statistics."""
@@ -160,6 +182,13 @@ class Lane(nn.Module):
         return self.head(features.to(self.full))
 
 
-def cut_of(tuning: Tuning, names: Sequence[str]) -> int:
-    """Index of the lowest trained segment of all `names`, their number when none is trained."""
-    return min(map(names.index, tuning.of(names)), default=len(names))
+def cut_of(tuning: Tuning, trunk: Trunk) -> int:
+    """Index of the lowest trained segment, the number of segments when none is trained."""
+    names = [segment.name for segment in trunk.original]
+    return min(map(names.index, trunk.trained_by(tuning)), default=len(names))
+
+
+def _is_frozen(norm: nn.Module) -> bool:
+    """Whether a norm has parameters and none of them is trained."""
+    trained = [parameter.requires_grad for parameter in norm.parameters()]
+    return bool(trained) and not any(trained)

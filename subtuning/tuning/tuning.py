@@ -14,35 +14,49 @@ LINEAR = "linear"
 """No layer is trained, only the head: linear probing."""
 
 
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_WORD = re.compile(r"[A-Za-z_*?][A-Za-z0-9_.*?-]*")
+
+
 @dataclass(frozen=True)
 class How:
     """How a layer is trained: an adapter (`subtuning.tuning.adapters`) and its options.
 
     Attributes:
         name: `weights` (all weights of the layer), or another adapter's name.
-        options: name and value of each option, sorted by name.
+        options: name and value of each option, a number or a word, sorted by name.
     """
 
     name: str = "weights"
-    options: tuple[tuple[str, float], ...] = ()
+    options: tuple[tuple[str, float | str], ...] = ()
 
     def __str__(self) -> str:
-        options = ", ".join(f"{key}={value:g}" for key, value in self.options)
+        options = ", ".join(f"{key}={_printed(value)}" for key, value in self.options)
         return f"{self.name}({options})" if options else self.name
 
     @classmethod
     def parse(cls, text: str) -> "How":
-        """From the printed form, such as `weights` or `lora(rank=4)`. Raises `UserError`."""
+        """From the printed form, such as `weights` or `lora(on=attention, rank=4)`. Raises `UserError`."""
         found = re.fullmatch(r"\s*([a-z_][a-z0-9_]*)\s*(?:\(([^()]*)\))?\s*", text)
-        options = [part.partition("=") for part in ((found and found[2]) or "").split(",") if part.strip()]
-        try:
-            values = {key.strip(): float(value) for key, _, value in options}
-        except ValueError:
-            found = None
-        if not found:
+        parts = [part.partition("=") for part in ((found and found[2]) or "").split(",") if part.strip()]
+        options = {key.strip(): _read(value.strip()) for key, _, value in parts}
+        if not found or None in options.values() or len(options) < len(parts):
             raise UserError(f"{text!r} does not say how layers are trained; write it as weights or as lora(rank=4)")
-        plain = {key: int(value) if value.is_integer() else value for key, value in values.items()}
-        return cls(found[1], tuple(sorted(plain.items())))
+        return cls(found[1], tuple(sorted((key, value) for key, value in options.items() if value is not None)))
+
+
+def _read(text: str) -> float | str | None:
+    """An option's value; None for what is neither a number nor a word."""
+    if _NUMBER.fullmatch(text):
+        value = float(text)
+        return int(value) if value.is_integer() else value
+    return text if _WORD.fullmatch(text) else None
+
+
+def _printed(value: float | str) -> str:
+    """As `_read` reads it: short where that is exact."""
+    short = value if isinstance(value, str) else f"{value:g}"
+    return short if _read(short) == value else repr(value)
 
 
 WEIGHTS = How()
@@ -54,11 +68,15 @@ class Tuning:
 
     Attributes:
         layers: names in network order, none for linear probing, or `FULL`.
-        how: what is trained of these layers.
+        how: what is trained of these layers; the default where there are none.
     """
 
     layers: tuple[str, ...] | Literal["full"] = ()
     how: How = field(default=WEIGHTS)
+
+    def __post_init__(self) -> None:
+        if not self.layers:  # one training, whatever would be done to layers
+            object.__setattr__(self, "how", WEIGHTS)
 
     def __str__(self) -> str:
         """The one printed name, which `parse` reads: `linear`, `full`, `a+b`, `a+b with lora(rank=4)`."""
