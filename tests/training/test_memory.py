@@ -59,7 +59,7 @@ def test_an_estimate_counts_states_activations_and_values():
     assert need.cache == 40 * need.values // 8
     names = [segment.name for segment in trunk.original]
     with torch.no_grad():
-        at = trunk.values_at(images(40).batch(np.arange(1))[0], [cut_of(run.tuning, names) for run in runs])
+        at = trunk.values_at(images(40).batch(np.arange(1))[0], [cut_of(run.tuning, trunk) for run in runs])
     distinct = {name: value.numel() * 8 for values in at.values() for name, value in values.items()}
     assert need.values == 8 * sum(distinct.values())
     sgd = memory.estimate(trunk, [make_run((), optimizer="sgd")], images(40), CLASSES, features)

@@ -35,7 +35,7 @@ def test_layers_have_one_form_however_they_are_written(written, expected):
         (["zzz"], r"layer 'zzz' is not in this backbone; its layers are stem, a\.0, a\.1, b\.0, tail"),
         (["full", "a.0"], "layer 'full' is not in this backbone"),
         ("a.0 with lora(rank)", r"'lora\(rank\)' does not say how layers are trained"),
-        ("a.0 with lora(rank=x)", "does not say how layers are trained"),
+        ("a.0 with lora(rank=$)", "does not say how layers are trained"),
         ("a.0 with lora rank=4", "does not say how layers are trained"),
     ],
 )
