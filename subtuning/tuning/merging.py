@@ -2,7 +2,6 @@
 
 import copy
 
-import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -16,8 +15,17 @@ def reparametrize(layer: nn.Module, name: str, by: nn.Module) -> None:
 def with_plain_weights(layer: nn.Module) -> nn.Module:
     """A copy of a layer in which every computed parameter is one that holds the same values."""
     plain = copy.deepcopy(layer)
-    with torch.no_grad():
-        for module in list(plain.modules()):
-            for name in list(getattr(module, "parametrizations", {})):
-                parametrize.remove_parametrizations(module, name, leave_parametrized=True)
+    for module in list(plain.modules()):
+        if parametrize.is_parametrized(module):
+            _make_plain(module)
     return plain
+
+
+def _make_plain(module: nn.Module) -> None:
+    """As `parametrize.remove_parametrizations`, which would also change the module that this one is a copy of: both have
+    the one class that computes their parameters."""
+    values = {name: getattr(module, name).detach().clone() for name in module.parametrizations}
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    del module.parametrizations
+    for name, value in values.items():
+        module.register_parameter(name, nn.Parameter(value))

@@ -40,7 +40,9 @@ def chosen(tensors: Tensors, rank: float = 4, alpha: float = 8, on: str = "all")
         raise UserError(f"lora: rank is {rank}; it must be a whole number, 1 or more")
     if alpha <= 0:
         raise UserError(f"lora: alpha is {alpha}; it must be a number above 0")
-    return [name for name, shape in tensors.items() if name.endswith("weight") and _is_matrix(shape) and is_in(name, on)]
+    return [
+        name for name, shape in tensors.items() if name.endswith("weight") and _is_matrix(shape) and is_in(name, on)
+    ]
 
 
 def adapt(layer: nn.Module, rank: float = 4, alpha: float = 8, on: str = "all") -> Adapted:
