@@ -1,6 +1,7 @@
 """Low-rank changes of weight matrices and kernels are trained (LoRA, Hu et al., arXiv 2106.09685, section 4.1)."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -69,5 +70,5 @@ def merge(layer: nn.Module) -> nn.Module:
     return with_plain_weights(layer)
 
 
-def _is_matrix(shape: tuple[int, ...]) -> bool:
+def _is_matrix(shape: Sequence[int]) -> bool:
     return len(shape) > 1 and shape[0] > 1 and math.prod(shape[1:]) > 1
