@@ -140,7 +140,6 @@ class Job:
 
     def cache(self, tunings: list[Tuning]) -> Features:
         """The trunk's values for all training images."""
-        names = [segment.name for segment in self.trunk.original]
         cuts = sorted({cut_of(tuning, self.trunk) for tuning in tunings})
         return compute_features(
             self.trunk, self.train, value_sizes(self.trunk, self.train, cuts), LaneThreads(self.device), self.device

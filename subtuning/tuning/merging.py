@@ -22,8 +22,8 @@ def with_plain_weights(layer: nn.Module) -> nn.Module:
 
 
 def _make_plain(module: nn.Module) -> None:
-    """As `parametrize.remove_parametrizations`, which would also change the module that this one is a copy of: both have
-    the one class that computes their parameters."""
+    """As `parametrize.remove_parametrizations`, which would also change the module that this one is a copy of, since
+    both have the one class that computes their parameters."""
     computed = module.get_submodule("parametrizations")
     values = {name: getattr(module, name).detach().clone() for name, _ in computed.named_children()}
     module.__class__ = parametrize.type_before_parametrizations(module)

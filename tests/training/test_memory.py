@@ -57,7 +57,6 @@ def test_an_estimate_counts_states_activations_and_values():
     assert 1.9 < twice.activations / need.activations < 2, "BatchNorm keeps a little that does not grow with the batch"
     assert twice.values == 2 * need.values
     assert need.cache == 40 * need.values // 8
-    names = [segment.name for segment in trunk.original]
     with torch.no_grad():
         at = trunk.values_at(images(40).batch(np.arange(1))[0], [cut_of(run.tuning, trunk) for run in runs])
     distinct = {name: value.numel() * 8 for values in at.values() for name, value in values.items()}

@@ -1,4 +1,4 @@
-"""Each operation's output is scaled and shifted, channel by channel (SSF, Lian et al., arXiv 2210.08823, section 3.2)."""
+"""Each operation's output is scaled and shifted, channel by channel (SSF, Lian et al., arXiv 2210.08823, 3.2)."""
 
 import torch
 from torch import Tensor, nn
