@@ -14,13 +14,17 @@ from PIL import Image
 from safetensors import safe_open
 from timm.data import create_transform, resolve_data_config
 
+from subtuning.config import parse_entry
+from subtuning.config.tasks import FolderTask
 from subtuning.deploy.deliver import deliver
 from subtuning.deploy.folder import FILES, Model
 from subtuning.errors import UserError
 from subtuning.runs.predictions import unpack
+from subtuning.tasks import convert_task
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD
 from tests.deploy.conftest import compared, write_task, write_weights
-from tests.tiny import SIZE
+from tests.tasks.pictures import save
+from tests.tiny import CLASSES, SIZE, pictures
 
 
 def as_png(task, folder: Path) -> list[Path]:
@@ -100,6 +104,27 @@ def test_images_that_were_resized(tmp_path):
     assert found.images == 16
     card = (tmp_path / "model" / "README.md").read_text()
     assert "The training saw images stored at 40 x 40 pixels (bilinear); timm resizes a file at once" in card
+
+
+def test_the_card_says_how_the_model_does_on_the_original_files(tmp_path):
+    """They are no squares and larger than what is stored, so the training saw them resized twice."""
+    for number, pixels in enumerate(pictures(40, size=64)[0]):
+        save(tmp_path / "photos" / f"c{number % CLASSES}" / f"{number}.png", pixels[:48])
+    entry = parse_entry(FolderTask, {"source": "folder", "path": str(tmp_path / "photos"), "stored_size": 40}, "task")
+    convert_task("tiny", entry, tmp_path / "task", progress=False)
+    chosen = compared(tmp_path, write_weights(tmp_path, "test_resnet"), {"linear": ONLY_HEAD, "full": EVERYTHING})
+    deliver(chosen["full"], tmp_path / "model")
+    model, task = Model(tmp_path / "model"), chosen["full"].task
+    found = model.answers(Image.open(tmp_path / "photos" / str(name)) for name in task.names("test"))
+    differ, right = (
+        (found != unpack(chosen["full"].record["predictions"])).sum(),
+        (found == task.part("test")[1]).mean(),
+    )
+    words = f"On the files themselves {differ} of 8 answers differ from the recorded ones, and {right:.1%} are right."
+    assert words in (tmp_path / "model" / "README.md").read_text()
+    (tmp_path / "photos" / str(task.names("test")[0])).unlink()
+    deliver(chosen["full"], tmp_path / "model")
+    assert "On the files themselves" not in (tmp_path / "model" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut"])
