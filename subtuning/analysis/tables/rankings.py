@@ -26,7 +26,7 @@ def table(study: Study, step: Step) -> pd.DataFrame:
     those of the epochs that the ranking reads. The scores of `profile` are its mean accuracies.
     """
     study.require(step.wanted(study).runs)
-    folds, known = _folds(study), [name for name in study.candidates]
+    folds, known = _folds(study), study.candidates
     means = {name: mean(folds[name]) for name in known if None not in folds[name]}
     best = profile.best_layer(study.require(_profile_runs(study)), study.layers)
     spent = sum(record["seconds"] for record in study.require(_profile_runs(study)))

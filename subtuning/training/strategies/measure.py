@@ -1,7 +1,7 @@
 """No layer moves; what their gradients are is noted, for `search.rankings`. The head is trained.
 
 In each epoch and of each layer: the mean over the steps of ||g|| / ||w||, the relative gradient norm (Lee et al., arXiv
-2210.11466), and of the mean squared gradient, the diagonal of the empirical Fisher information with a batch in the place
+2210.11466), and of the mean squared gradient, the diagonal of the empirical Fisher information with a batch in place
 of an example (cf. Sung et al., arXiv 2111.09839). BatchNorms see the statistics of the batch, as in fine-tuning.
 """
 
