@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from subtuning.analysis.figures import style
+from subtuning.analysis.tables import metric_words
 from subtuning.analysis.tables.rankings import COLUMNS
 
 WORDS = {
@@ -32,9 +33,9 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
     colours = style.stage_colours([stages[name] for name in names])
     figure = Figure(figsize=(10.5, 8.2), layout="constrained")
     words = (
-        "Each dot is a layer, coloured by stage from blue (first) to green (last). Height: accuracy when it alone is "
+        "Each dot is a layer, coloured by stage from blue (first) to green (last). Height: its score in the profile "
     )
-    words += "trained (cross-validation). The closer to a rising line, the better the ranking foretells it."
+    words += "(cross-validation). The closer the dots are to a rising line, the better the ranking."
     style.headings(figure, f"Cheap rankings of layers: {task}, {backbone}", words)
     kept = [name for name in rows.index if name != "profile"]
     panels = figure.subplots(2, 2, sharey=True).flat
@@ -44,8 +45,8 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
             axes.plot(scores[layer], 100 * measured[layer], "o", color=colours[stages[layer]], markersize=7.5)
         _titles(axes, name, rows.loc[name])
         _names(axes, scores, measured, [rows.loc[name, "layer"], rows.loc["profile", "layer"]])
-    for axes in (panels := figure.axes)[::2]:
-        axes.set_ylabel("accuracy (%)")
+    for axes in figure.axes[::2]:
+        axes.set_ylabel(f"{metric_words([table])} (%)")
     return figure
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import scipy  # its parts load on first use
 
+from subtuning.analysis import records as rec
 from subtuning.analysis.statistics import LEVEL
 from subtuning.analysis.tables import NAN, difference_cells
 from subtuning.search import rankings
@@ -13,7 +14,7 @@ from subtuning.search.study import Step, Study, cv_splits
 from subtuning.tuning.tuning import Tuning
 
 COLUMNS = ["ranking", "spearman", "ci_low", "ci_high", "kendall", "layer", "lost", "lost_ci_low", "lost_ci_high"]
-COLUMNS += ["seconds", "profile_seconds"]
+COLUMNS += ["seconds", "profile_seconds", "metric", "precision"]
 DRAWS = 2000
 
 
@@ -28,15 +29,13 @@ def table(study: Study, step: Step) -> pd.DataFrame:
     study.require(step.wanted(study).runs)
     folds, known = _folds(study), study.candidates
     means = {name: mean(folds[name]) for name in known if None not in folds[name]}
-    best = profile.best_layer(study.require(_profile_runs(study)), study.layers)
-    spent = sum(record["seconds"] for record in study.require(_profile_runs(study)))
+    measured = study.require(profile.step("profile", study.settings).wanted(study).runs)
+    best = profile.best_layer(measured, study.layers)
+    spent = sum(record["seconds"] for record in measured)
     rows = [_row(study, name, folds, means, best) | {"profile_seconds": spent} for name in rankings.RANKINGS]
     rows.append({"ranking": "profile", "layer": best, "seconds": spent, "profile_seconds": spent} | means)
-    return pd.DataFrame(rows, columns=[*COLUMNS, *known])
-
-
-def _profile_runs(study: Study):
-    return profile.step("profile", study.settings).wanted(study).runs
+    about = {"metric": rec.metric_of(measured), "precision": rec.precision_of(measured)}
+    return pd.DataFrame(rows, columns=[*COLUMNS, *known]).assign(**about)
 
 
 def _folds(study: Study) -> dict[str, list[float | None]]:
