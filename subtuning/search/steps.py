@@ -6,7 +6,7 @@ from subtuning.config import Config
 from subtuning.registry import find
 from subtuning.search.study import Settings, Step
 
-ALWAYS = ("profile", "tuned_profile", "greedy", "tune", "evaluation")
+ALWAYS = ("profile", "tuned_profile", "greedy", "rankings", "tune", "evaluation")
 """The experiments of every study; the config may name more."""
 
 PARTS = ("profile", "greedy", "search", "tune", "evaluate")
@@ -27,7 +27,7 @@ def steps_of(settings: Settings) -> list[Step]:
         UserError: an experiment that does not exist, or whose options are wrong.
     """
     extra = {name: f"experiments.{name}" for name in settings["experiments"]}
-    modules = [find("experiments", name, extra.get(name, "")) for name in (*ALWAYS, *extra)]
+    modules = [find("experiments", name, extra.get(name, "")) for name in dict.fromkeys((*ALWAYS, *extra))]
     return [module.step(name, settings) for module in modules for name in module.names(settings)]
 
 

@@ -53,8 +53,10 @@ class Rates:
             self._set()
 
     def shown(self) -> dict[str, float]:
-        """`lr/<layer>` -> the rate of the last step, of each layer with a rate of its own."""
-        return {f"lr/{name}": group["lr"] for name, group in self._groups()}
+        """`lr/<layer>` -> the rate of the last step, of each layer with a rate of its own; what the strategy shows."""
+        rates = {f"lr/{name}": group["lr"] for name, group in self._groups()}
+        show = getattr(self.strategy, "shown", None)
+        return rates if show is None else rates | show(self.now, self.state)
 
     def _groups(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The layers and their groups, without that of the head."""

@@ -14,7 +14,7 @@ from subtuning.registry import names_of
 from subtuning.runs.identity import canonical_json
 from subtuning.runs.numbers import latest_numbers
 from subtuning.runs.versions import version_of
-from subtuning.search.experiments import tune, tuned_profile
+from subtuning.search.experiments import rankings, tune, tuned_profile
 from subtuning.search.experiments.greedy import DIRECTIONS
 from subtuning.search.steps import read_by, settings_of, step_named, steps_of
 from subtuning.tasks.fingerprint import state, task_files
@@ -38,7 +38,8 @@ class Params:
         self.search = self.config.search
         self.numbers, self.version_of = latest_numbers(), version_of
         any_settings = settings_of(self.config, self.backbones[0])
-        self.experiments = [*tuned_profile.names(any_settings), *tune.names(any_settings), *self.config.experiments]
+        early = [name for one in (tuned_profile, rankings, tune) for name in one.names(any_settings)]
+        self.experiments = list(dict.fromkeys([*early, *self.config.experiments]))
         self.drawn_experiments = [name for name in self.experiments if name in names_of("figures")]
         for backbone in self.backbones:
             steps_of(settings_of(self.config, backbone))

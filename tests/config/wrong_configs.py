@@ -7,7 +7,7 @@ _NAME = "is not a usable name; use 1 to 64 letters, digits, '_', '-' or '.', beg
 _LAYERS = "a list such as '[layer3.0, layer4.2]', or text such as 'last 2'"
 _SECTIONS = "tasks, backbones, recipe, profile, greedy, search, tune, evaluate, deliver, experiments"
 _SOURCES = "'arrays', 'builtin', 'csv', 'folder', 'image_list' or 'vtab'"
-_STRATEGIES = "'all', 'auto_rgn', 'gradual' or 'lp_ft'"
+_STRATEGIES = "'all', 'auto_rgn', 'displacement', 'gradual', 'lp_ft' or 'measure'"
 _SHARE = "it must be a share between 0 and 1, or a whole number of images"
 
 

@@ -51,7 +51,7 @@ def features():
 
 
 def test_a_strategy_from_outside_is_known_by_its_name():
-    assert names_of("strategies") == ["all", "auto_rgn", "gradual", "lp_ft", "alternate"]
+    assert names_of("strategies") == ["all", "auto_rgn", "displacement", "gradual", "lp_ft", "measure", "alternate"]
     config = parse_config(
         {"tasks": {"a": {"source": "builtin"}}, "backbones": {"b": {"model": "m"}}, "recipe": {"strategy": "alternate"}}
     )

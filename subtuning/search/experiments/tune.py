@@ -12,7 +12,7 @@ from typing import Any
 
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run
-from subtuning.search import budget
+from subtuning.search import budget, rankings
 from subtuning.search.costs import watched
 from subtuning.search.experiments import greedy, tuned_profile
 from subtuning.search.methods import Point, methods, untuned
@@ -65,7 +65,7 @@ def step(name: str, settings: Settings) -> Step:
 
 def before(settings: Settings) -> tuple[str, ...]:
     """The steps that choose layers."""
-    return (*tuned_profile.names(settings), "greedy")
+    return (*tuned_profile.names(settings), "greedy", *["rankings"] * rankings.are_used(settings))
 
 
 def _wanted(study: Study) -> Wanted:

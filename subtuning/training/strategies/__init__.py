@@ -1,10 +1,11 @@
 """When, and how fast, the trained layers of a run learn: one file for each strategy, found by its name.
 
-A file has one function, and may have a second one (see `subtuning.registry`):
+A file has one function, and may have others (see `subtuning.registry`):
 
     scales(now, state) -> scales of the learning rate, one for each of `now.layers`; asked before every step
     observe(now, parameters, state) -> None: sees the gradients of every step, before they are applied, and notes in
         `state` what `scales` shall know; `scales` is then asked again for this step
+    shown(now, state) -> {name: number}: after each epoch, what the record's curve shall hold
 
 A layer whose scale is 0 is frozen in this step: no gradients, no weight decay, no momentum, and its BatchNorms use and
 keep the statistics that they have. The head's scale is 1, always. A run that trains the head alone has no layers to

@@ -27,7 +27,7 @@ def observe(now: Moment, parameters: Sequence[Sequence[nn.Parameter]], state: St
     Args:
         parameters: of each layer, those that are trained, with their gradients.
     """
-    norms = _relative_norms(parameters)
+    norms = relative_norms(parameters)
     finite = norms.isfinite().all()  # not in a step that fp16's scaler will skip
     total = torch.where(finite, norms, 0.0) + state.get("total", 0.0)
     if now.step % now.epoch_steps == 0 or "scales" not in state:
@@ -37,7 +37,7 @@ def observe(now: Moment, parameters: Sequence[Sequence[nn.Parameter]], state: St
     state["total"] = total
 
 
-def _relative_norms(parameters: Sequence[Sequence[nn.Parameter]]) -> Tensor:
+def relative_norms(parameters: Sequence[Sequence[nn.Parameter]]) -> Tensor:
     """L: the norm of each layer's gradients over that of its weights; of weights that are all 0, the largest of all."""
     gradients = torch.stack([get_total_norm(_gradients(layer)) for layer in parameters])
     weights = torch.stack([get_total_norm([p.detach() for p in layer]) for layer in parameters])

@@ -1,0 +1,10 @@
+"""`displacement 2`: the layers that move farthest in a short full fine-tuning."""
+
+from subtuning.search.rankings import top
+from subtuning.search.study import Study
+from subtuning.tuning.tuning import Tuning
+
+
+def select(study: Study, *words: str) -> Tuning | None:
+    """The k layers with the highest scores. Raises `UserError` as `search.rankings.top`."""
+    return top(study, "displacement", words)
