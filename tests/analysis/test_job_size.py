@@ -173,8 +173,8 @@ def test_the_command_prints_a_line_for_each_setting(tmp_path, capsys):
     table = capsys.readouterr().out
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[0:1] == "|"]
     # 7 layers: (9 x 5 folds + 70 of the grids (see above) + 4 methods x 5 seeds) x 36 s
-    assert cells[2] == ["1", "1", "19", "6", "4", "135", "0.7 h", "1.4 h", "1.4 h"]
-    assert cells[3] == ["2", "1", "21", "8", "6", "135", "0.7 h", "1.4 h", "1.1 h"]
+    assert cells[2] == ["1", "1", "20", "6", "4", "135", "0.7 h", "1.4 h", "1.4 h"]
+    assert cells[3] == ["2", "1", "22", "8", "6", "135", "0.7 h", "1.4 h", "1.1 h"]
 
 
 def test_layers_and_seconds_are_read_from_the_results(tmp_path, capsys):

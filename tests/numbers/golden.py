@@ -37,7 +37,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "label smoothing": {"label_smoothing": 0.2},
     "class weights": {"class_weights": "balanced"},
     "layer decay": {"layer_decay": 0.5},
-    **{f"strategy {name}": {"strategy": name} for name in ("lp_ft", "gradual", "auto_rgn")},
+    **{f"strategy {name}": {"strategy": name} for name in ("lp_ft", "gradual", "auto_rgn", "measure", "displacement")},
     "mlp head": {"head": "mlp", "head_depth": 2, "head_width": 5},
     **{f"precision {name}": {"precision": name} for name in ("bf16", "fp16")},
 }

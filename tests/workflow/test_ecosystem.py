@@ -75,10 +75,13 @@ def test_in_a_module_the_same_rules_are_local(tmp_path, snakemake):
     assert {name.removeprefix("st_") for name in rules(result.output)} == {
         *(
             "all",
+            "answer",
             "check_plan",
             "convert_task",
             "describe_backbone",
+            "deliver",
             "draw_figures",
+            "errors",
             "evaluation_table",
             "fetch_weights",
         ),
@@ -164,7 +167,7 @@ def test_sdm_conda_plans_one_environment_for_all_rules(tmp_path, snakemake, warm
     assert result.code == 0, result.output
     planned = re.findall(r"^Conda environment (\S+) will be created\.$", result.output, re.MULTILINE)
     assert [(folder / path).resolve() for path in planned] == [ROOT / "environment.yml"]
-    assert len(jobs(result.output)) == 16
+    assert len(jobs(result.output)) == 19
     assert not (conda.parent / "calls").exists()
 
 

@@ -14,19 +14,19 @@ from tests.workflow.snake import CONFIG, LAYERS, ROOT, call, copy, records, what
 
 PROFILE = (
     "layer,mean,std,n,ci_low,ci_high,diff_linear,diff_ci_low,diff_ci_high,"
-    "p_best,corrected,parameters,flops,seconds,precision"
+    "p_best,corrected,parameters,flops,seconds,metric,precision"
 )
 GREEDY = (
     "direction,round,layer,mean,std,n,ci_low,ci_high,diff_previous,diff_ci_low,diff_ci_high,"
-    "chosen,kept,p,corrected,rule,precision"
+    "chosen,kept,p,corrected,rule,metric,precision"
 )
 EVALUATION = (
     "layers,mean,std,n,ci_low,ci_high,diff_full,diff_full_ci_low,diff_full_ci_high,p_full,"
     "diff_linear,diff_linear_ci_low,diff_linear_ci_high,p_linear,images,two_way_low,two_way_high,"
     "diff_full_two_way_low,diff_full_two_way_high,p_full_two_way,"
     "diff_linear_two_way_low,diff_linear_two_way_high,p_linear_two_way,p_holm,p_best,"
-    "lr,recipe,at_edge,trained_parameters,trained_percent,seconds,"
-    "search_runs,search_seconds,search_flops,train_flops,lane_memory_mb,precision,device"
+    "auroc,calibration_error,log_loss,lr,recipe,at_edge,trained_parameters,trained_percent,seconds,"
+    "search_runs,search_seconds,search_flops,train_flops,lane_memory_mb,metric,precision,device"
 )
 PAIR = "results/cells/tiny"
 FOLDS, SEEDS = range(CONFIG["profile"]["folds"]), range(CONFIG["evaluate"]["seeds"])
