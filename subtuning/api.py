@@ -59,8 +59,8 @@ def profile(model: str, images: np.ndarray, labels: np.ndarray, **options: Any) 
         images: uint8, N x H x W x C (C is 1 or 3). A fifth is kept aside for a later test and not looked at.
         labels: whole numbers from 0, N.
         options: `weights` (as in the config: `timm`, a file, `random`), `input_size` (pixels a side), `folds`, `seeds`,
-            `results` (folder), `device` (`auto`, `cpu`, `cuda`), `test` (share kept aside), and all keys of the
-            config's `recipe` (`epochs`, `lr` ...).
+            `how` (layers are trained: `search.how`), `results` (folder), `device` (`auto`, `cpu`, `cuda`), `test`
+            (share kept aside), and all keys of the config's `recipe` (`epochs`, `lr` ...).
 
     Returns:
         One row a layer, `linear` and `full`: mean accuracy (0-1), 95 % interval, difference to linear probing,
@@ -107,7 +107,7 @@ def _prepare(
     options = dict(options)
     results, device = Path(options.pop("results", "results")), options.pop("device", "auto")
     folds, entry = options.pop("folds", 5), {"model": model}
-    seeds, stop = options.pop("seeds", 1), options.pop("stop", "test")
+    seeds, stop, how = options.pop("seeds", 1), options.pop("stop", "test"), options.pop("how", "weights")
     entry |= {key: options.pop(key) for key in ("weights", "input_size") if key in options}
     file = _write_arrays(np.asarray(images), np.asarray(labels), options.pop("test", 0.2), results)
     names = (f"arrays-{file.stem}", "".join(c if c.isalnum() or c in "_.-" else "_" for c in model))
@@ -118,7 +118,7 @@ def _prepare(
             "recipe": options,
             "profile": {"folds": folds},
             "greedy": {"folds": folds, "stop": stop},
-            "search": {"seeds": seeds},
+            "search": {"seeds": seeds, "how": how},
         },
         where="options",
     )

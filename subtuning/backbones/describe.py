@@ -73,6 +73,7 @@ def describe(spec: BackboneEntry, name: str = "", weights: Path | None = None) -
             "parameters": sum(parameters[p].numel() for p in segment.parameters),
             "flops": flops[segment.name],
             "candidate": _is_candidate(segment),
+            "tensors": {name: list(tensor.shape) for name, tensor in segment.module.named_parameters()},
         }
         for order, segment in enumerate(segments)
     ]

@@ -10,6 +10,7 @@ from subtuning.config import load_config
 from subtuning.errors import UserError
 from subtuning.search.steps import settings_of, steps_of
 from subtuning.search.study import Study
+from subtuning.tuning.tuning import WEIGHTS, Tuning
 from subtuning.workspace import steps
 from subtuning.workspace.paths import write_json
 
@@ -35,12 +36,19 @@ def check_plan(args: argparse.Namespace) -> None:
         wanted = step.wanted(study)
         if wanted.trouble:
             raise UserError(f"{step.name} of {where}: {wanted.trouble}")
-        for how in {run.tuning.how for run in wanted.runs if run.tuning.how.name != "weights"}:
-            from subtuning.tuning.adapters import adapter_of
-
-            adapter_of(how)
+        for tuning in {run.tuning for run in wanted.runs if run.tuning.how != WEIGHTS}:
+            _check_tuning(tuning, pair.layers)
     if args.out:
         write_json(args.out, [step.name for step in every])
+
+
+def _check_tuning(tuning: Tuning, layers: dict[str, Any]) -> None:
+    from subtuning.tuning.adapters import adapted_layers, adapter_of
+
+    adapter_of(tuning.how)
+    tensors = {row["name"]: row["tensors"] for row in layers["layers"] if "tensors" in row}
+    if len(tensors) == len(layers["layers"]):
+        adapted_layers(tuning, tensors)
 
 
 def train_step_arguments(parser: argparse.ArgumentParser) -> None:

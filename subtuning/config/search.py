@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from subtuning.config.recipe import Strict
-from subtuning.config.values import Count
+from subtuning.config.values import Count, How
 
 
 class Search(Strict):
@@ -24,6 +24,12 @@ class Search(Strict):
         description="In greedy rounds after the profile's, stop training candidates whose answers so far say that they "
         "can hardly overtake the leader. Saves about half of these trainings; with near-equal candidates "
         "it may choose another one. docs/performance.md has how often.",
+    )
+    how: How = Field(
+        "weights",
+        description="How both train a layer, such as `biases` or `lora(rank=4)`; docs/methods.md has them all. Layers "
+        "with nothing to train in this way are left out. `linear` and `full` stay as they are.",
+        examples=["weights", "biases", "lora(rank=4)"],
     )
     seeds: Count = Field(
         1,

@@ -82,6 +82,14 @@ def _strategy(name: str) -> str:
     raise ValueError(f"must be {one_of(known)}{did_you_mean(name, known)}".replace("`", "'"))
 
 
+def _how(text: str) -> str:
+    name, known = text.partition("(")[0].strip(), names_of("adapters")
+    if name in known:
+        return text
+    words = f"must be {one_of(known)}, perhaps with options{did_you_mean(name, known)}"
+    raise ValueError(words.replace("`", "'"))
+
+
 def _one_or_more(value: Any) -> Any:
     """`last 2` in place of `[last 2]`."""
     return [value] if isinstance(value, str) and value.strip() else value
@@ -108,6 +116,7 @@ Weights = Annotated[
     str, AfterValidator(_weights), AfterValidator(user_path), Field(json_schema_extra={"pattern": WEIGHTS_PATTERN})
 ]
 Strategy = Annotated[str, AfterValidator(_strategy)]
+How = Annotated[str, AfterValidator(_how)]
 Count = Annotated[int, Field(ge=1, le=1_000)]
 Several = Annotated[int, Field(ge=2, le=1_000)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]

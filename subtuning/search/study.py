@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from subtuning.config import Recipe
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run, Split
-from subtuning.tuning.tuning import Tuning
+from subtuning.tuning.tuning import WEIGHTS, How, Tuning
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +55,11 @@ class Study:
     def candidates(self) -> list[str]:
         """The layers one may choose from."""
         return candidates(self.layers)
+
+    @cached_property
+    def how(self) -> How:
+        """How profile and greedy search train layers (`search.how`). Raises `UserError` if it cannot be read."""
+        return How.parse(self.settings.get("search.how", str(WEIGHTS)))
 
     def __post_init__(self) -> None:
         if self.settings.get("search.metric", "accuracy") != "accuracy":
@@ -148,13 +153,23 @@ class Step:
     shards: str = ""
 
 
-def candidates(layers: Mapping[str, Any]) -> list[str]:
+def candidates(layers: Mapping[str, Any], how: How = WEIGHTS) -> list[str]:
     """The layers one may choose from, in network order, from the content of `layers.json`, which says it of each.
 
-    They are the stem, all blocks, and a tail that holds more than norms, as EfficientNet's last convolution. A
-    description older than that choice has none; there the tail stays out.
+    They are the stem, all blocks, and a tail that holds more than norms, as EfficientNet's last convolution, as far as
+    they have something that `how` trains. A description older than the first choice has none, there the tail stays
+    out; one older than the second leaves no layer out.
+
+    Raises:
+        UserError: no layer is left, or wrong options of `how`.
     """
-    chosen = (row for row in layers["layers"] if row.get("candidate", row["kind"] != "tail" and row["parameters"]))
+    chosen = [row for row in layers["layers"] if row.get("candidate", row["kind"] != "tail" and row["parameters"])]
+    if how != WEIGHTS:
+        from subtuning.tuning.adapters import finds  # torch, without which a search of weights does
+
+        chosen = [row for row in chosen if "tensors" not in row or finds(how, row["tensors"])]
+        if not chosen:
+            raise UserError(f"search.how is {how}, but no layer of this backbone has anything that it trains")
     return [row["name"] for row in chosen]
 
 

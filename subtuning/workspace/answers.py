@@ -63,7 +63,7 @@ def profile_answers(study: Study) -> Answers | None:
     Each image has an answer of each tuning that finished; None if no tuning has all answers.
     """
     splits, seeds = cv_splits(study.settings["profile.folds"]), study.settings["search.seeds"]
-    tunings = [tuning for tuning in profile.tunings(study.layers) if tuning != ONLY_HEAD]
+    tunings = [tuning for tuning in profile.tunings(study.layers, study.how) if tuning != ONLY_HEAD]
     return _held_out(study, [study.runs([tuning], splits, seeds) for tuning in tunings])
 
 

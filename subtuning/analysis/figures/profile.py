@@ -54,7 +54,8 @@ def _size(names: list[str]) -> tuple[float, float]:
 
 
 def _subtitle(profile: pd.DataFrame, split: str) -> str:
-    words = f"One layer trained at a time; {style.SPLIT_WORDS[split]}. "
+    way = f", with {profile['how'].iloc[0]}" if "how" in profile else ""
+    words = f"One layer trained at a time{way}; {style.SPLIT_WORDS[split]}. "
     words += f"{style.made_words(split, profile)}."
     if profile["diff_ci_low"].notna().any():
         words += " Open circle: not clearly different from linear."

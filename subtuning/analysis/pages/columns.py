@@ -34,7 +34,8 @@ EXPLAINED = {
     "p_best": "Profile: the probability that this layer is the best one (share of 10,000 resamples of the images). "
     "Evaluation: p value of the difference to the most accurate method, corrected (Holm).",
     "corrected": "The chosen one's score without the luck of having been the best of many.",
-    "parameters": "Parameters of the layer itself, without the head.",
+    "parameters": "Parameters of the layer itself, without the head; with `how`, those that are trained of it.",
+    "how": "In which way the layer was trained.",
     "flops": "Operations of the layer in one forward pass of one image.",
     "trained_parameters": "Parameters that were trained, head included.",
     "trained_percent": "Their share of all parameters.",

@@ -12,6 +12,7 @@ from subtuning.search.answers import answers_of, best_of
 from subtuning.search.experiments.profile import ON_TEST
 from subtuning.search.scores import DIGITS, fold_scores
 from subtuning.search.study import Step, Study, candidates
+from subtuning.tuning.tuning import FULL, WEIGHTS, How, Tuning
 
 COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "p_best", "corrected"]
 COLUMNS += ["parameters", "flops", "seconds", "metric", "precision"]
@@ -29,8 +30,9 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
     ``full``, on the same folds (cross-validation) or seeds; rows come in network order, then ``linear`` and ``full``.
 
     `parameters` and `flops` (one forward pass of one image) are those of the layer itself, without the head: 0 for
-    ``linear``, the whole backbone for ``full``. `seconds` is the mean training time of a run. `diff_linear` is paired
-    by fold or seed.
+    ``linear``, the whole backbone for ``full``. Where layers are not trained by `weights` (`search.how`), `parameters`
+    are those that are trained of it, and a column `how` says in which way, also of ``full``. `seconds` is the
+    mean training time of a run. `diff_linear` is paired by fold or seed.
 
     In a cross-validation a fold counts once, with the mean over its seeds. `p_best` is the probability that the layer
     is the best one, by a bootstrap over images, and `corrected`, beside the best layer, its mean less the luck of
@@ -42,14 +44,17 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
     split, folds = rec.common_split(records)
     if (split == "test") != test_set:
         raise ValueError(f"a profile with test_set={test_set} cannot hold records of split {split!r}")
-    rows = [layer for layer in layers["layers"] if layer["name"] in candidates(layers)]
+    how = _how(records)
+    rows = [layer for layer in layers["layers"] if layer["name"] in candidates(layers, how)]
     names = [layer["name"] for layer in rows] + ["linear", "full"]
-    groups = _by_tuning(records, names)
+    groups = _by_tuning(records, names, how)
     expected = rec.expected_pairs(records, folds)
     rec.require_complete(groups, expected, f"the profile of {rec.setting(records)}")
 
     sizes = {layer["name"]: (layer["parameters"], layer["flops"]) for layer in rows}
     sizes |= {"linear": (0, 0), "full": (layers["total_parameters"], layers["total_flops"])}
+    if how != WEIGHTS:
+        sizes |= {row["name"]: (_trained(groups, row["name"]), row["flops"]) for row in rows}
     metric, scores = rec.metric_of(records), {name: _scores(found, expected, split) for name, found in groups.items()}
     reference, _ = scores["linear"]
     table = []
@@ -63,7 +68,25 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
             | {"seconds": mean_of(groups[name].values(), "seconds", values), "precision": rec.precision_of(records)}
         )
     found = pd.DataFrame(table, columns=COLUMNS)
-    return found if test_set else _with_luck(found, groups, sizes)
+    found = found if test_set else _with_luck(found, groups, sizes)
+    if how == WEIGHTS:
+        return found
+    return found.assign(how=[{"linear": "", "full": str(WEIGHTS)}.get(name, str(how)) for name in names])
+
+
+def _how(records: Sequence[rec.Record]) -> How:
+    """In which way the layers are trained. Raises `ValueError` for several."""
+    tunings = {Tuning.of_identity(record["identity"]) for record in records}
+    found = {tuning.how for tuning in tunings if tuning.layers not in ((), FULL)}
+    if len(found) > 1:
+        raise ValueError(f"the layers of one profile are trained in several ways: {', '.join(sorted(map(str, found)))}")
+    return found.pop() if found else WEIGHTS
+
+
+def _trained(groups: Mapping[str, Mapping[rec.PairKey, rec.Record]], name: str) -> int:
+    """Trained parameters of a layer, without the head."""
+    alone, head = (next(iter(groups[each].values()))["trainable_parameters"] for each in (name, "linear"))
+    return alone - head
 
 
 def _scores(
@@ -93,11 +116,14 @@ def _with_luck(
     return rows.reset_index()[COLUMNS]
 
 
-def _by_tuning(records: Sequence[rec.Record], names: Sequence[str]) -> dict[str, dict[rec.PairKey, rec.Record]]:
+def _by_tuning(
+    records: Sequence[rec.Record], names: Sequence[str], how: How
+) -> dict[str, dict[rec.PairKey, rec.Record]]:
     grouped: dict[str, list[rec.Record]] = {name: [] for name in names}
+    known = {name if name in ("linear", "full") else str(Tuning((name,), how)): name for name in names}
     for record in records:
         name = rec.layers_of(record)
-        if name not in grouped:
+        if name not in known:
             raise ValueError(f"the tuning {name!r} (run {record['id']}) is not part of a profile of these layers")
-        grouped[name].append(record)
+        grouped[known[name]].append(record)
     return {name: rec.by_pair(found) for name, found in grouped.items()}

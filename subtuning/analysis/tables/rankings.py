@@ -10,7 +10,7 @@ from subtuning.analysis.tables import NAN, difference_cells
 from subtuning.search import rankings
 from subtuning.search.experiments import profile
 from subtuning.search.scores import fold_scores, mean
-from subtuning.search.study import Step, Study, cv_splits
+from subtuning.search.study import Step, Study, candidates, cv_splits
 from subtuning.tuning.tuning import Tuning
 
 COLUMNS = ["ranking", "spearman", "ci_low", "ci_high", "kendall", "layer", "lost", "lost_ci_low", "lost_ci_high"]
@@ -27,10 +27,10 @@ def table(study: Study, step: Step) -> pd.DataFrame:
     those of the epochs that the ranking reads. The scores of `profile` are its mean accuracies.
     """
     study.require(step.wanted(study).runs)
-    folds, known = _folds(study), study.candidates
+    folds, known = _folds(study), candidates(study.layers, study.how)
     means = {name: mean(folds[name]) for name in known if None not in folds[name]}
     measured = study.require(profile.step("profile", study.settings).wanted(study).runs)
-    best = profile.best_layer(measured, study.layers)
+    best = profile.best_layer(measured, study.layers, study.how)
     spent = sum(record["seconds"] for record in measured)
     rows = [_row(study, name, folds, means, best) | {"profile_seconds": spent} for name in rankings.RANKINGS]
     rows.append({"ranking": "profile", "layer": best, "seconds": spent, "profile_seconds": spent} | means)
@@ -41,14 +41,15 @@ def table(study: Study, step: Step) -> pd.DataFrame:
 def _folds(study: Study) -> dict[str, list[float | None]]:
     """Layer -> its accuracy in each fold of the profile."""
     splits, seeds = cv_splits(study.settings["profile.folds"]), study.settings["search.seeds"]
-    return {name: fold_scores(study.require(study.runs([Tuning((name,))], splits, seeds))) for name in study.candidates}
+    tunings = {name: Tuning((name,), study.how) for name in candidates(study.layers, study.how)}
+    return {name: fold_scores(study.require(study.runs([own], splits, seeds))) for name, own in tunings.items()}
 
 
 def _row(study: Study, name: str, folds: dict, means: dict[str, float], best: str | None) -> dict:
     record = study.require([rankings.run_of(study, name)])[0]
     if record["status"] == "diverged":
         return {"ranking": name}
-    scores = rankings.scores(study, name) or {}
+    scores = {layer: score for layer, score in (rankings.scores(study, name) or {}).items() if layer in folds}
     layer = max(scores, key=lambda one: scores[one])
     both = np.array([[scores[one], means[one]] for one in means])
     low, high = bootstrap(both)

@@ -16,6 +16,6 @@ def table(study: Study, step: Step) -> pd.DataFrame:
     study.require(step.wanted(study).runs)
     points = best_points(study) or []
     records = study.require([run for point in points for run in runs_of(study, point)])
-    rates = {str(point.tuning): dict(point.changes)["lr"] for point in points}
+    rates = {str(Tuning(point.tuning.layers)): dict(point.changes)["lr"] for point in points}
     found = profile_table(records, study.layers)
-    return found.assign(lr=found["layer"].map(lambda name: rates[str(Tuning.parse(name, study.names))]))
+    return found.assign(lr=found["layer"].map(rates))

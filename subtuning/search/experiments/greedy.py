@@ -26,7 +26,7 @@ from subtuning.search.racing import race
 from subtuning.search.scores import fold_scores, mean
 from subtuning.search.selection import Round, decide, select, without_luck
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits, shard
-from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
+from subtuning.tuning.tuning import FULL, ONLY_HEAD, WEIGHTS, How, Tuning
 
 DIRECTIONS = {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}
 """`greedy.start` -> the ways in which the search goes."""
@@ -68,7 +68,7 @@ def splits(settings: Settings) -> list[Split]:
 def wanted(study: Study, direction: str, number: int) -> Wanted:
     """The runs of one round: its candidates and, in the first, what they are compared with."""
     if len(done := finished(study, direction, number - 1)) < number - 1:
-        count = len(candidates(study.layers)) - number + 1
+        count = len(candidates(study.layers, study.how)) - number + 1
         return Wanted(later=splits(study.settings) * study.settings["search.seeds"] * max(count, 0))
     return _play(study, direction, done[-1] if done else None)[0]
 
@@ -82,7 +82,7 @@ def finished(study: Study, direction: str, count: int) -> list[Round]:
         if asked.later or any(None in found for found in records.values()):
             break
         split = study.settings["greedy.split"]
-        done.append(play(study.layers, direction, previous, records.__getitem__, split))
+        done.append(play(study.layers, direction, previous, records.__getitem__, split, study.how))
     return done[:count]
 
 
@@ -119,7 +119,7 @@ def chains(study: Study) -> dict[str, list[Round]]:
 def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
     """What a round asks for, and its records as far as they are finished; of a race, only those of candidates that were
     still in it."""
-    start, options = before(study.layers, direction, previous)
+    start, options = before(study.layers, direction, previous, study.how)
     tunings = ([] if previous else [start]) + [tuning for _, tuning in options]
     seeds = study.settings["search.seeds"]
     runs = {tuning: study.runs([tuning], splits(study.settings), seeds) for tuning in tunings}
@@ -145,24 +145,23 @@ def _race(study: Study, runs: dict[Tuning, list[Run]]) -> tuple[Wanted, dict[Tun
     return asked, records
 
 
-def moves(layers: Mapping[str, Any], direction: str, base: Tuning) -> list[tuple[str, Tuning]]:
+def moves(layers: Mapping[str, Any], direction: str, base: Tuning, how: How = WEIGHTS) -> list[tuple[str, Tuning]]:
     """Every layer that can be added to (forward) or removed from (backward) `base`, with the tuning that results."""
-    names = [row["name"] for row in layers["layers"]]
-    held, forward = set(base.of(names)), direction == "forward"
-    return [
-        (name, base.with_layers(held ^ {name}, names)) for name in candidates(layers) if (name in held) is not forward
-    ]
+    names, known = [row["name"] for row in layers["layers"]], candidates(layers, how)
+    held, forward = set(base.of(names if how == WEIGHTS else known)), direction == "forward"
+    own = Tuning(FULL, how)
+    return [(name, own.with_layers(held ^ {name}, names)) for name in known if (name in held) is not forward]
 
 
 def before(
-    layers: Mapping[str, Any], direction: str, previous: Round | None
+    layers: Mapping[str, Any], direction: str, previous: Round | None, how: How = WEIGHTS
 ) -> tuple[Tuning, list[tuple[str, Tuning]]]:
     """The base of a round and its moves (none after a stop), given the round before it."""
     if previous is None:
-        base = ONLY_HEAD if direction == "forward" else EVERYTHING
+        base = ONLY_HEAD if direction == "forward" else Tuning(FULL, how)
     else:
         base = Tuning.parse(previous["tuning"], [row["name"] for row in layers["layers"]])
-    return base, [] if previous and previous["stopped"] else moves(layers, direction, base)
+    return base, [] if previous and previous["stopped"] else moves(layers, direction, base, how)
 
 
 def play(
@@ -171,18 +170,20 @@ def play(
     previous: Round | None,
     records_of: Callable[[Tuning], Sequence[dict[str, Any]]],
     split: str = "cv",
+    how: How = WEIGHTS,
 ) -> Round:
     """Choose the best candidate of a round from finished records.
 
     Args:
         previous: the round before, None for the first.
         records_of: the selection records of a tuning, one for each fold and seed.
+        how: layers are trained.
 
     Returns:
         The round. Of equal candidates the one with fewer trained parameters wins, one that diverged in a fold or was
         dropped from a race never.
     """
-    base, options = before(layers, direction, previous)
+    base, options = before(layers, direction, previous, how)
     if previous is None:
         records, number = records_of(base), 1
         base_scores, precision = fold_scores(records), records[0]["identity"]["recipe"]["precision"]

@@ -6,9 +6,9 @@ from typing import Any
 from subtuning.runs.identity import Split
 from subtuning.search.scores import fold_scores, mean
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits
-from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
+from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, WEIGHTS, How, Tuning
 
-READS = ("profile.folds", "search.seeds", "search.metric")
+READS = ("profile.folds", "search.seeds", "search.metric", "search.how")
 
 ON_TEST = "profile/test"
 """The paper's picture: the same on the test set, over seeds. No selection ever reads it."""
@@ -23,25 +23,27 @@ def step(name: str, settings: Settings) -> Step:
     """The profile, or that on the test set."""
     if name == ON_TEST:
         rules = ("train_profile_test", "profile_test_table")
-        return Step(name, (), ("profile.test_seeds", "search.metric"), rules, _on_test, shards="profile.shards")
+        return Step(
+            name, (), ("profile.test_seeds", "search.metric", "search.how"), rules, _on_test, shards="profile.shards"
+        )
     return Step(name, (), READS, ("train_profile", "profile_table"), _wanted, shards="profile.shards")
 
 
 def _wanted(study: Study) -> Wanted:
     splits, seeds = cv_splits(study.settings["profile.folds"]), study.settings["search.seeds"]
-    return Wanted(study.runs(tunings(study.layers), splits, seeds))
+    return Wanted(study.runs(tunings(study.layers, study.how), splits, seeds))
 
 
 def _on_test(study: Study) -> Wanted:
-    return Wanted(study.runs(tunings(study.layers), [Split("test")], study.settings["profile.test_seeds"]))
+    return Wanted(study.runs(tunings(study.layers, study.how), [Split("test")], study.settings["profile.test_seeds"]))
 
 
-def tunings(layers: Mapping[str, Any]) -> list[Tuning]:
-    """What the profile trains: nothing (linear probing), each layer alone, everything."""
-    return [ONLY_HEAD, *(Tuning((name,)) for name in candidates(layers)), EVERYTHING]
+def tunings(layers: Mapping[str, Any], how: How = WEIGHTS) -> list[Tuning]:
+    """What the profile trains: nothing (linear probing), each layer alone, all weights of everything."""
+    return [ONLY_HEAD, *(Tuning((name,), how) for name in candidates(layers, how)), EVERYTHING]
 
 
-def best_layer(records: Sequence[Record], layers: Mapping[str, Any]) -> str | None:
+def best_layer(records: Sequence[Record], layers: Mapping[str, Any], how: How = WEIGHTS) -> str | None:
     """The single layer with the highest mean score over the folds; of equals, the one with fewer parameters.
 
     Args:
@@ -52,8 +54,8 @@ def best_layer(records: Sequence[Record], layers: Mapping[str, Any]) -> str | No
     """
     parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
     means = {}
-    for name in candidates(layers):
-        own = Tuning((name,))
+    for name in candidates(layers, how):
+        own = Tuning((name,), how)
         scores = fold_scores([r for r in records if Tuning.of_identity(r["identity"]) == own])
         if scores and None not in scores:
             means[name] = mean(scores)

@@ -21,7 +21,7 @@ def step(name: str, settings: Settings) -> Step:
 
 
 def _wanted(study: Study) -> Wanted:
-    points = [point for tuning in profile.tunings(study.layers) for point in _points(study, tuning)]
+    points = [point for tuning in profile.tunings(study.layers, study.how) for point in _points(study, tuning)]
     return Wanted([run for point in points for run in runs_of(study, point)])
 
 
@@ -42,7 +42,7 @@ def best_points(study: Study) -> list[Point] | None:
     A layer that diverges at every rate stands at the smallest.
     """
     chosen = []
-    for tuning in profile.tunings(study.layers):
+    for tuning in profile.tunings(study.layers, study.how):
         points = _points(study, tuning)
         records = [study.records(runs_of(study, point)) for point in points]
         if any(found is None for found in records):

@@ -13,10 +13,10 @@ def select(study: Study) -> Tuning | None:
     records = study.records(_runs(study))
     if not records:
         return None
-    best = best_layer(records, study.layers)
+    best = best_layer(records, study.layers, study.how)
     if best is None:
         raise UserError(f"every layer of {'/'.join(study.base.names)} diverged; lower recipe.lr")
-    return Tuning((best,))
+    return Tuning((best,), study.how)
 
 
 def _runs(study: Study) -> list[Run]:
