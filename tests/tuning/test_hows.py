@@ -1,14 +1,18 @@
 """Each way of training a layer: a lane equals the run alone, merged equals unmerged, what is frozen stays as it was."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
 from subtuning.errors import UserError
+from subtuning.training import memory
+from subtuning.training.loop import LaneGroup
 from subtuning.tuning.adapters import adapter_of
 from subtuning.tuning.lane import Lane, Trunk
 from subtuning.tuning.tuning import FULL, How, Tuning
-from tests.tiny import CLASSES, images, make_run, metrics_of, shaken_network, shaken_trunk, train
+from tests.tiny import CLASSES, images, largest_difference, make_run, metrics_of, shaken_network, shaken_trunk, train
 
 HOWS = ["weights", "lora", "lora(alpha=4, rank=2)", "biases", "norms", "scale_shift", "reinit"]
 PARTS = ["attention", "mlp", "lora(on=qkv, rank=2)", "lora(on=attention)"]
@@ -176,3 +180,43 @@ def test_in_a_lower_precision_trained_tensors_stay_in_the_full_one(how):
     for parameter in lane.trained_parameters:
         assert parameter.dtype == parameter.grad.dtype == torch.float32
         assert parameter.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("strategy", ["lp_ft", "gradual", "auto_rgn"])
+@pytest.mark.parametrize(("model", "how"), [("test_vit", "lora"), ("test_resnet", "scale_shift"), ("test_vit", "mlp")])
+def test_strategies_and_layer_decay_work_on_what_is_trained(model, how, strategy):
+    run = make_run(tunings(model, how)[1], strategy=strategy, layer_decay=0.5)
+    group = train(shaken_trunk(model), [run], shaken_network(model).num_features)
+    (state,) = group.lanes
+    start = Lane(shaken_trunk(model), run.tuning, nn.Linear(2, 2), 0)
+    for layer, own in state.lane.own.items():
+        assert not all(torch.equal(one, other) for one, other in zip(own, start.own[layer], strict=True)), layer
+
+
+@pytest.mark.parametrize("how", [*HOWS, "lora(on=attention)"])
+def test_resumed_equals_uninterrupted(how):
+    model = "test_efficientnet" if "on=" not in how else "test_vit"
+    run, features = make_run(tunings(model, how)[1]), shaken_network(model).num_features
+    undisturbed = train(shaken_trunk(model), [run], features)
+    first, second = (LaneGroup(shaken_trunk(model), [run], images().on_device(), CLASSES, features) for _ in range(2))
+    for _ in range(3):
+        first.advance()
+    second.lanes[0].restore(copy.deepcopy(first.lanes[0].state()))
+    second.step = first.step
+    while not second.finished:
+        second.advance()
+    one, other = (group.lanes[0].lane.trained_state() for group in (undisturbed, second))
+    assert largest_difference(one, other) == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "how"), [("test_vit", "lora"), ("test_resnet", "scale_shift"), ("test_vit", "norms")]
+)
+def test_the_memory_plan_counts_what_a_lane_has_of_its_own(model, how):
+    trunk, features = shaken_trunk(model), shaken_network(model).num_features
+    run = make_run(tunings(model, how)[0])
+    need = memory.estimate(trunk, [run], images(40), CLASSES, features)
+    lane = Lane(trunk, run.tuning, nn.Linear(features, CLASSES).double())
+    assert need.states == (4 * 8 * sum(p.numel() for p in lane.trained_parameters),)
+    (whole,) = memory.estimate(trunk, [make_run(run.tuning.layers)], images(40), CLASSES, features).states
+    assert need.states[0] < whole
