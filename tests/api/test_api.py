@@ -41,12 +41,24 @@ def test_greedy_shares_the_runs_of_the_profile_and_the_commands_see_them(data, c
     assert len(capsys.readouterr().out.splitlines()) == len(before) + 1
 
 
+def test_both_searches_in_another_way_than_all_weights(data):
+    table = subtuning.profile("test_vit", *data, **WORDS, how="attention").set_index("layer")
+    assert list(table.index) == [*(f"blocks.{number}" for number in range(6)), "linear", "full"]
+    assert set(table["how"][:6]) == {"attention"}
+    assert list(table["parameters"][:6]) == [4 * 64 * 64 + 4 * 64] * 6
+    found = subtuning.greedy("test_vit", *data, max_rounds=1, stop="epsilon", **WORDS, how="attention")
+    assert found.layers.endswith(" with attention") or found.layers == "linear"
+    assert len(subtuning.load_runs()) == 2 * len(table), "round 1 is the profile"
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
         ({"epoch": 1}, r"options: unknown key 'recipe.epoch' \(did you mean 'epochs'\?\)"),
         ({"weights": "nowhere.pth"}, "nowhere.pth"),
         ({"folds": 1000}, "cannot be split into 1000 folds"),
+        ({"how": "attention"}, "search.how is attention, but no layer of this backbone has anything"),
+        ({"how": "lora(rank=0)"}, "lora: rank is 0"),
         ({"device": "gpu"}, "--device gpu is not here"),
     ],
 )

@@ -8,6 +8,7 @@ _LAYERS = "a list such as '[layer3.0, layer4.2]', or text such as 'last 2'"
 _SECTIONS = "tasks, backbones, recipe, profile, greedy, search, tune, evaluate, deliver, experiments"
 _SOURCES = "'arrays', 'builtin', 'csv', 'folder', 'image_list' or 'vtab'"
 _STRATEGIES = "'all', 'auto_rgn', 'displacement', 'gradual', 'lp_ft' or 'measure'"
+_HOWS = "'attention', 'biases', 'lora', 'mlp', 'norms', 'reinit', 'scale_shift' or 'weights'"
 _SHARE = "it must be a share between 0 and 1, or a whole number of images"
 
 
@@ -234,6 +235,10 @@ WRONG_FOR_THE_MODELS_ONLY = {
     "unknown strategy": (
         section("recipe", "{strategy: lpft}"),
         f"recipe.strategy is 'lpft'; it must be {_STRATEGIES} (did you mean 'lp_ft'?)",
+    ),
+    "unknown way of training": (
+        section("search", "{how: lorra(rank=4)}"),
+        f"search.how is 'lorra(rank=4)'; it must be {_HOWS}, perhaps with options (did you mean 'lora'?)",
     ),
     "path as strategy": (
         backbone("recipe: {strategy: ../all}"),
