@@ -103,6 +103,7 @@ CHANGES = {
     "the stop": (["greedy.stop", "test"], {"greedy_path": 4, **DRAWN}, ""),
     "seeds of the search": (["search.seeds", 2], TRAINED, ""),
     "the metric": (["search.metric", "macro_f1"], TRAINED, ""),
+    "another way of training": (["search.how", "lora(rank=2)"], TRAINED, ""),
     "seeds": (["evaluate.seeds", 3], DRAWN, ""),
     "tuned rates": (
         ["tune.lr", [0.1, 1]],

@@ -43,6 +43,7 @@ CHANGES = {
     "`greedy.stop`": (config("greedy.stop", "one_se"), ""),
     "`search.seeds` raised": (config("search.seeds", 2), ""),
     "`search.metric`": (config("search.metric", "macro_f1"), ""),
+    "`search.how`": (config("search.how", "biases"), ""),
     "`deliver.method`": (config("deliver.method", "full"), ""),
     "`profile.shards`": (config("profile.shards", 2), ""),
     "`greedy.shards`": (config("greedy.shards", 2), ""),
