@@ -1,4 +1,5 @@
-"""An adapter, a selector and an experiment from outside of the package run through the workflow as they are."""
+"""An adapter, a selector and an experiment from outside of the package run through the workflow as they are; so do the
+cheap rankings and a subset that is chosen by one."""
 
 import os
 from itertools import pairwise
@@ -11,7 +12,8 @@ from tests.workflow.snake import LAYERS, changed, new_folder, records, what
 from tests.workflow.test_workflow_wrong_input import check_output
 
 TOYS = Path(__file__).parents[1] / "toys"
-SUBSETS = {"mine": "middle with biases_only", "last": "last 2"}
+SUBSETS = {"mine": "middle with biases_only", "last": "last 2", "ranked": "displacement 2"}
+EXPERIMENTS = {"windows": {"size": 2}, "rankings": {}}
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def toys(warm_environment):
 
 @pytest.mark.slow
 def test_toys_run_through_the_workflow(tmp_path, snakemake, toys):
-    folder = new_folder(tmp_path, changed("evaluate/subsets", SUBSETS, "experiments", {"windows": {"size": 2}}))
+    folder = new_folder(tmp_path, changed("evaluate/subsets", SUBSETS, "experiments", EXPERIMENTS))
     result = snakemake(folder, "all", **toys)
     assert result.code == 0, result.output
     table = read_csv(folder / "results/cells/tiny/windows.csv")
@@ -34,6 +36,9 @@ def test_toys_run_through_the_workflow(tmp_path, snakemake, toys):
     assert compared.loc["last", "layers"] == "+".join(LAYERS[-2:])
     assert compared.loc["linear", "trained_parameters"] < compared.loc["mine", "trained_parameters"]
     assert compared.loc["mine", "trained_parameters"] < compared.loc["best_layer", "trained_parameters"]
+    ranked = read_csv(folder / "results/cells/tiny/rankings.csv").set_index("ranking").loc["displacement", LAYERS]
+    assert set(compared.loc["ranked", "layers"].split("+")) == set(ranked.astype(float).nlargest(2).index)
+    assert (folder / "results/figures/cells/tiny/rankings.svg").stat().st_size > 1000
     own = {what(record)[0] for record in records(folder).values()}
     assert {f"{middle} with biases_only", *table["layers"]} <= own
     assert "Nothing to be done" in snakemake(folder, "all", **toys).output

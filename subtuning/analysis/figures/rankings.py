@@ -7,6 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from subtuning.analysis.figures import style
 from subtuning.analysis.tables import metric_words
@@ -18,6 +21,9 @@ WORDS = {
     "probed_gradient": "relative gradient norm, head trained",
     "displacement": "displacement in full fine-tuning",
 }
+
+SIDES = [(across, up) for up in (0, 1, -1) for across in (1, -1, 0) if (across, up) != (0, 0)]
+"""Where a name may stand beside its dot, the best places first."""
 
 
 @style.styled()
@@ -38,35 +44,61 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
     words += "(cross-validation). The closer the dots are to a rising line, the better the ranking."
     style.headings(figure, f"Cheap rankings of layers: {task}, {backbone}", words)
     kept = [name for name in rows.index if name != "profile"]
-    panels = figure.subplots(2, 2, sharey=True).flat
-    for axes, name in zip(panels, kept, strict=True):
+    for axes, name in zip(figure.subplots(2, 2, sharey=True).flat, kept, strict=True):
         scores = rows.loc[name, names].astype(float)
         for layer in names:
             axes.plot(scores[layer], 100 * measured[layer], "o", color=colours[stages[layer]], markersize=7.5)
-        _titles(axes, name, rows.loc[name])
-        _names(axes, scores, measured, [rows.loc[name, "layer"], rows.loc["profile", "layer"]])
+        _dress(axes, name, rows.loc[name])
     for axes in figure.axes[::2]:
         axes.set_ylabel(f"{metric_words([table])} (%)")
+    figure.draw_without_rendering()
+    for axes, name in zip(figure.axes, kept, strict=True):
+        places = pd.DataFrame({"x": rows.loc[name, names].astype(float), "y": 100 * measured}).dropna()
+        _names(axes, places, [rows.loc[name, "layer"], rows.loc["profile", "layer"]])
     return figure
 
 
-def _titles(axes: Axes, name: str, row: pd.Series) -> None:
-    found = f"Spearman {row['spearman']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}], loses {100 * row['lost']:.1f}"
+def _dress(axes: Axes, name: str, row: pd.Series) -> None:
+    found = f"Spearman {row['spearman']:.2f} [{row['ci_low']:.2f}, {row['ci_high']:.2f}]; "
+    found += f"its first choice loses {100 * row['lost']:.1f}"
     axes.set_title(found if pd.notna(row["spearman"]) else "no result", fontsize=11, loc="left")
-    axes.set_xlabel(WORDS.get(name, name))
+    axes.set_xlabel(WORDS[name])
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(x=0.06, y=0.12)
+    low, high = axes.get_xlim()
+    axes.set_xlim(right=high * (high / low) ** 0.32)  # room for the name of the last dot
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.grid(color="#e4e4e4", linewidth=0.8)
 
 
-def _names(axes: Axes, scores: pd.Series, measured: pd.Series, chosen: list[str]) -> None:
-    """Names of the chosen layer and the best one, each on the side that has room."""
-    for layer, side in zip(dict.fromkeys(chosen), (-1, 1), strict=False):
-        if pd.isna(layer) or np.isnan(scores[layer]) or np.isnan(measured[layer]):
+def _names(axes: Axes, places: pd.DataFrame, layers: list[str]) -> None:
+    """Name these layers, each where it covers fewest dots and names; `places` has the x and y of each layer."""
+    dots = axes.transData.transform(places.to_numpy()) if len(places) else np.empty((0, 2))
+    taken = [Bbox([dot - 8, dot + 8]) for dot in dots]
+    for layer in dict.fromkeys(layers):
+        if layer not in places.index:
             continue
-        right = (scores < scores[layer]).mean() < 0.5
-        looks: dict[str, Any] = {"ha": "left" if right else "right", "va": "center", "fontsize": 10}
-        place = (9 if right else -9, 9 * side)
-        axes.annotate(
-            layer, (scores[layer], 100 * measured[layer]), place, textcoords="offset points",
-            bbox=style.BEHIND_TEXT, fontweight="bold", **looks,
-        )  # fmt: skip
+        tries = {side: _name(axes, layer, places.loc[layer], side) for side in SIDES}
+        frame = axes.get_window_extent()
+        costs = {}
+        for side, text in tries.items():
+            box = text.get_window_extent()
+            outside = min(box.x0 - frame.x0, frame.x1 - box.x1, box.y0 - frame.y0, frame.y1 - box.y1) < 0
+            costs[side] = sum(box.overlaps(other) for other in taken) + 10 * outside
+        best = min(SIDES, key=lambda side: costs[side])
+        taken.append(tries[best].get_window_extent())
+        for side in set(SIDES) - {best}:
+            tries[side].remove()
+
+
+def _name(axes: Axes, layer: str, place: pd.Series, side: tuple[int, int]) -> Annotation:
+    across, up = side
+    looks: dict[str, Any] = {
+        "ha": {-1: "right", 0: "center", 1: "left"}[across],
+        "va": {-1: "top", 0: "center", 1: "bottom"}[up],
+    }
+    far = (9 * across, 9 * up if not across else 5 * up)
+    where = (place["x"], place["y"])
+    return axes.annotate(layer, where, far, textcoords="offset points", fontsize=10, fontweight="bold", **looks)
