@@ -17,9 +17,16 @@ from subtuning.training.loop import LaneGroup
 from subtuning.training.runner import train_missing
 from subtuning.training.schedule import Workplace
 from subtuning.tuning.tuning import FULL, ONLY_HEAD, Tuning
+from tests.left_out import leave_out
 from tests.tiny import CPU, SIZE, pictures, recipe, shaken_network
 
 SPEC = BackboneEntry(model="test_resnet", input_size=SIZE)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a GPU, leave out the tests that need one; the end of pytest's output names them."""
+    if not torch.cuda.is_available():
+        leave_out(config, items, "gpu", "torch finds no CUDA GPU")
 
 
 @pytest.fixture(scope="session")
