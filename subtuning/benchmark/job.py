@@ -130,13 +130,18 @@ class Job:
         return Recipe(epochs=epochs, **own)
 
     def group(
-        self, tunings: list[Tuning], epochs: int = 1000, cached: bool = False, rates: Sequence[float] = (1e-3,)
+        self,
+        tunings: list[Tuning],
+        epochs: int = 1000,
+        cached: bool = False,
+        rates: Sequence[float] = (1e-3,),
+        graphs: bool = True,
     ) -> LaneGroup:
         """Lanes of this project's trainer, each tuning at each rate; so many epochs that it does not end too early."""
         recipes = [self.recipe(epochs).model_copy(update={"lr": rate}) for rate in rates]
         runs = [Run("", Split("test"), self.backbone, t, recipe) for recipe in recipes for t in tunings]
         cache = self.cache(tunings) if cached else None
-        return LaneGroup(self.trunk, runs, self.train, self.classes, self.features, cache)
+        return LaneGroup(self.trunk, runs, self.train, self.classes, self.features, cache, graphs=graphs)
 
     def cache(self, tunings: list[Tuning]) -> Features:
         """The trunk's values for all training images."""

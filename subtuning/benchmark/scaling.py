@@ -61,6 +61,15 @@ def by_precision(job: Job, repeats: int) -> list[dict[str, Any]]:
     return [{"benchmark": "precision", "lanes": len(job.profile)} | ratio.row()]
 
 
+def by_graphs(job: Job, repeats: int) -> list[dict[str, Any]]:
+    """A step of the profile's lanes with recorded passes (on a GPU) against passes kernel by kernel."""
+    groups = [job.group(job.profile, graphs=graphs) for graphs in (True, False)]
+    for _ in range(2):  # the second batch is the one that is recorded
+        groups[0].advance()
+    ratio = compare(groups[0].advance, groups[1].advance, job.device, repeats)
+    return [{"benchmark": "graphs", "lanes": len(job.profile)} | ratio.row()]
+
+
 def memory_against_plan(job: Job) -> list[dict[str, Any]]:
     """Peak memory of training the profile in a fresh process, against what was planned."""
     rows = []

@@ -19,6 +19,7 @@ KINDS = (
     "start",
     "racing",
     "lr-grid",
+    "graphs",
     "stopping",
     "coverage",
 )
@@ -115,5 +116,6 @@ def _measurements(args: argparse.Namespace) -> Callable[[], list[dict[str, Any]]
         "scaling": all_scaling,
         "memory": lambda: scaling.memory_against_plan(job),
         "precision": lambda: scaling.by_precision(job, args.repeats),
+        "graphs": lambda: scaling.by_graphs(job, args.repeats),
         "lr-grid": lambda: lanes.lr_grid(job, args.epochs, args.repeats),
     }[args.kind]

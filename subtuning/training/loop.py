@@ -12,6 +12,7 @@ from torch import Tensor
 from subtuning.runs.identity import Run
 from subtuning.training.data import Images, batches, epoch_order
 from subtuning.training.features import Features, values_of
+from subtuning.training.graphs import Passes, Recorder
 from subtuning.training.objectives import batch_loss, class_weights
 from subtuning.training.optim import learning_rate
 from subtuning.training.rates import Rates
@@ -30,6 +31,7 @@ class LaneState:
     rates: Rates
     scaler: torch.amp.GradScaler
     watch: Stopwatch
+    passes: Passes
     loss_sum: Tensor
     correct: Tensor
     weights: Tensor | None = None
@@ -40,6 +42,24 @@ class LaneState:
     def optimizer(self) -> torch.optim.Optimizer:
         """The lane's optimiser, a parameter group for each layer with a learning rate of its own."""
         return self.rates.optimizer
+
+    def advance(self, step: int, values: dict[str, Any], labels: Tensor) -> None:
+        """One step (from 0), from the trunk's values at the lane's cut: gradients, and the optimiser."""
+        self.rates.begin(step)
+        self.passes.run(self.compute_gradients, values, labels)
+        self.rates.observe(self.scaler)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def compute_gradients(self, values: dict[str, Any], labels: Tensor) -> None:
+        """Forward and backward pass, and the batch's part in the epoch's loss and accuracy; all of it on the device."""
+        self.lane.train()
+        logits = self.lane(values)
+        loss = batch_loss(logits, labels, self.run.recipe, self.weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.loss_sum += loss.detach() * len(labels)
+        self.correct += (logits.detach().argmax(1) == labels).sum()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of this lane."""
@@ -90,6 +110,7 @@ class LaneGroup:
         classes, features: outputs and inputs of the head.
         cache: the trunk's values for all rows of `train`, when they were computed before.
         threads: shared with other groups; None for threads of its own.
+        graphs: whether a GPU's passes are recorded (see `graphs`); changes no number.
     """
 
     def __init__(
@@ -101,6 +122,7 @@ class LaneGroup:
         features: int,
         cache: Features | None = None,
         threads: LaneThreads | None = None,
+        graphs: bool = True,
     ):
         self.trunk, self.train, self.cache = trunk, train, cache
         self.seed, self.device = runs[0].seed, train.device
@@ -108,6 +130,7 @@ class LaneGroup:
         self.steps_per_epoch = len(batches(len(train), self.batch_size))
         self.steps = self.epochs * self.steps_per_epoch
         self.step = 0
+        self.recorder = Recorder.on(self.device) if graphs else None
         self.lanes = [self._new_lane(run, classes, features) for run in runs]
         self.threads = threads or LaneThreads(self.device)
         self._upcoming: tuple[int, Future[Batch]] = (-1, Future())
@@ -120,7 +143,8 @@ class LaneGroup:
         names = [segment.name for segment in self.trunk.original]
         rates = Rates(lane, run.recipe, names, self.steps, self.steps_per_epoch)
         weights = class_weights(run.recipe, self.train, classes)
-        return LaneState(run, lane, rates, scaler, Stopwatch(self.device), zero.clone(), zero.clone(), weights)
+        passes = Passes(lane.cut, lane.trained_parameters, self.recorder)
+        return LaneState(run, lane, rates, scaler, Stopwatch(self.device), passes, zero.clone(), zero.clone(), weights)
 
     @property
     def active(self) -> list[LaneState]:
@@ -142,8 +166,7 @@ class LaneGroup:
         def step(state: LaneState) -> None:
             state.watch.add(batch.watch, share)
             with state.watch:
-                state.rates.begin(self.step)
-                _step_lane(state, batch.at(state.lane.cut), batch.labels)
+                state.advance(self.step, batch.at(state.lane.cut), batch.labels)
 
         self.threads.each(step, self._costly_first())
         self.step += 1
@@ -188,17 +211,3 @@ class LaneGroup:
             state.curve.append(point | state.rates.shown())
             state.loss_sum.zero_()
             state.correct.zero_()
-
-
-def _step_lane(state: LaneState, values: dict[str, Tensor], labels: Tensor) -> None:
-    """Forward, backward and the optimiser's step of one lane, from the trunk's values at its cut."""
-    state.lane.train()
-    logits = state.lane(values)
-    loss = batch_loss(logits, labels, state.run.recipe, state.weights)
-    state.optimizer.zero_grad(set_to_none=True)
-    state.scaler.scale(loss).backward()
-    state.rates.observe(state.scaler)
-    state.scaler.step(state.optimizer)
-    state.scaler.update()
-    state.loss_sum += loss.detach() * len(labels)
-    state.correct += (logits.detach().argmax(1) == labels).sum()

@@ -136,7 +136,7 @@ class _Training:
         started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         train, scored = images_of(runs[0].split, work.images, place.task)
         classes, features = len(place.task.classes), place.layers["features"]
-        group = LaneGroup(work.trunk, runs, train, classes, features, work.cache, work.threads)
+        group = LaneGroup(work.trunk, runs, train, classes, features, work.cache, work.threads, place.graphs)
         _resume(group, place)
         self._describe(runs)
         saved_at = time.monotonic()

@@ -32,8 +32,8 @@ class Workplace:
         finished: called with each record that was just written.
         dtype: of parameters and activations; float64 is for tests of exactness.
         lanes: how many runs are trained together at most; None means all that share their images and fit.
-        fold_batchnorm, cache, groups: switches of what is faster and must not change results, for tests of just that;
-            `groups` is how many groups of lanes are trained at once, None as many as pay and fit.
+        fold_batchnorm, cache, graphs, groups: switches of what is faster and must not change results, for tests of
+            just that; `groups` is how many groups of lanes are trained at once, None as many as pay and fit.
     """
 
     task: Task
@@ -48,6 +48,7 @@ class Workplace:
     lanes: int | None = None
     fold_batchnorm: bool = True
     cache: bool = True
+    graphs: bool = True
     groups: int | None = None
 
 

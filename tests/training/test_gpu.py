@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from subtuning.runs import Split
-from subtuning.training import memory
+from subtuning.training import graphs, memory
 from subtuning.training.runner import train_missing
 from subtuning.tuning.tuning import FULL, How, Tuning
 from tests.training.conftest import new_place, numbers, recipe_of, several
@@ -55,6 +55,25 @@ def test_a_lane_equals_its_run_alone(inputs, layers, base, tmp_path):
     runs = several(base) + adapted(base)
     together = trained(inputs, layers, tmp_path / "together", runs)
     assert_close(trained(inputs, layers, tmp_path / "alone", runs, together=False), together, 1e-9)
+
+
+@pytest.mark.parametrize("settings", [{}, {"precision": "fp16"}, {"strategy": "gradual"}], ids=str)
+def test_recorded_passes_change_nothing(inputs, layers, base, tmp_path, settings):
+    runs = [recipe_of(run, **settings) for run in several(base) + adapted(base)]
+    words = {"dtype": torch.float32}
+    recorded = trained(inputs, layers, tmp_path / "recorded", runs, **words)
+    assert_close(trained(inputs, layers, tmp_path / "not", runs, graphs=False, **words), recorded, 1e-5)
+
+
+def test_passes_are_recorded_at_the_second_batch(inputs, layers, base, tmp_path, monkeypatch):
+    """24 images in batches of 8 are six batches in two epochs: one as it is, then one recorded, and five replayed."""
+    replayed, recorded = [], []
+    replay, record = graphs.Tape.replay, graphs.Recorder.record
+    monkeypatch.setattr(graphs.Tape, "replay", lambda tape, *rest: replayed.append(tape) or replay(tape, *rest))
+    monkeypatch.setattr(graphs.Recorder, "record", lambda self, *rest: recorded.append(1) or record(self, *rest))
+    trained(inputs, layers, tmp_path, several(base))
+    assert len(recorded) == len(several(base))
+    assert len(replayed) == 5 * len(recorded)
 
 
 @pytest.mark.parametrize("storage", [GPU, torch.device("cpu"), None], ids=["gpu", "pinned memory", "nowhere"])
