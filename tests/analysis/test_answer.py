@@ -40,14 +40,14 @@ TIE = difference("full", 0.004, 0.012, 0.5) | {"p_holm": 0.5}
 WORSE = difference("full", -0.03, 0.02, 0.004) | {"p_holm": 0.008}
 
 
-def rows(seeds=6, **changes):
+def rows(seeds=6, metric="accuracy", **changes):
     """An evaluation, by method; `changes` are cells of the greedy row."""
     found = {}
     for method, mean in MEANS.items():
         row = dict.fromkeys(COLUMNS, NAN) | {"method": method, "layers": LAYERS[method], "mean": mean, "n": seeds}
         row |= {"images": 500, "two_way_low": mean - 0.02, "two_way_high": mean + 0.02, "seconds": 3.0}
         row |= {"search_runs": 40, "search_seconds": 240.0}
-        row |= {"trained_parameters": 900, "trained_percent": 9.0, "precision": "fp32"}
+        row |= {"trained_parameters": 900, "trained_percent": 9.0, "precision": "fp32", "metric": metric}
         found[method] = row
     found["full"] |= {"trained_parameters": 10_000, "trained_percent": 100.0, "seconds": 30.0}
     found["greedy"] |= BETTER | changes
@@ -275,13 +275,30 @@ def test_the_images_are_told_with_what_is_wrong_with_them():
     found = facts(3, warnings=["1 of 3 classes have no test image: c2"])
     found["label_counts"] |= {"train": [300, 90, 20], "test": [50, 4, 0]}
     found["copies"] = {"test": 2, "examples": {"test": [["train: a.png", "test: b.png"]]}}
-    size, unequal, few, warning, copies = data_sentences(found)
+    size, unequal, few, warning, copies = data_sentences(found, "accuracy")
     assert size == "410 images of 3 classes to learn from (20 to 300 of each), 54 to test."
     assert "`c0` has 300 images, `c2` has 20" in unequal
     assert few == "Of 1 of 3 classes there are fewer than 10 test images: `c1` (4)."
     assert warning == "1 of 3 classes have no test image: c2."
     assert copies.startswith("2 of 150 test images are in train or val as well")
-    assert len(data_sentences(facts())) == 1
+    assert len(data_sentences(facts(), "accuracy")) == 1
+
+
+def test_another_metric_than_the_accuracy_is_named_wherever_there_is_a_score(known):
+    found = known(rows(metric="macro_f1"))
+    text = " ".join(
+        [*gains(found), *sureness(found), verdict(found), headline(known(rows(metric="macro_f1", **WORSE)))]
+    )
+    for words in (
+        "it gets a macro F1 of 9",
+        "points of macro F1 better",
+        "the chosen layers got a macro F1 of 95.0 %",
+        "It is better by macro F1 than fine-tuning all layers.",
+        "Fine-tune all layers: that is best by macro F1.",
+    ):
+        assert words in text
+    assert "accura" not in text
+    assert " right" not in text
 
 
 def test_places(make):

@@ -11,14 +11,18 @@ from subtuning.tasks.copies import copy_sentences
 UNEQUAL = 3
 """A largest class so many times the smallest is worth a word."""
 
+SHARES = " The accuracy counts images, so large classes decide it (`search.metric` has others);"
+
 FEW = 10
 """Fewer test images of a class say little about it."""
 
 
-def data_sentences(facts: Mapping[str, Any]) -> list[str]:
+def data_sentences(facts: Mapping[str, Any], metric: str) -> list[str]:
     """Numbers of images and classes, unequal or hardly tested classes, copies, and the conversion's warnings.
 
-    `facts` is the content of task.json.
+    Args:
+        facts: the content of task.json.
+        metric: by which layers are chosen, in words.
     """
     learned = np.add(facts["label_counts"]["train"], facts["label_counts"]["val"])
     tested, classes = np.array(facts["label_counts"]["test"]), facts["classes"]
@@ -32,7 +36,7 @@ def data_sentences(facts: Mapping[str, Any]) -> list[str]:
         large, small = int(learned.argmax()), int(some[learned[some].argmin()])
         found.append(
             f"The classes are unequal: `{classes[large]}` has {learned[large]:,} images, `{classes[small]}` has "
-            f"{learned[small]:,}. The accuracy counts images, so large classes decide it; classes.csv has each class."
+            f"{learned[small]:,}.{SHARES if metric == 'accuracy' else ''} classes.csv has each class."
         )
     few = np.flatnonzero((tested > 0) & (tested < FEW))
     if len(few):

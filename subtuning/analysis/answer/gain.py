@@ -1,4 +1,4 @@
-"""How much more accurate one method of the evaluation is than another, and whether that carries a claim."""
+"""How much better one method of the evaluation is than another, and whether that carries a claim."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -7,6 +7,7 @@ import numpy as np
 
 from subtuning.analysis.paper import MANY_LAYERS
 from subtuning.analysis.statistics import LEVEL
+from subtuning.search.metrics import in_words
 
 NAN = float("nan")
 LEAST_SEEDS = 6
@@ -16,10 +17,10 @@ Verdict = Literal["better", "worse", "tie", "same", "few", "diverged"]
 
 
 class Gain(NamedTuple):
-    """The accuracy of `method` less that of `other` (fractions), its 95 % interval and two-sided p value.
+    """The score of `method` less that of `other` (fractions), its 95 % interval and two-sided p value.
 
     Attributes:
-        accuracy, reference: the two mean test accuracies.
+        score, reference: the two means on the test images, by `metric` (in words).
         p_corrected: the same p, corrected for all methods of the table; NaN where there is none.
         seeds: trainings of each method.
         seed_half: half the interval over the seeds alone, on these images; NaN where there is none.
@@ -29,7 +30,8 @@ class Gain(NamedTuple):
 
     method: str
     other: str
-    accuracy: float
+    metric: str
+    score: float
     reference: float
     difference: float
     low: float
@@ -63,7 +65,8 @@ def gain_over(other: str, rows: Mapping[str, Mapping[str, Any]], method: str = "
     return Gain(
         method=method,
         other=other,
-        accuracy=row["mean"],
+        metric=in_words(row.get("metric", "accuracy")),
+        score=row["mean"],
         reference=reference["mean"],
         difference=row.get(f"diff_{other}", NAN) if method != other else 0.0,
         low=max(row.get(f"{ends}_low", NAN), -1.0),
@@ -88,7 +91,7 @@ def gain_sentence(gain: Gain) -> str:
         return f"This is the same as {what}, so there is nothing to gain over it."
     if gain.verdict == "diverged":
         return f"Nothing can be said against {what}: a training of one of the two diverged (lower `recipe.lr`)."
-    words = f"Against {what} ({percent(gain.reference)}) it is {points(gain.difference)}: "
+    words = f"Against {what} ({percent(gain.reference)}) it is {points(gain.difference, gain.metric)}: "
     if gain.verdict == "few":
         n = f"{gain.seeds} training{'s' * (gain.seeds > 1)}"
         return f"{words}{n} of each cannot tell whether that is more than chance."
@@ -114,11 +117,19 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.1f} %"
 
 
-def points(difference: float) -> str:
-    """``2.2 points more accurate``."""
+def score_words(fraction: float, metric: str) -> str:
+    """``96.5 % right``; by another metric than the accuracy ``a macro F1 of 96.5 %``."""
+    return f"{percent(fraction)} right" if metric == "accuracy" else f"a {metric} of {percent(fraction)}"
+
+
+def points(difference: float, metric: str) -> str:
+    """``2.2 points more accurate``; by another metric than the accuracy ``2.2 points of macro F1 better``."""
+    size = f"{100 * abs(difference):.1f} points"
     if abs(difference) < 0.0005:
-        return "equally accurate"
-    return f"{100 * abs(difference):.1f} points {'more' if difference > 0 else 'less'} accurate"
+        return "equally accurate" if metric == "accuracy" else f"equally good by {metric}"
+    if metric == "accuracy":
+        return f"{size} {'more' if difference > 0 else 'less'} accurate"
+    return f"{size} of {metric} {'better' if difference > 0 else 'worse'}"
 
 
 def ends(gain: Gain) -> str:

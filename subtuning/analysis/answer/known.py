@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from subtuning.analysis.answer.gain import Gain, gain_over
+from subtuning.analysis.tables import metric_words
 from subtuning.tuning.tuning import Tuning
 
 
@@ -41,6 +42,11 @@ class Known:
     def rows(self) -> dict[str, dict[str, Any]]:
         """Method -> its row of the evaluation."""
         return {row["method"]: row for row in self.evaluation.to_dict("records")}
+
+    @property
+    def metric(self) -> str:
+        """By which layers were chosen and methods are compared, in words."""
+        return metric_words([self.evaluation])
 
     @property
     def chosen(self) -> dict[str, Any]:

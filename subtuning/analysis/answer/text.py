@@ -31,7 +31,7 @@ def answer(known: Known) -> Answer:
             ("What it gains", gains(known)),
             ("How sure the choice is", sureness(known)),
             ("What it costs", costs(known)),
-            ("The images", data_sentences(known.facts)),
+            ("The images", data_sentences(known.facts, known.metric)),
             ("What would make it surer", surer_sentences(known)),
         ],
     )

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from subtuning.analysis.answer.gain import WITHOUT, gain_sentence, listing, p_words, percent
+from subtuning.analysis.answer.gain import WITHOUT, Gain, gain_sentence, listing, p_words, percent, score_words
 from subtuning.analysis.answer.known import Known
 from subtuning.analysis.answer.place import with_place
 from subtuning.analysis.paper import best_methods
@@ -22,9 +22,9 @@ SETTLED = 0.8
 
 def headline(known: Known) -> str:
     """What to train, in one sentence."""
-    what = _what(known)
+    what, by = _what(known), known.metric
     if known.over_full.verdict == "worse":
-        best = "Fine-tune all layers: that is the most accurate."
+        best = f"Fine-tune all layers: that is {'the most accurate' if by == 'accuracy' else f'best by {by}'}."
         return best if known.tuning.layers == FULL else f"{best} If only a part shall be trained: {what}"
     return what[0].upper() + what[1:]
 
@@ -41,12 +41,14 @@ def _what(known: Known) -> str:
 
 
 def gains(known: Known) -> list[str]:
-    """The accuracy of the chosen layers, and what that is against full fine-tuning and linear probing."""
+    """The score of the chosen layers, and what that is against full fine-tuning and linear probing."""
     row = known.chosen
     if pd.isna(row["mean"]):
-        return ["A training of the chosen layers diverged, so their accuracy is not known; lower `recipe.lr`."]
+        return [f"A training of the chosen layers diverged, so their {known.metric} is not known; lower `recipe.lr`."]
     words = f"On the {known.facts['counts']['test']:,} test images, at which no choice has looked, it gets "
-    words += f"{percent(row['mean'])} right (n = {row['n']} training{'s' * (row['n'] > 1)}{_interval(row)})."
+    words += (
+        f"{score_words(row['mean'], known.metric)} (n = {row['n']} training{'s' * (row['n'] > 1)}{_interval(row)})."
+    )
     return [words, *map(gain_sentence, (known.over_full, known.over_linear)), *_others(known)]
 
 
@@ -62,10 +64,11 @@ def _interval(row: Mapping[str, Any]) -> str:
 
 
 def _others(known: Known) -> list[str]:
-    """The best layer alone, and what else was the most accurate."""
+    """The best layer alone, and what else was the best."""
     found, single = [], known.rows.get("best_layer")
     if single and len(known.tuning.layers) > 1 and not pd.isna(single["mean"]):
-        found.append(f"The best single layer, `{single['layers']}`, alone gets {percent(single['mean'])} right.")
+        alone = score_words(single["mean"], known.metric)
+        found.append(f"The best single layer, `{single['layers']}`, alone gets {alone}.")
     if single and single["layers"] == known.chosen["layers"]:
         found.append("It is the best single layer; no second one was found that is sure to help.")
     finished = known.evaluation[known.evaluation["mean"].notna()]
@@ -122,8 +125,8 @@ def _without_luck(known: Known) -> list[str]:
     if score is None or corrected is None:
         return []
     return [
-        f"In cross-validation the chosen layers got {percent(score)} right; less the luck of having been the best of "
-        f"many, about {percent(corrected)}."
+        f"In cross-validation the chosen layers got {score_words(score, known.metric)}; less the luck of having been "
+        f"the best of many, about {percent(corrected)}."
     ]
 
 
@@ -160,13 +163,18 @@ def short(known: Known) -> str:
 def verdict(known: Known) -> str:
     """Whether that is better than fine-tuning everything and nothing, a sentence each; none of what is the same."""
     gains = [gain for gain in (known.over_full, known.over_linear) if gain.verdict != "same"]
-    return " ".join(_CLAIMS[gain.verdict].format(WITHOUT[gain.other]) for gain in gains)
+    return " ".join(claim(gain) for gain in gains)
 
 
-_CLAIMS = {
-    "better": "It is more accurate than {}.",
-    "worse": "It is less accurate than {}.",
-    "tie": "Whether it is more accurate than {} is too close to call.",
-    "few": "It was trained too few times to be compared with {}.",
-    "diverged": "It cannot be compared with {}, as a training diverged.",
-}
+def claim(gain: Gain) -> str:
+    """Whether it is better, in one sentence; not for what is the same."""
+    better, worse = ("more accurate", "less accurate")
+    if gain.metric != "accuracy":
+        better, worse = f"better by {gain.metric}", f"worse by {gain.metric}"
+    return {
+        "better": f"It is {better} than {{}}.",
+        "worse": f"It is {worse} than {{}}.",
+        "tie": f"Whether it is {better} than {{}} is too close to call.",
+        "few": "It was trained too few times to be compared with {}.",
+        "diverged": "It cannot be compared with {}, as a training diverged.",
+    }[gain.verdict].format(WITHOUT[gain.other])
