@@ -19,7 +19,7 @@ class Hidden:
         raise psutil.AccessDenied
 
 
-@pytest.mark.parametrize("user, stays", [(os.getuid() + 1, False), (os.getuid(), True)])
+@pytest.mark.parametrize(("user", "stays"), [(os.getuid() + 1, False), (os.getuid(), True)])
 def test_another_users_workflow_keeps_no_lock_alive(tmp_path, monkeypatch, user, stays):
     lock = tmp_path / ".snakemake" / "locks" / "0.input.lock"
     lock.parent.mkdir(parents=True)
