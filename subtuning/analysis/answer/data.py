@@ -27,9 +27,11 @@ def data_sentences(facts: Mapping[str, Any], metric: str) -> list[str]:
     learned = np.add(facts["label_counts"]["train"], facts["label_counts"]["val"])
     tested, classes = np.array(facts["label_counts"]["test"]), facts["classes"]
     sizes = f"{learned.min():,}" if np.ptp(learned) == 0 else f"{learned.min():,} to {learned.max():,}"
+    counts = facts["counts"]
+    several = ", of which an image may have several" if facts.get("multilabel") else ""
     found = [
-        f"{int(learned.sum()):,} images of {len(classes):,} classes to learn from ({sizes} of each), "
-        f"{int(tested.sum()):,} to test."
+        f"{counts['train'] + counts['val']:,} images of {len(classes):,} classes{several} to learn from ({sizes} of "
+        f"each), {counts['test']:,} to test."
     ]
     some = np.flatnonzero(learned)
     if len(some) and learned.max() >= UNEQUAL * learned[some].min():
