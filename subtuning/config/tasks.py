@@ -1,11 +1,14 @@
 """The tasks of the config: one model for each source of images."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from subtuning.config.recipe import RecipeOverride, Strict
 from subtuning.config.values import Column, PathText, Pixels, Seed, ShareOrCount
+
+ADDED = ("label_separator", "label_columns")
+"""Keys that were added after the first version."""
 
 
 class TaskBase(Strict):
@@ -27,6 +30,13 @@ class TaskBase(Strict):
         "that has several labels in them, and all but the first of other copies; test stays as it is.",
     )
     recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
+
+    def entry(self) -> dict[str, Any]:
+        """What decides the converted images, as plain values: all but how to train on them, and of the keys of `ADDED`
+        only those that are used, so that tasks of earlier versions are not converted again."""
+        values = self.model_dump(mode="json", exclude={"recipe"})
+        unused = {key for key in ADDED if key in values and values[key] == type(self).model_fields[key].default}
+        return {key: value for key, value in values.items() if key not in unused}
 
     @property
     def multilabel(self) -> bool:
@@ -128,7 +138,7 @@ class CsvTask(SplitTask):
     @model_validator(mode="after")
     def _one_way_of_labels(self):
         if self.label_columns and (self.label_separator != "none" or self.label_column != "auto"):
-            raise ValueError("label_columns takes the place of label_column and label_separator; keep one of the ways")
+            raise ValueError("has labels both in label_columns and in label_column; keep one of these ways")
         return self
 
 

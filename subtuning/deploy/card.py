@@ -24,10 +24,10 @@ tags: [image-classification, timm, subtuning]
     model = timm.create_model("local-dir:<this folder>", pretrained=True).eval()
     transform = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
 
-`python predict.py photo.jpg` says {says}; `config.json` has the classes in order (`label_names`). An
-image of any shape is brought to {size} x {size} pixels ({interpolation}, the middle {crop:.4g} of each side), as in the
-training. `delta.safetensors` holds only what was trained, under its names in the pretrained network; `backbone` in its
-metadata is the sha256 of that network's weights.
+`python predict.py photo.jpg` says {says};
+`config.json` has the classes in order (`label_names`). An image of any shape is brought to {size} x {size} pixels
+({interpolation}, the middle {crop:.4g} of each side), as in the training. `delta.safetensors` holds only what was
+trained, under its names in the pretrained network; `backbone` in its metadata is the sha256 of that network's weights.
 
 ## Scores
 

@@ -64,7 +64,7 @@ def convert_source(
             "sha256": content_hash(partial, source.classes),
             "copies": copies,
             # The recipe says how to train on the task, not what the task is.
-            "source": spec.model_dump(mode="json", exclude={"recipe"}),
+            "source": spec.entry(),
             "files": files,
             "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
             **({"multilabel": True} if source.multilabel else {}),

@@ -28,11 +28,10 @@ def data_sentences(facts: Mapping[str, Any], metric: str) -> list[str]:
     tested, classes = np.array(facts["label_counts"]["test"]), facts["classes"]
     sizes = f"{learned.min():,}" if np.ptp(learned) == 0 else f"{learned.min():,} to {learned.max():,}"
     counts = facts["counts"]
-    several = ", of which an image may have several" if facts.get("multilabel") else ""
-    found = [
-        f"{counts['train'] + counts['val']:,} images of {len(classes):,} classes{several} to learn from ({sizes} of "
-        f"each), {counts['test']:,} to test."
-    ]
+    learn, test = f"{counts['train'] + counts['val']:,} images", f"{counts['test']:,} to test."
+    found = [f"{learn} of {len(classes):,} classes to learn from ({sizes} of each), {test}"]
+    if facts.get("multilabel"):
+        found = [f"{learn} to learn from, each with any of {len(classes):,} labels ({sizes} have each), {test}"]
     some = np.flatnonzero(learned)
     if len(some) and learned.max() >= UNEQUAL * learned[some].min():
         large, small = int(learned.argmax()), int(some[learned[some].argmin()])

@@ -14,6 +14,7 @@ from subtuning.tasks.sources.files import file_source, missing, read_text
 from subtuning.tasks.sources.folder import find_files, is_image
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+YES_OR_NO = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 BETWEEN_LABELS = {"bar": "|", "semicolon": ";", "comma": ",", "blank": " "}
 NAMES = {
     "path": "path file filename file_name filepath file_path image image_path image_name image_file image_id img "
@@ -135,10 +136,14 @@ def _several(file: Path, table: pd.DataFrame, spec) -> tuple[tuple[str, ...], np
     """Classes, labels (uint8 N x C of 0 and 1), and a warning if there are images without any."""
     if spec.label_columns:
         cells = table[[column for column in table if column.startswith("label ")]]
-        if wrong := sorted(set(np.unique(cells.to_numpy())) - {"0", "1"}):
-            shown = listed([cell or "empty" for cell in wrong], 5)
-            raise UserError(f"{file} has cells in label_columns that are neither 0 nor 1: {shown}; correct them")
-        classes, labels = check_classes(list(spec.label_columns), str(file)), (cells == "1").to_numpy(np.uint8)
+        if wrong := sorted(set(np.unique(cells.to_numpy())) - YES_OR_NO.keys()):
+            raise UserError(
+                f"{file} has cells in label_columns that are neither 0 nor 1: {listed(wrong, 5)}; correct them"
+            )
+        classes, labels = (
+            check_classes(list(spec.label_columns), str(file)),
+            cells.replace(YES_OR_NO).to_numpy(np.uint8),
+        )
     else:
         between = BETWEEN_LABELS[spec.label_separator]
         split = [[label.strip() for label in cell.split(between) if label.strip()] for cell in table["label"]]
