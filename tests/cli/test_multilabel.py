@@ -98,9 +98,8 @@ def records() -> dict[str, bytes]:
 def test_tables_are_by_the_metric_and_learning_shows(here):
     rows = {row["method"]: row for row in table("evaluation.csv")}
     assert {row["metric"] for row in [*rows.values(), *table("profile.csv")]} == {"mean_average_precision"}
-    assert float(rows["full"]["mean"]) > float(rows["linear"]["mean"])
+    assert float(rows["greedy"]["mean"]) > max(0.9, float(rows["linear"]["mean"]))
     assert all(0 <= float(row[key]) <= 1 for row in rows.values() for key in ("auroc", "calibration_error"))
-    assert float(rows["full"]["log_loss"]) < float(rows["linear"]["log_loss"])
 
 
 def test_a_record_keeps_labels_and_probabilities_from_which_everything_is_made(here):
