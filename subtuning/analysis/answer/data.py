@@ -27,11 +27,14 @@ def data_sentences(facts: Mapping[str, Any], metric: str) -> list[str]:
     learned = np.add(facts["label_counts"]["train"], facts["label_counts"]["val"])
     tested, classes = np.array(facts["label_counts"]["test"]), facts["classes"]
     sizes = f"{learned.min():,}" if np.ptp(learned) == 0 else f"{learned.min():,} to {learned.max():,}"
-    counts = facts["counts"]
-    learn, test = f"{counts['train'] + counts['val']:,} images", f"{counts['test']:,} to test."
-    found = [f"{learn} of {len(classes):,} classes to learn from ({sizes} of each), {test}"]
+    found = [
+        f"{int(learned.sum()):,} images of {len(classes):,} classes to learn from ({sizes} of each), "
+        f"{int(tested.sum()):,} to test."
+    ]
     if facts.get("multilabel"):
-        found = [f"{learn} to learn from, each with any of {len(classes):,} labels ({sizes} have each), {test}"]
+        learn, test = facts["counts"]["train"] + facts["counts"]["val"], facts["counts"]["test"]
+        labels = f"each with any of {len(classes):,} labels ({sizes} images have each)"
+        found = [f"{learn:,} images to learn from, {labels}, {test:,} to test."]
     some = np.flatnonzero(learned)
     if len(some) and learned.max() >= UNEQUAL * learned[some].min():
         large, small = int(learned.argmax()), int(some[learned[some].argmin()])
