@@ -15,7 +15,7 @@ COLUMNS += ["diff_linear_two_way_low", "diff_linear_two_way_high", "p_linear_two
 
 def hits_of(found: Sequence[Record], labels: np.ndarray | None) -> np.ndarray | None:
     """The right answers (True) of runs on the N labelled images, S x N; of another metric than accuracy, what each
-    image adds to it (see `search.metrics`).
+    image adds to it (see `search.metrics`). Of several labels all must be right.
 
     None where a run diverged or is of a version that kept no predictions, or where the labels are not at hand.
     """
@@ -23,7 +23,8 @@ def hits_of(found: Sequence[Record], labels: np.ndarray | None) -> np.ndarray | 
         return None
     if all("answers" in record for record in found):
         return np.stack([record["answers"] for record in found])
-    return np.stack([unpack(record["predictions"]) for record in found]) == labels
+    right = np.stack([unpack(record["predictions"]) for record in found]) == labels
+    return right.all(2) if labels.ndim == 2 else right
 
 
 def two_way_cells(hits: Mapping[str, np.ndarray | None], least: float = 0) -> dict[str, dict[str, float]]:

@@ -1,6 +1,7 @@
 """What a run said of each image: any metric is a function of it (scikit-learn's, say), and needs no other training."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import scipy
 from subtuning.analysis.records import Record
 from subtuning.errors import UserError
 from subtuning.runs.predictions import unpack
+from subtuning.search.probability_metrics import of_each_class
 from subtuning.tasks import Task
 
 COLUMNS = ["auroc", "calibration_error", "log_loss"]
@@ -22,7 +24,8 @@ def answers(record: Record, task: Task) -> pd.DataFrame:
     """What a run said of each of the N images that it was scored on, in their order.
 
     Returns:
-        A row an image: `image` (its name, see `Task.names`), `label` and `predicted` (numbers of classes, from 0).
+        A row an image: `image` (its name, see `Task.names`), `label` and `predicted` (numbers of classes, from 0; of a
+        multi-label task tuples of them).
 
     Raises:
         UserError: the run diverged, was trained on another task, or by a version that kept no predictions.
@@ -39,7 +42,10 @@ def answers(record: Record, task: Task) -> pd.DataFrame:
     if identity["split"] == "cv":
         held = task.folds(identity["folds"])[identity["fold"]][1]
         names, labels = names[held], labels[held]
-    return pd.DataFrame({"image": names, "label": labels, "predicted": unpack(record["predictions"])})
+    columns: dict[str, Any] = {"label": labels, "predicted": unpack(record["predictions"])}
+    if task.multilabel:
+        columns = {key: [tuple(np.flatnonzero(row).tolist()) for row in rows] for key, rows in columns.items()}
+    return pd.DataFrame({"image": names, **columns})
 
 
 def recalls(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -54,9 +60,10 @@ def calibration_error(labels: np.ndarray, predicted: np.ndarray, confidence: np.
     confidence, each counted by its images (Naeini et al. 2015; Guo et al. 2017, arXiv 1706.04599, section 2).
 
     Args:
-        labels, predicted: N.
-        confidence: the probability of the predicted class, N.
+        labels, predicted: N; of several labels N x C, each of which counts as an answer.
+        confidence: the probability of the predicted class, N; of several labels that of the answer, N x C.
     """
+    labels, predicted, confidence = labels.ravel(), predicted.ravel(), confidence.ravel()
     place = np.clip(np.ceil(confidence.astype(np.float64) * BINS).astype(int) - 1, 0, BINS - 1)
     gaps = np.bincount(place, (predicted == labels) - confidence.astype(np.float64), BINS)
     return float(np.abs(gaps).sum() / len(labels))
@@ -71,7 +78,7 @@ def auroc(labels: np.ndarray, probabilities: np.ndarray) -> float:
     Args:
         probabilities: N x C.
     """
-    own = np.eye(probabilities.shape[1])[labels]
+    own = of_each_class(labels, probabilities.shape[1]).astype(np.float64)
     images = own.sum(0)
     pairs = images * (len(labels) - images)
     above = (scipy.stats.rankdata(probabilities, axis=0) * own).sum(0) - images * (images + 1) / 2
@@ -83,10 +90,10 @@ def beside_accuracy(
 ) -> dict[str, float]:
     """The cells `COLUMNS` of a method: means over its test runs, NaN where a run lacks what they are made from.
 
-    `log_loss` is the mean cross-entropy (nats) that the runs recorded.
+    `log_loss` is the mean cross-entropy (nats) that the runs recorded, of several labels the mean over them.
 
     Args:
-        labels: of the N test images.
+        labels: of the N test images, or N x C.
         probabilities: gives what a run kept, N x C (see `Store.probabilities`).
     """
     cells = dict.fromkeys(COLUMNS, float("nan"))
@@ -98,8 +105,13 @@ def beside_accuracy(
     if labels is None or len(known) < len(found) or not all(record.get("predictions") for record in found):
         return cells
     said = [unpack(record["predictions"]) for record in found]
-    errors = [calibration_error(labels, p, each.max(1)) for p, each in zip(said, known, strict=True)]
+    errors = [calibration_error(labels, p, _confidence(labels, each)) for p, each in zip(said, known, strict=True)]
     return cells | {
         "auroc": float(np.mean([auroc(labels, each) for each in known])),
         "calibration_error": float(np.mean(errors)),
     }
+
+
+def _confidence(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """The probability of what is predicted."""
+    return np.maximum(probabilities, 1 - probabilities) if labels.ndim == 2 else probabilities.max(1)

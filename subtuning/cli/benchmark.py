@@ -80,11 +80,10 @@ def benchmark(args: argparse.Namespace) -> None:
 def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
     """A race on every round of every finished search of the config."""
     from subtuning.benchmark.racing import races
-    from subtuning.runs.store import Snapshot
-    from subtuning.workspace.paths import Results
-    from subtuning.workspace.studies import studies_of
+    from subtuning.workspace.studies import snapshot_of, studies_of
 
-    states = studies_of(load_config(args.config), args.results, Snapshot(Results(args.results).store))
+    config = load_config(args.config)
+    states = studies_of(config, args.results, snapshot_of(config, args.results))
     return [row for state in states if state.study for row in races(state.study)]
 
 

@@ -4,10 +4,8 @@ import argparse
 
 from subtuning.cli.common import config_arguments, print_table
 from subtuning.config import load_config
-from subtuning.runs.store import Snapshot
-from subtuning.workspace.paths import Results
 from subtuning.workspace.progress import Progress
-from subtuning.workspace.studies import studies_of
+from subtuning.workspace.studies import snapshot_of, studies_of
 
 HEADINGS = ["task", "backbone", "step", "done", "running", "missing", "interrupted", "diverged", "time left"]
 
@@ -25,7 +23,7 @@ def status_arguments(parser: argparse.ArgumentParser) -> None:
 def status(args: argparse.Namespace) -> None:
     """Print for every task and backbone what is done, running, missing and diverged, and the time that is left."""
     config = load_config(args.config)
-    snapshot = Snapshot(Results(args.results).store)
+    snapshot = snapshot_of(config, args.results)
     pairs = list(studies_of(config, args.results, snapshot))
     view = Progress(snapshot, args.results, pairs)
     rows = [row for pair in pairs for row in view.rows(pair)]

@@ -1,7 +1,9 @@
 """The verb for trying a subset by hand."""
 
 import argparse
+from dataclasses import replace
 from statistics import mean
+from typing import Any
 
 from subtuning.cli.common import (
     config_arguments,
@@ -15,11 +17,15 @@ from subtuning.cli.common import (
     print_table,
 )
 from subtuning.config import load_config
+from subtuning.config.metrics import needs_probabilities
 from subtuning.errors import UserError
-from subtuning.runs import Split
+from subtuning.runs import Run, Split
+from subtuning.search.metrics import in_words, scored, scored_labels
+from subtuning.search.scores import score_of
 from subtuning.search.select import select
 from subtuning.search.steps import settings_of
 from subtuning.search.study import Study, cv_splits
+from subtuning.workspace.pair import Pair
 from subtuning.workspace.prepared import prepare_backbone, prepare_task
 from subtuning.workspace.trainings import Trainings
 
@@ -55,20 +61,31 @@ def train(args: argparse.Namespace) -> None:
         entry(config, kind, name)
         prepare(config, name, args.results)
     pair = pair_of(args)
-    study = Study(settings_of(config, args.backbone), pair.base, pair.layers, lambda run: None)
+    settings = settings_of(config, args.backbone)
+    study = Study(settings, pair.base, pair.layers, lambda run: None)
     chosen = dict.fromkeys(select(layers, study) for layers in args.layers)
     wanted = [tuning for tuning in chosen if tuning]
     if len(wanted) < len(chosen):
         raise UserError("--layers: what best and greedy mean follows from other runs; name the layers")
     splits = cv_splits(args.folds or config.profile.folds) if args.split == "cv" else [Split(args.split)]
-    with Trainings(pair, machine_of(args)) as trainings:
+    machine = replace(machine_of(args), probabilities=needs_probabilities(settings, pair.task.multilabel))
+    with Trainings(pair, machine) as trainings:
         runs = trainings.resolve(study.runs(wanted, splits, args.seeds))
-        records = dict(zip(runs, trainings.train(runs), strict=True))
+        found = zip(runs, trainings.train(runs), strict=True)
+        records = {run: _scored(record, run, config.search.metric, pair) for run, record in found}
     rows = []
     for tuning in wanted:
-        found = [record for run, record in records.items() if run.tuning == tuning]
-        scores = [record["metrics"]["accuracy"] for record in found if record["status"] == "done"]
+        own = [record for run, record in records.items() if run.tuning == tuning]
+        scores = [score_of(record) for record in own if record["status"] == "done"]
         score = f"{100 * mean(scores):.2f}" if scores else "diverged"
         spread = f"{100 * min(scores):.2f} to {100 * max(scores):.2f}" if len(scores) > 1 else ""
-        rows.append((str(tuning), score, spread, len(scores), f"{found[0]['trainable_parameters']:,}"))
-    print_table(rows, ["layers", f"accuracy % ({args.split})", "range", "n", "trained parameters"])
+        rows.append((str(tuning), score, spread, len(scores), f"{own[0]['trainable_parameters']:,}"))
+    heading = f"{in_words(config.search.metric)} % ({args.split})"
+    print_table(rows, ["layers", heading, "range", "n", "trained parameters"])
+
+
+def _scored(record: dict[str, Any], run: Run, metric: str, pair: Pair) -> dict[str, Any]:
+    """The record, scored by the config's metric."""
+    if metric == "accuracy":
+        return record
+    return scored(record, metric, scored_labels(pair.task, run.split), pair.store.probabilities)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from subtuning.config.deliver import Deliver
+from subtuning.config.metrics import check_metric
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
 from subtuning.config.search import Search
 from subtuning.config.tasks import TaskEntry
@@ -235,12 +236,8 @@ class Config(Strict):
         return self
 
     @model_validator(mode="after")
-    def _races_by_accuracy(self):
-        if self.search.racing and self.search.metric != "accuracy":
-            raise ValueError(
-                f"search.racing counts right answers, which search.metric {self.search.metric!r} does not; set "
-                "search.racing to false"
-            )
+    def _metric_fits(self):
+        check_metric(self)
         return self
 
     @model_validator(mode="after")

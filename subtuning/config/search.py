@@ -1,22 +1,33 @@
 """How the searches score and train what they try."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from subtuning.config.recipe import Strict
 from subtuning.config.values import Count, How, Seed
+
+NEED_PROBABILITIES = ("auroc", "mean_average_precision")
+"""Metrics of the classes' probabilities; the others are of predicted classes."""
+
+MULTILABEL_METRICS = ("mean_average_precision", "macro_f1", "auroc")
+"""Metrics that mean something where an image has several labels."""
 
 
 class Search(Strict):
     """How both searches, profile and greedy, go about it."""
 
-    metric: Literal["accuracy", "balanced_accuracy", "macro_f1", "quadratic_kappa"] = Field(
+    metric: Literal[
+        "accuracy", "balanced_accuracy", "macro_f1", "auroc", "mean_average_precision", "quadratic_kappa"
+    ] = Field(
         "accuracy",
         description="What layers and recipes are chosen by, and what the tables show: `accuracy`, the share of right "
-        "answers; the mean recall of the classes (`balanced_accuracy`) or their mean F1 (`macro_f1`), in which rare "
-        "classes count as much as common ones; or `quadratic_kappa` where classes are grades in an order. Computed "
-        "from stored predictions: a change trains only what is newly chosen.",
+        "answers; the mean over the classes of their recall (`balanced_accuracy`), F1 (`macro_f1`), area under the ROC "
+        "curve (`auroc`) or average precision (`mean_average_precision`), in which rare classes count as much as "
+        "common ones; or `quadratic_kappa` where classes are grades in an order. Computed from stored answers: a "
+        "change trains only what is newly chosen, but to `auroc` and `mean_average_precision`, which need "
+        "probabilities, also anew what was trained without keeping them. Multi-label tasks take "
+        "`mean_average_precision`, `macro_f1` or `auroc`.",
     )
 
     racing: bool = Field(
@@ -43,13 +54,3 @@ class Search(Strict):
         "the whole procedure again with other first heads and orders of images: does it come to the same layers? The "
         "folds stay the same.",
     )
-
-    @field_validator("metric", mode="before")
-    @classmethod
-    def _kept_for_all_runs(cls, value: Any) -> Any:
-        if value == "auroc":
-            raise ValueError(
-                "must be accuracy, balanced_accuracy, macro_f1 or quadratic_kappa: auroc needs probabilities, which "
-                "only test runs keep, and stands in evaluation.csv whatever the metric is"
-            )
-        return value

@@ -1,11 +1,14 @@
 """The tasks of the config: one model for each source of images."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from subtuning.config.recipe import RecipeOverride, Strict
 from subtuning.config.values import Column, PathText, Pixels, Seed, ShareOrCount
+
+ADDED = ("label_separator", "label_columns")
+"""Keys that were added after the first version."""
 
 
 class TaskBase(Strict):
@@ -27,6 +30,18 @@ class TaskBase(Strict):
         "that has several labels in them, and all but the first of other copies; test stays as it is.",
     )
     recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
+
+    def entry(self) -> dict[str, Any]:
+        """What decides the converted images, as plain values: all but how to train on them, and of the keys of `ADDED`
+        only those that are used, so that tasks of earlier versions are not converted again."""
+        values = self.model_dump(mode="json", exclude={"recipe"})
+        unused = {key for key in ADDED if key in values and values[key] == type(self).model_fields[key].default}
+        return {key: value for key, value in values.items() if key not in unused}
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may have several labels, or none."""
+        return False
 
 
 class BuiltinTask(TaskBase):
@@ -102,6 +117,29 @@ class CsvTask(SplitTask):
     separator: Literal["auto", "comma", "semicolon", "tab"] = Field(
         "auto", description="What stands between columns; `auto`: what the first line says."
     )
+    label_separator: Literal["none", "bar", "semicolon", "comma", "blank"] = Field(
+        "none",
+        description="What stands between several labels in one cell, as in `cat|dog` (`bar`). It makes the task a "
+        "multi-label one, in which an image has any number of labels, an empty cell none; docs/multilabel.md says what "
+        "changes. `none`: an image has one label.",
+    )
+    label_columns: list[Column] = Field(
+        [],
+        description="Names of columns of 0 and 1, one for each label, in place of `label_column`: the other way to "
+        "write a multi-label task.",
+        examples=[["cat", "dog", "bird"]],
+    )
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may have several labels, or none."""
+        return self.label_separator != "none" or bool(self.label_columns)
+
+    @model_validator(mode="after")
+    def _one_way_of_labels(self):
+        if self.label_columns and (self.label_separator != "none" or self.label_column != "auto"):
+            raise ValueError("has labels both in label_columns and in label_column; keep one of these ways")
+        return self
 
 
 class ImageListTask(TaskBase):

@@ -24,10 +24,10 @@ tags: [image-classification, timm, subtuning]
     model = timm.create_model("local-dir:<this folder>", pretrained=True).eval()
     transform = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
 
-`python predict.py photo.jpg` says which class is in a photo; `config.json` has the classes in order (`label_names`). An
-image of any shape is brought to {size} x {size} pixels ({interpolation}, the middle {crop:.4g} of each side), as in the
-training. `delta.safetensors` holds only what was trained, under its names in the pretrained network; `backbone` in its
-metadata is the sha256 of that network's weights.
+`python predict.py photo.jpg` says {says};
+`config.json` has the classes in order (`label_names`). An image of any shape is brought to {size} x {size} pixels
+({interpolation}, the middle {crop:.4g} of each side), as in the training. `delta.safetensors` holds only what was
+trained, under its names in the pretrained network; `backbone` in its metadata is the sha256 of that network's weights.
 
 ## Scores
 
@@ -35,7 +35,7 @@ On {test:,} test images, which no choice of layers has seen, after training on {
 
 {scores}
 
-This model is *{method}* with seed {seed}, {picked}: {accuracy:.1%} of the test images.
+This model is *{method}* with seed {seed}, {picked}: {accuracy:.1%} of the test images{right}.
 
 {agreement}
 
@@ -46,7 +46,7 @@ This model is *{method}* with seed {seed}, {picked}: {accuracy:.1%} of the test 
 ## Limits
 
 - The scores are those of images that come about as these did. Photos of another camera, place or time may do worse, and
-  something of no class at all gets one of the {classes} names as well, often with a high probability.
+  something of no class at all {odd}.
 - The probabilities are the network's own and not calibrated.
 
 ## Licences
@@ -89,6 +89,7 @@ def card(
         seed=identity["seed"],
         picked="the first that did not diverge, not picked by its score",
         accuracy=record["metrics"]["accuracy"],
+        **_phrases(len(facts["classes"]), facts.get("multilabel", False)),
         agreement=_agreement(facts, identity["recipe"]["precision"], stored, original),
         data=_data(facts),
         weights_licence=weights_licence(licence, layers.get("spec", {}).get("weights", "timm")),
@@ -98,6 +99,15 @@ def card(
         precision=identity["recipe"]["precision"],
         recipe=", ".join(f"{key} {value}" for key, value in identity["recipe"].items() if key != "precision"),
     )
+
+
+def _phrases(classes: int, multilabel: bool) -> dict[str, str]:
+    """What the card says of one class an image, or of several labels."""
+    if not multilabel:
+        odd = f"gets one of the {classes} names as well, often with a high probability"
+        return {"says": "which class is in a photo", "right": "", "odd": odd}
+    says = "which labels a photo has: those whose output's sigmoid is above 0.5, any number of the classes"
+    return {"says": says, "right": " with all labels right", "odd": "may get some of the labels as well"}
 
 
 def weights_licence(of_timm: str | None, weights: str) -> str:

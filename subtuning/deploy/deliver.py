@@ -75,7 +75,7 @@ def deliver(chosen: Chosen, out: Path) -> Agreement:
     task, record = chosen.task, chosen.record
     trained = Trained(chosen.layers, chosen.weights, record["identity"], tensors, len(task.classes))
     with written_aside(out) as partial:
-        write_model(trained.model(), chosen.layers, task.classes, partial)
+        write_model(trained.model(), chosen.layers, task.classes, partial, task.multilabel)
         model = Model(partial)
         _check(trained, model, task)
         stored, original = _agreements(model, task, record)
@@ -106,7 +106,8 @@ def _agreements(model: Model, task: Task, record: dict[str, Any]) -> tuple[Agree
 
     def agreement(pictures: Iterator[Image.Image]) -> Agreement:
         found = model.answers(pictures)
-        return Agreement(len(rows), int((found == told).sum()), int((found == labels[rows]).sum()))
+        same, right = (_equal(found, others) for others in (told, labels[rows]))
+        return Agreement(len(rows), int(same.sum()), int(right.sum()))
 
     stored = agreement(_picture(pixels[row]) for row in rows)
     files = _originals(task)
@@ -114,6 +115,11 @@ def _agreements(model: Model, task: Task, record: dict[str, Any]) -> tuple[Agree
         return stored, files and agreement(open_rgb(files(row)) for row in rows)
     except ImageError:  # moved or changed since it was converted
         return stored, None
+
+
+def _equal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Which of N answers are the same; of several labels (N x C) all of them."""
+    return left == right if left.ndim == 1 else (left == (right > 0)).all(1)
 
 
 def _picture(pixels: np.ndarray) -> Image.Image:

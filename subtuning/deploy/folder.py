@@ -1,5 +1,6 @@
 """A model as a folder that timm loads: written, read back, and shown the images of a task."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,9 @@ from subtuning.errors import UserError
 FILES = ("delta.safetensors", "model.safetensors", "predict.py", "README.md", "config.json")
 """What a model's folder holds; the last one is there only when the others are whole."""
 
+HALF = 0.5
+"""A label with a higher probability is predicted, where an image may have several."""
+
 BATCH = 64
 """Images that a model is shown at once."""
 
@@ -31,25 +35,42 @@ from PIL import Image, ImageOps
 
 model = timm.create_model(f"local-dir:{Path(__file__).parent}", pretrained=True).eval().requires_grad_(False)
 see = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
+names = model.pretrained_cfg["label_names"]
 for name in sys.argv[1:]:
     image = ImageOps.exif_transpose(Image.open(name)).convert("RGB")
-    share, best = model(see(image)[None]).softmax(1)[0].max(0)
-    print(f"{name}: {model.pretrained_cfg['label_names'][best]} ({share:.1%})")
-'''
+    @OUT@'''
+
+ONE = """\
+share, best = model(see(image)[None]).softmax(1)[0].max(0)
+    print(f"{name}: {names[best]} ({share:.1%})")
+"""
+
+SEVERAL = """\
+shares = model(see(image)[None]).sigmoid()[0]
+    found = [f"{label} ({share:.1%})" for label, share in zip(names, shares.tolist()) if share > 0.5]
+    print(f"{name}: {', '.join(found) or 'no label'}")
+"""
+"""The end of the script where an image may have several labels; timm does not know of that, so config.json says it."""
+
+MULTILABEL = "multilabel"
 
 
-def write_model(model: nn.Module, layers: dict[str, Any], classes: Sequence[str], folder: Path) -> None:
+def write_model(
+    model: nn.Module, layers: dict[str, Any], classes: Sequence[str], folder: Path, multilabel: bool = False
+) -> None:
     """Write `model.safetensors`, `config.json` and `predict.py` into the new folder `folder`.
 
     Args:
+        multilabel: whether the outputs are labels of which an image may have several, as config.json then says.
         layers: the content of the backbone's layers.json, which says how the network wants to see images. They are
             brought to its square whatever their shape, as at their conversion, which timm calls `squash`.
     """
     size, keys = layers["input_size"], ("mean", "std", "interpolation")
     seen = {"input_size": (3, size, size), "crop_pct": layers["crop"], "crop_mode": "squash"}
     seen |= {key: layers[key] for key in keys}
-    save_for_hf(model, str(folder), {"label_names": list(classes)}, safe_serialization=True, data_config=seen)
-    (folder / "predict.py").write_text(SCRIPT)
+    about = {"label_names": list(classes)} | ({MULTILABEL: True} if multilabel else {})
+    save_for_hf(model, str(folder), about, safe_serialization=True, data_config=seen)
+    (folder / "predict.py").write_text(SCRIPT.replace("@OUT@", SEVERAL if multilabel else ONE))
 
 
 class Model:
@@ -58,6 +79,7 @@ class Model:
     Attributes:
         see: turns a picture of Pillow's (RGB) into what the network sees, 3 x S x S.
         classes: their names, in the order of the network's outputs.
+        multilabel: whether an image may have several of them.
         licence: of timm's own weights for this network, None if timm does not know it.
 
     Raises:
@@ -78,17 +100,24 @@ class Model:
         cfg = network.pretrained_cfg
         self.classes = [str(name) for name in cfg.get("label_names") or range(network.num_classes)]
         self.licence = cfg.get("license")
+        self.multilabel = json.loads((folder / "config.json").read_text(encoding="utf-8")).get(MULTILABEL, False)
 
     def probabilities(self, seen: Iterable[Tensor]) -> Iterator[np.ndarray]:
-        """Of images as `see` gives them, `BATCH` at a time: N x classes, float32, each row adds up to 1."""
+        """Of images as `see` gives them, `BATCH` at a time: N x classes, float32.
+
+        Each row adds up to 1; where an image may have several labels each is a probability of its own.
+        """
         seen = iter(seen)
         while batch := list(islice(seen, BATCH)):
-            yield self.network(torch.stack(batch).to(self.device)).softmax(1).cpu().numpy()
+            logits = self.network(torch.stack(batch).to(self.device))
+            yield (logits.sigmoid() if self.multilabel else logits.softmax(1)).cpu().numpy()
 
     def answers(self, pictures: Iterable[Image]) -> np.ndarray:
-        """The class, numbered from 0, of each picture, by timm's own transforms."""
+        """The class, numbered from 0, of each picture (N), by timm's own transforms; or whether it has each of several
+        labels (N x classes)."""
         seen = (self.see(picture.convert("RGB")) for picture in pictures)
-        return np.concatenate([found.argmax(1) for found in self.probabilities(seen)])
+        every = np.concatenate(list(self.probabilities(seen)))
+        return every > HALF if self.multilabel else every.argmax(1)
 
 
 def check_equal(ours: Tensor, timms: Tensor, what: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from subtuning.deploy.folder import Model
+from subtuning.deploy.folder import HALF, Model
 from subtuning.errors import UserError
 from subtuning.tasks.images import ImageError, open_rgb
 from subtuning.tasks.sources.folder import find_files, is_image
@@ -48,7 +48,8 @@ def predict(
 
     Returns:
         CSV text: a row an image, with the columns ``image``, ``class``, ``probability``, ``class_2``, ``probability_2``
-        ...; and the images that cannot be used.
+        ...; where an image may have several labels, first ``labels``, those with a probability above 0.5, the most
+        probable first, joined by ``;``. And the images that cannot be used.
     """
     good: list[str] = []
     broken: list[tuple[str, ImageError]] = []
@@ -67,12 +68,19 @@ def predict(
                 good.append(str(path))
                 yield found
 
-    rows = [_cells(model.classes, row, top) for batch in model.probabilities(seen()) for row in batch]
+    every = [row for batch in model.probabilities(seen()) for row in batch]
+    rows = [[*_labels(model, row), *_cells(model.classes, row, top)] for row in every]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["image", *_headings(min(top, len(model.classes)))])
+    writer.writerow(["image", *["labels"] * model.multilabel, *_headings(min(top, len(model.classes)))])
     writer.writerows([name, *cells] for name, cells in zip(good, rows, strict=True))
     return file.getvalue(), broken
+
+
+def _labels(model: Model, probabilities: np.ndarray) -> list[str]:
+    """One cell with all labels of an image; none where an image has one class."""
+    best = np.argsort(-probabilities, kind="stable")
+    return [";".join(model.classes[i] for i in best if probabilities[i] > HALF)] if model.multilabel else []
 
 
 def _headings(top: int) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from subtuning.errors import UserError
 from subtuning.runs.identity import Run
 from subtuning.runs.numbers import numbers_of
+from subtuning.runs.predictions import are_several
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,23 +27,33 @@ NEEDED = {"names", "identity", "status", "metrics", "seconds"}
 
 
 class Store:
-    """Finished runs in a folder such as `results/runs`."""
+    """Finished runs in a folder such as `results/runs`.
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+    Args:
+        needs_probabilities: a run counts as finished only if the probabilities of its classes are kept, too; what is
+            trained keeps them.
+    """
+
+    def __init__(self, folder: str | Path, needs_probabilities: bool = False):
+        self.folder, self.needs_probabilities = Path(folder), needs_probabilities
+
+    def with_probabilities(self, needed: bool) -> "Store":
+        """The same store, of which a reader needs the probabilities of all runs, or not."""
+        return Store(self.folder, needed)
 
     def path(self, run_id: str) -> Path:
         """Where the record of a run is or would be; 256 subfolders keep each listing short."""
         return self.folder / run_id[:2] / f"{run_id}.json"
 
     def probabilities_path(self, run_id: str) -> Path:
-        """Where the classes' probabilities of an evaluation run are or would be: N x C, float16, an .npy file."""
+        """Where the classes' probabilities of a run are or would be: N x C, an .npy file."""
         return self.path(run_id).with_suffix(".npy")
 
     def probabilities(self, record: Mapping[str, Any]) -> "np.ndarray | None":
-        """What an evaluation run gave each class: N x C, 0-1, float16, images in the order of the predictions.
+        """What a run gave each class: N x C, 0-1, images in the order of the predictions.
 
-        None where there is no file: the run diverged, is no evaluation run, or is of a version that kept none.
+        float16, and each row adds up to 1; of several labels float32, each between 0 and 1. None where there is no
+        file: the run diverged, its probabilities were not asked for, or it is of a version that kept none.
 
         Raises:
             UserError: the file is damaged.
@@ -52,7 +63,9 @@ class Store:
         path = self.probabilities_path(record["id"])
         try:
             found = np.load(path, allow_pickle=False)
-            if len(found) == record["metrics"]["n"] and (abs(found.sum(1, dtype=np.float32) - 1) < 0.01).all():
+            several = are_several(record.get("predictions") or "")
+            right = (found >= 0) & (found <= 1) if several else abs(found.sum(1, dtype=np.float32) - 1) < 0.01
+            if len(found) == record["metrics"]["n"] and right.all():
                 return found
         except FileNotFoundError:
             return None
@@ -74,7 +87,14 @@ class Store:
                 f"{self.path(run.id)} has format {record['format']}, and this version of subtuning reads format "
                 f"{FORMAT}; use the version that wrote it, or another folder for results"
             )
-        return {**record, "names": _names(run)} if record and record.keys() >= NEEDED else None
+        return {**record, "names": _names(run)} if record and self._is_whole(record) else None
+
+    def _is_whole(self, record: dict[str, Any]) -> bool:
+        """Whether a record has all that a reader needs."""
+        if not record.keys() >= NEEDED:
+            return False
+        needed = self.needs_probabilities and record["status"] == "done"
+        return not needed or self.probabilities_path(record["id"]).exists()
 
     def record(self, run_id: str) -> dict[str, Any] | None:
         """The record with this id, or None where there is none that is whole."""
@@ -114,6 +134,11 @@ class Store:
             record = self.record(path.stem)
             if record and record.get("format", FORMAT) == FORMAT and record.keys() >= NEEDED:
                 yield record
+
+    def without_probabilities(self, runs: Iterable[Run]) -> int:
+        """How many of these runs are finished but for the probabilities that are needed."""
+        plain = self.with_probabilities(False)
+        return sum(plain.get(run) is not None for run in runs) if self.needs_probabilities else 0
 
     def superseded(self, runs: Iterable[Run]) -> int:
         """How many of these runs are finished, but with an earlier version of their numbers."""

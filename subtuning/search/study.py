@@ -34,7 +34,7 @@ class Study:
         base: a run to make others from: only the head is trained, scored on val; its precision is resolved.
         layers: the content of the backbone's `layers.json`.
         task: the converted task, whose labels score stored predictions; None where it is not at hand.
-        probabilities: gives those of a finished test run (see `Store.probabilities`); None where it has none.
+        probabilities: gives those of a finished run (see `Store.probabilities`); None where it has none.
         kept: what steps have worked out from finished runs, which does not change any more.
     """
 
@@ -76,7 +76,7 @@ class Study:
         assert self.task is not None  # finished runs are of a task on disk
         if (labels := ("labels", run.split)) not in self.kept:
             self.kept[labels] = scored_labels(self.task, run.split)
-        self.kept[key] = scored(record, self.settings["search.metric"], self.kept[labels])
+        self.kept[key] = scored(record, self.settings["search.metric"], self.kept[labels], self.probabilities)
         return self.kept[key]
 
     def runs(

@@ -14,8 +14,9 @@ import numpy as np
 from subtuning.errors import UserError, listed, printable, trouble
 from subtuning.tasks.copies import EXAMPLES, copy_sentences, count_copies, rows_to_keep, same_images
 from subtuning.tasks.fingerprint import state, task_files
+from subtuning.tasks.labels import label_codes, label_counts
 from subtuning.tasks.source import PARTS, Item, Source, label_warnings
-from subtuning.tasks.task import content_hash, label_counts, write_names
+from subtuning.tasks.task import content_hash, write_names
 from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_images, written_aside
 
 PACKAGES = ("subtuning", "numpy", "pillow", "scikit-learn", "h5py", "scipy")
@@ -25,9 +26,10 @@ PACKAGES = ("subtuning", "numpy", "pillow", "scikit-learn", "h5py", "scipy")
 def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
     """Convert the task `name` as `spec` (one of the entries of `subtuning.config.tasks`) says into folder `out`.
 
-    Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N), `names.json` and, last,
-    `task.json`. All is made in a hidden folder beside `out` first, so a failed or killed conversion leaves `out` as it
-    was. One folder must not be converted by two processes at once (Snakemake takes care of that). Raises `UserError`.
+    Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N, or uint8 N x C where an image may
+    have several), `names.json` and, last, `task.json`. All is made in a hidden folder beside `out` first, so a failed
+    or killed conversion leaves `out` as it was. One folder must not be converted by two processes at once (Snakemake
+    takes care of that). Raises `UserError`.
     """
     files = state(*task_files(spec).values())  # before they are read: an edit meanwhile makes it another one
     with warnings.catch_warnings():
@@ -62,9 +64,10 @@ def convert_source(
             "sha256": content_hash(partial, source.classes),
             "copies": copies,
             # The recipe says how to train on the task, not what the task is.
-            "source": spec.model_dump(mode="json", exclude={"recipe"}),
+            "source": spec.entry(),
             "files": files,
             "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+            **({"multilabel": True} if source.multilabel else {}),
             **source.about,
             "warnings": odd,
         }
@@ -109,7 +112,7 @@ def _write(
         rows = {}
         for part in PARTS:
             (partial / part).mkdir(parents=True)
-            np.save(partial / part / "labels.npy", source.labels[part].astype("<i8"))
+            np.save(partial / part / "labels.npy", source.labels[part].astype("|u1" if source.multilabel else "<i8"))
             opened = Rows(partial / part / "images.npy", (counts[part], *size))
             rows[part] = stack.enter_context(closing(opened))
         # Arrays that are stored as they come are only copied: threads would cost more than they save.
@@ -123,23 +126,31 @@ def _write(
 def _treat_copies(partial: Path, source: Source, names: dict[str, list[str]], drop: bool) -> tuple[dict, dict]:
     """The labels of each part that stay, and what `task.json` holds about copies (see `count_copies`)."""
     labels = dict(source.labels)
-    same = same_images(partial)
-    found = count_copies(same, labels, names)
+    same, codes = same_images(partial), _codes(labels)
+    found = count_copies(same, codes, names)
     if not drop or not (found["test"] or found["repeated"]):
         return labels, found
-    kept, dropped = rows_to_keep(same, labels), {}
+    kept, dropped = rows_to_keep(same, codes), {}
     for part, rows in kept.items():
         keep_rows(partial / part, rows)
         lost = np.setdiff1d(np.arange(len(labels[part])), rows)
         dropped[part] = {"images": len(lost), "examples": [names[part][row] for row in lost[:EXAMPLES]]}
         labels[part], names[part] = labels[part][rows], [names[part][row] for row in rows]
     _check_left(source, labels)
-    return labels, count_copies(same_images(partial), labels, names) | {"dropped": dropped}
+    return labels, count_copies(same_images(partial), _codes(labels), names) | {"dropped": dropped}
+
+
+def _codes(labels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """One number an image of each part, in which copies with other labels differ."""
+    codes = label_codes(np.concatenate([labels[part] for part in PARTS]))
+    ends = np.cumsum([len(labels[part]) for part in PARTS])[:-1]
+    return dict(zip(PARTS, np.split(codes, ends), strict=True))
 
 
 def _check_left(source: Source, labels: dict[str, np.ndarray]) -> None:
-    before, after = (np.concatenate([part["train"], part["val"]]) for part in (source.labels, labels))
-    gone = [source.classes[i] for i in sorted(set(before.tolist()) - set(after.tolist()))]
+    each = (np.concatenate([part["train"], part["val"]]) for part in (source.labels, labels))
+    before, after = (np.array(label_counts(both, len(source.classes))) for both in each)
+    gone = [source.classes[i] for i in np.flatnonzero((before > 0) & (after == 0))]
     gone = [f"class {name!r}" for name in gone] + [part for part in ("train", "val") if not len(labels[part])]
     if gone:
         raise UserError(f"copies: drop leaves no image to {listed(gone)}; correct the images, or use copies: keep")

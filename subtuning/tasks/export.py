@@ -22,6 +22,8 @@ def export_task(path: Path, out: Path, *, workers: int = 1, progress: bool = Tru
     one channel stay so. `source: image_list` reads the folder back.
     """
     task, out = load_task(path), Path(out)
+    if task.multilabel:
+        raise UserError(f"{path}: lists of images have one label a line, so a multi-label task cannot be exported")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} exists and is not an empty folder; choose a new one")
     names = _VTAB if (task.counts["train"], task.counts["val"]) == (800, 200) else _PLAIN

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
+from subtuning.tasks.labels import label_counts
 from subtuning.tasks.source import PARTS
 from subtuning.tasks.sources.vtab import describe_members
-from subtuning.tasks.task import label_counts, read_facts
+from subtuning.tasks.task import read_facts
 from subtuning.tasks.verify import MANIFEST, variant
 from subtuning.tasks.vtab import labels
 from subtuning.tasks.vtab.image_sets import class_names, sun397_lists

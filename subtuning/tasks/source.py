@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 from subtuning.errors import UserError, listed
+from subtuning.tasks.labels import have_several, label_counts
 
 PARTS = ("train", "val", "test")
 
@@ -35,10 +36,11 @@ class Item(NamedTuple):
 class Source:
     """A labelled image set before conversion.
 
-    `labels` maps each of train, val, test to int64 N; `items` opens the stream of `Item`, each row of each part exactly
-    once. `image_size` is (H, W, C) when every image is known to have it, and None when sizes differ. `decode` turns a
-    path or bytes into a uint8 array H x W x C with C = `channels`, or into an RGB image of Pillow's; None if every
-    payload is an array. `warnings` are sentences about what is odd but can be used.
+    `labels` maps each of train, val, test to int64 N, or to uint8 N x C of 0 and 1 where an image may have several;
+    `items` opens the stream of `Item`, each row of each part exactly once. `image_size` is (H, W, C) when every image
+    is known to have it, and None when sizes differ. `decode` turns a path or bytes into a uint8 array H x W x C with
+    C = `channels`, or into an RGB image of Pillow's; None if every payload is an array. `warnings` are sentences about
+    what is odd but can be used.
     """
 
     classes: tuple[str, ...]
@@ -49,6 +51,11 @@ class Source:
     channels: int = 3
     about: dict[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether an image may have several labels, or none."""
+        return have_several(self.labels["train"])
 
 
 def check_classes(classes: list[str], where: str) -> tuple[str, ...]:
@@ -118,7 +125,7 @@ def number_classes(labels: np.ndarray, where: str) -> tuple[tuple[str, ...], np.
 
 def label_warnings(source: Source) -> list[str]:
     """One sentence for each way in which classes lack the images to be learned or tested."""
-    counts = {part: np.bincount(labels, minlength=len(source.classes)) for part, labels in source.labels.items()}
+    counts = {part: np.array(label_counts(labels, len(source.classes))) for part, labels in source.labels.items()}
     learned, tested = counts["train"] + counts["val"], counts["test"]
     kinds = {
         "have no image at all (labels that begin at 1, or names that are not used?)": (learned == 0) & (tested == 0),

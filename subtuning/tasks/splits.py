@@ -9,6 +9,8 @@ import hashlib
 import numpy as np
 
 from subtuning.errors import UserError
+from subtuning.tasks.labels import have_several
+from subtuning.tasks.stratify import stratify
 
 
 def folds(
@@ -20,6 +22,7 @@ def folds(
     numbers of any class. A class with fewer than `k` images (VTAB-1k has some with one) is absent from some folds.
     `same` (see `copies.same_images`; None for no copies) keeps equal images in one fold: the first takes its copies
     along, and the next cards go where there are fewest. Without copies the folds are the same with and without it.
+    Labels N x C, of which an image may have several, are dealt by `stratify` instead.
     Raises `UserError` when there are fewer images than folds, or when no class has two images.
     """
     labels = np.asarray(labels)
@@ -29,12 +32,23 @@ def folds(
     if different < k:
         kind = "images" if different == len(labels) else "different images"
         raise UserError(f"{different} {kind} cannot be split into {k} folds; use at most {different}")
-    pairs = labels if same is None else np.unique(np.stack([labels, same]), axis=1)[0]
-    if np.unique(pairs, return_counts=True)[1].max() < 2:
+    if _most_images(labels, same) < 2:
         raise UserError("no class has two images, so nothing held out could ever be learned; add images")
-    order, fold = np.concatenate(_members(labels, seed)), np.empty(len(labels), np.int64)
-    fold[order] = np.arange(len(labels)) % k if same is None else _deal(labels[order], same[order], k)
+    if have_several(labels):
+        sizes = [len(part) for part in np.array_split(labels, k)]
+        fold = stratify(labels, sizes, _rank(len(labels), seed), same)
+    else:
+        order, fold = np.concatenate(_members(labels, seed)), np.empty(len(labels), np.int64)
+        fold[order] = np.arange(len(labels)) % k if same is None else _deal(labels[order], same[order], k)
     return [(np.flatnonzero(fold != i), np.flatnonzero(fold == i)) for i in range(k)]
+
+
+def _most_images(labels: np.ndarray, same: np.ndarray | None) -> int:
+    """The number of different images of the class that has most."""
+    if have_several(labels):
+        return int(labels[slice(None) if same is None else np.unique(same)].sum(0, dtype=np.int64).max())
+    pairs = labels if same is None else np.unique(np.stack([labels, same]), axis=1)[0]
+    return int(np.unique(pairs, return_counts=True)[1].max())
 
 
 def _deal(labels: np.ndarray, same: np.ndarray, k: int) -> list[int]:
@@ -59,9 +73,17 @@ def _deal(labels: np.ndarray, same: np.ndarray, k: int) -> list[int]:
 def take(labels: np.ndarray, count: int, seed: int, where: str) -> tuple[np.ndarray, np.ndarray]:
     """Choose `count` of N images, stratified; returns (the other indices, the chosen indices), both sorted.
 
-    Each class gives its share of `count`, rounded by largest remainder, and always keeps at least one image. Raises
-    `UserError` (beginning with `where`) when that is impossible.
+    Each class gives its share of `count`, rounded by largest remainder, and always keeps at least one image. Labels
+    N x C, several an image, are dealt by `stratify` instead. Raises `UserError` (beginning with `where`) when that is
+    impossible.
     """
+    if have_several(labels):
+        if count >= len(labels):
+            raise UserError(
+                f"{where}: {count} of {len(labels)} images cannot be set aside; use at most {len(labels) - 1}"
+            )
+        part = stratify(labels, [len(labels) - count, count], _rank(len(labels), seed))
+        return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
     members = _members(labels, seed)
     sizes = np.array([len(rows) for rows in members])
     if count > (sizes - 1).sum():
@@ -88,8 +110,12 @@ def share_or_count(value: float | int, total: int, where: str) -> int:
 
 def _members(labels: np.ndarray, seed: int) -> list[np.ndarray]:
     """The indices of each class that occurs, in class order, each in hash order."""
-    order = np.array([hashlib.sha256(f"{seed}:{i}".encode()).digest()[:8] for i in range(len(labels))], dtype="S8")
-    # Compared as unsigned big-endian numbers: fixed-width byte strings would lose trailing zeros.
-    rank = np.frombuffer(order.tobytes(), dtype=">u8") if len(labels) else np.empty(0, ">u8")
-    rows = np.lexsort((rank, labels))
+    rows = np.lexsort((_rank(len(labels), seed), labels))
     return np.split(rows, np.flatnonzero(np.diff(np.asarray(labels)[rows])) + 1)
+
+
+def _rank(count: int, seed: int) -> np.ndarray:
+    """A hash of seed and position for each of so many images."""
+    order = np.array([hashlib.sha256(f"{seed}:{i}".encode()).digest()[:8] for i in range(count)], dtype="S8")
+    # Compared as unsigned big-endian numbers: fixed-width byte strings would lose trailing zeros.
+    return np.frombuffer(order.tobytes(), dtype=">u8") if count else np.empty(0, ">u8")

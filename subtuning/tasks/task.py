@@ -3,13 +3,14 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from subtuning.errors import UserError
 from subtuning.tasks.copies import same_images
+from subtuning.tasks.labels import label_counts
 from subtuning.tasks.source import PARTS
 from subtuning.tasks.splits import folds
 
@@ -19,7 +20,13 @@ _KEYS = {"name": str, "classes": list, "counts": dict, "label_counts": dict, "im
 
 @dataclass(frozen=True)
 class Task:
-    """A converted task. `image_size` is (H, W, C); `counts` maps train, val, test to numbers of images."""
+    """A converted task.
+
+    Attributes:
+        image_size: (H, W, C).
+        counts: numbers of images in train, val and test.
+        multilabel: whether an image may have several labels, or none.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -27,9 +34,13 @@ class Task:
     image_size: tuple[int, int, int]
     counts: dict[str, int]
     path: Path
+    multilabel: bool = False
 
     def part(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Images (uint8 N x H x W x C, memory-mapped, read-only) and labels (int64 N) of `train`, `val` or `test`."""
+        """Images (uint8 N x H x W x C, memory-mapped, read-only) and labels of `train`, `val` or `test`.
+
+        Labels are int64 N; of a multi-label task uint8 N x C, 1 for each label that an image has.
+        """
         folder = self.path / name
         return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
 
@@ -60,9 +71,15 @@ class Task:
 
         Raises `UserError` when there are too few images.
         """
-        labels = np.concatenate([self.part(name)[1] for name in ("train", "val")])
-        same = _same_trainval(self.path, self.sha256)
-        return folds(labels, k, same=None if np.array_equal(same, np.arange(len(same))) else same)
+        return list(_folds(self.path, self.sha256, k))
+
+
+@lru_cache(maxsize=16)
+def _folds(path: Path, sha256: str, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The folds, made once a process; `sha256` is there to forget them when the content changes."""
+    labels = np.concatenate([np.load(path / name / "labels.npy") for name in ("train", "val")])
+    same = _same_trainval(path, sha256)
+    return folds(labels, k, same=None if np.array_equal(same, np.arange(len(same))) else same)
 
 
 @cache
@@ -87,6 +104,7 @@ def load_task(path: Path) -> Task:
         image_size=tuple(facts["image_size"]),
         counts={part: facts["counts"][part] for part in PARTS},
         path=path,
+        multilabel=facts.get("multilabel", False),
     )
 
 
@@ -142,9 +160,11 @@ def _header(file) -> tuple[tuple[int, ...], bool, np.dtype]:
 def _check_part(folder: Path, facts: dict, part: str) -> None:
     count = facts["counts"][part]
     _check_array(folder / "images.npy", (count, *facts["image_size"]), np.dtype("|u1"))
-    _check_array(folder / "labels.npy", (count,), np.dtype("<i8"))
+    classes, several = len(facts["classes"]), facts.get("multilabel", False)
+    shape, kind = ((count, classes), "|u1") if several else ((count,), "<i8")
+    _check_array(folder / "labels.npy", shape, np.dtype(kind))
     labels = np.load(folder / "labels.npy")
-    found = label_counts(labels, len(facts["classes"])) if _in_range(labels, len(facts["classes"])) else None
+    found = label_counts(labels, classes) if _in_range(labels, 2 if several else classes) else None
     if found != facts["label_counts"][part]:
         raise UserError(f"{folder / 'labels.npy'} does not hold the labels of task.json; convert the task again")
 
@@ -169,8 +189,3 @@ def _check_array(file: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
 
 def _in_range(labels: np.ndarray, classes: int) -> bool:
     return bool(((labels >= 0) & (labels < classes)).all())
-
-
-def label_counts(labels: np.ndarray, classes: int) -> list[int]:
-    """How often each of the `classes` labels occurs."""
-    return np.bincount(labels, minlength=classes).tolist()

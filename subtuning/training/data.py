@@ -32,7 +32,7 @@ class Images:
 
     Attributes:
         pixels: uint8, R x H x W x C (C is 1 or 3); a memory map stays on disk, and only the asked-for rows are read.
-        labels: int64, R.
+        labels: int64, R; of a multi-label task uint8, R x C.
         chosen: which of the R rows these N images are; None for all.
     """
 
@@ -65,7 +65,7 @@ class Images:
         return positions if self.chosen is None else self.chosen[positions]
 
     def labels_at(self, rows: np.ndarray) -> Tensor:
-        """The labels of B rows, on the device."""
+        """The labels of B rows, on the device: B, or B x C of a multi-label task."""
         return torch.from_numpy(self.labels[rows]).to(self.device, non_blocking=True)
 
     def batch(self, positions: np.ndarray, augmentation: str = "none", rng: np.random.Generator | None = None):

@@ -13,7 +13,7 @@ from subtuning.runs.identity import Run
 from subtuning.training.data import Images, batches, epoch_order
 from subtuning.training.features import Features, values_of
 from subtuning.training.graphs import Passes, Recorder
-from subtuning.training.objectives import batch_loss, class_weights
+from subtuning.training.objectives import class_weights, objective_of
 from subtuning.training.optim import learning_rate
 from subtuning.training.rates import Rates
 from subtuning.training.stopwatch import Stopwatch
@@ -55,11 +55,12 @@ class LaneState:
         """Forward and backward pass, and the batch's part in the epoch's loss and accuracy; all of it on the device."""
         self.lane.train()
         logits = self.lane(values)
-        loss = batch_loss(logits, labels, self.run.recipe, self.weights)
+        objective = objective_of(labels)
+        loss = objective.loss(logits, labels, self.run.recipe, self.weights)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.loss_sum += loss.detach() * len(labels)
-        self.correct += (logits.detach().argmax(1) == labels).sum()
+        self.correct += objective.right(objective.predict(logits.detach()), labels).sum()
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of this lane."""

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
-import torch.nn.functional as F
 
 from subtuning.runs.identity import Run
 from subtuning.training.data import Images
 from subtuning.training.features import value_sizes, values_of
+from subtuning.training.objectives import objective_of
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane, Trunk
 from subtuning.tuning.tuning import Tuning
@@ -129,7 +129,7 @@ def _saved_bytes(lane: Lane, values: dict, labels: torch.Tensor) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = F.cross_entropy(lane(values), labels)
+        loss = objective_of(labels).total_loss(lane(values), labels)
     del loss
     return sum(seen.values())
 

@@ -1,7 +1,8 @@
-"""What an evaluation run leaves beside its record: the classes' probabilities and the trained tensors.
+"""What a run leaves beside its record: the classes' probabilities, and of an evaluation run the trained tensors.
 
-Both are written before the record, so that a record that is there has them; what a kill leaves behind without a record
-is found by `subtuning clean`.
+Probabilities are kept of evaluation runs, and of those of the search where a metric needs them. All is written before
+the record, so that a record that is there has it; what a kill leaves behind without a record is found by `subtuning
+clean`.
 """
 
 import hashlib
@@ -22,15 +23,16 @@ from subtuning.tuning.lane import Lane
 
 
 def write_outcome(run: Run, lane: Lane, probabilities: np.ndarray, place: Workplace) -> None:
-    """Write `<id>.npy` (N x C, float16) beside the record and, where models are kept, `<id>.safetensors`.
+    """Write `<id>.npy` (N x C) beside the record and, of a test run where models are kept, `<id>.safetensors`.
 
     The tensors have the names that they have in the backbone, and `head.<name>`; the metadata says to which backbone,
     task and run they belong, each by its hash, and holds a `sha256` of the tensors.
     """
-    file = io.BytesIO()
-    np.save(file, probabilities)
-    write_atomically(place.store.probabilities_path(run.id), file.getvalue())
-    if place.models is not None:
+    if run.split.kind == "test" or place.store.needs_probabilities:
+        file = io.BytesIO()
+        np.save(file, probabilities)
+        write_atomically(place.store.probabilities_path(run.id), file.getvalue())
+    if run.split.kind == "test" and place.models is not None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in lane.trained_state().items()}
         about = {"run": run.id, "task": run.task, "backbone": run.backbone.weights_sha256, "tuning": str(run.tuning)}
         about |= {

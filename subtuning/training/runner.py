@@ -163,7 +163,7 @@ class _Training:
             run, place = state.run, self.place
             result = _result(state, found, group, place, started, self.work.shared_seconds)
             result["lane_memory_bytes"] = self.work.need.lanes[memory.kind_of(run)]
-            if found and run.split.kind == "test":
+            if found:
                 write_outcome(run, state.lane, found.probabilities, place)
             record = place.store.add(run, result)
             place.checkpoints.remove(run.id)

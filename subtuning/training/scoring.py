@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from subtuning.training.data import Images, batches
 from subtuning.training.features import Features
 from subtuning.training.loop import Batch, LaneGroup, LaneState
+from subtuning.training.objectives import objective_of
 from subtuning.tuning.lane import Lane
 
 SCORING_BATCH = {"cpu": 64, "cuda": 256}
 """Images a batch when scoring: on a CPU few, which stay in its cache and spread evenly over the cores."""
 
 _Answers = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Of a batch: the sum of its cross-entropies; of each image the predicted class, the label and the probabilities."""
+"""Of a batch: the sum of its losses; of each image what is predicted, what is right, and the probabilities."""
 
 MOST_AHEAD = 8
 """Batches that are scored at once at most, to bound the memory that few lanes take on many cores."""
@@ -33,9 +33,9 @@ class Scores:
     """How right a run is on N images of C classes.
 
     Attributes:
-        loss: the sum of all cross-entropies.
-        predictions, labels: N.
-        probabilities: N x C, float16.
+        loss: the sum over the images.
+        predictions, labels: N; of a multi-label task N x C, True or 1 for each label that an image has.
+        probabilities: N x C (see `objectives.Objective.probabilities`).
     """
 
     loss: float
@@ -44,9 +44,10 @@ class Scores:
     probabilities: np.ndarray
 
     def metrics(self, hits: bool) -> dict[str, Any]:
-        """accuracy (0-1), mean cross-entropy `loss`, `n` images, and `hits` if asked for: for each image in its order a
-        bit, 1 where the answer is right, padded to whole bytes, as hex digits (what a race compares)."""
-        right = self.predictions == self.labels
+        """accuracy (0-1), mean `loss`, `n` images, and `hits` if asked for: for each image in its order a bit, 1 where
+        the answer is right, padded to whole bytes, as hex digits (what a race compares). Of several labels all must be
+        right."""
+        right = objective_of(self.labels).right(self.predictions, self.labels)
         found = {"accuracy": int(right.sum()) / len(right), "loss": self.loss / len(right), "n": len(right)}
         return found | ({"hits": np.packbits(right).tobytes().hex()} if hits else {})
 
@@ -96,8 +97,9 @@ def _scored(
 @torch.no_grad()
 def _score(lane: Lane, batch: Batch) -> _Answers:
     logits = lane(batch.at(lane.cut))
-    loss = F.cross_entropy(logits, batch.labels, reduction="sum")
-    return loss, logits.argmax(1), batch.labels, logits.softmax(1).half()
+    objective = objective_of(batch.labels)
+    loss = objective.total_loss(logits, batch.labels)
+    return loss, objective.predict(logits), batch.labels, objective.probabilities(logits)
 
 
 def _gather(state: LaneState, found: list[_Answers]) -> Scores | None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from subtuning.config import load_config
 from subtuning.errors import UserError
-from subtuning.runs.store import Snapshot, has_current_numbers
+from subtuning.runs.store import has_current_numbers
 from subtuning.workspace.paths import PARTIAL, Results
-from subtuning.workspace.studies import studies_of
+from subtuning.workspace.studies import snapshot_of, studies_of
 
 SECONDS_UNTIL_LEFT_OVER = 3600
 """A half-written file that has not changed for so long is nobody's any more."""
@@ -101,12 +101,12 @@ class _Wanted:
     """
 
     def __init__(self, results: Path, configs: Iterable[str]):
-        snapshot = Snapshot(Results(results).store)
         self.ids: set[str] = set()
         self.all_known, self.unknown = True, ""
         self._searched: list[dict[str, Any]] = []
         for file in configs:
-            for pair in studies_of(load_config(file), results, snapshot):
+            config = load_config(file)
+            for pair in studies_of(config, results, snapshot_of(config, results)):
                 if pair.study is None:
                     self.unknown = f" (cannot be told before {'/'.join(pair.names)} is prepared for {file})"
                     return

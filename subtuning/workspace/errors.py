@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 UNKNOWN = "Not known: a training diverged, or is of a version of subtuning that kept no predictions."
 
+SEVERAL = (
+    "An image may have several labels here, so none is taken for another; classes.csv has the recall of each label."
+)
+
 
 class Errors:
     """What the layers that the greedy search chose get wrong, on test and in cross-validation."""
@@ -35,8 +39,10 @@ class Errors:
         self.layers = str(tuning)
         self.test = test_answers(self.study, "greedy", pair.store)
         self.full = test_answers(self.study, "full", pair.store)
-        self.cv = selection_answers(self.study, tuning)
-        self.everyone = profile_answers(self.study)
+        several = self.task.multilabel
+        self.cv = None if several else selection_answers(self.study, tuning)
+        self.everyone = None if several else profile_answers(self.study)
+        self.unknown = SEVERAL if several else UNKNOWN
         self.held = (
             "val images" if settings["greedy.split"] == "val" else "train and val images, when they were held out"
         )
@@ -78,7 +84,7 @@ class Errors:
         }
 
     def _mistakes(self, found: Answers | None) -> pd.DataFrame:
-        if found is None:
+        if found is None or self.task.multilabel:
             nothing = np.zeros((1, 0), np.int64)
             return mistakes_table(nothing, nothing[0], self.task.classes, [])
         table = mistakes_table(found.predicted, found.labels, self.task.classes, found.images, found.probabilities)
@@ -86,8 +92,8 @@ class Errors:
 
     def _confusion(self, found: Answers | None, which: str) -> "Figure":
         title = f"What is taken for what: {self.where}"
-        if found is None:
-            return nothing_figure(title, UNKNOWN)
+        if found is None or self.task.multilabel:
+            return nothing_figure(title, self.unknown)
         shares = confusion(found.predicted, found.labels, len(self.task.classes))
         runs, count = len(found.predicted), len(found.labels)
         words = f"{self.layers} on {count:,} {which}" + (f", mean of {runs} trainings" if runs > 1 else "")
@@ -109,8 +115,8 @@ class Errors:
 
     def _sheet(self, found: Answers | None, title: str, words: str) -> "Figure":
         title = f"{title}: {self.where}"
-        if found is None:
-            return nothing_figure(title, UNKNOWN)
+        if found is None or self.task.multilabel:
+            return nothing_figure(title, self.unknown)
         rows = self._mistakes(found)
         count = f"{len(rows):,}" if len(rows) <= SHOWN else f"the first {SHOWN} of {len(rows):,}"
         images = [self._image(int(row), found is self.test) for row in rows["row"][:SHOWN]]

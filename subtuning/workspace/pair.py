@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from subtuning.config import Recipe
+from subtuning.config.metrics import metric_problem, needs_probabilities
 from subtuning.errors import UserError
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.runs.precision import finished_alike, require_alike
@@ -40,6 +41,10 @@ class Pair:
         """Where all finished runs are."""
         return Results(self.results).store
 
+    def store_for(self, settings: Settings) -> Store:
+        """The store as a study with these settings reads it."""
+        return self.store.with_probabilities(needs_probabilities(settings, self.task.multilabel))
+
     @property
     def base(self) -> Run:
         """A run to make others from: linear probing, trained on train, scored on val."""
@@ -53,17 +58,21 @@ class Pair:
                 nothing is to be trained.
 
         Raises:
-            UserError: the first runs are not finished, or not in one precision.
+            UserError: the first runs are not finished, or not in one precision; or a metric that does not fit the task.
         """
+        metric, store = settings["search.metric"], self.store_for(settings)
+        if self.task.multilabel and (problem := metric_problem(metric)):
+            raise UserError(f"task {self.names[0]}: {problem}")
         first = step_named("profile", settings) if step.after else step
         runs = first.wanted(Study(settings, self.base, self.layers, lambda run: None)).runs
-        records = finished_alike(runs, self.store)
+        records = finished_alike(runs, store)
         if resolve and not step.after and records is None:
             precision = resolve()
         else:
-            precision = (records or require_alike(self.store, runs))[0]["identity"]["recipe"]["precision"]
-        base, store = self.base.with_precision(precision), self.store
-        return Study(settings, base, self.layers, store.get, self.task, store.probabilities)
+            precision = (records or require_alike(store, runs))[0]["identity"]["recipe"]["precision"]
+        return Study(
+            settings, self.base.with_precision(precision), self.layers, store.get, self.task, store.probabilities
+        )
 
 
 def base_run(task: str, layers: dict[str, Any], recipe: Recipe, names: tuple[str, str]) -> Run:

@@ -1,7 +1,9 @@
 """One step of a pair's study: train what it asks for, work out what it concludes."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from subtuning.config.metrics import needs_probabilities
 from subtuning.errors import UserError
 from subtuning.registry import find
 from subtuning.runs import Run
@@ -24,6 +26,7 @@ def train_step(
     """
     step = step_named(name, settings)
     trained: dict[Run, dict[str, Any]] = {}
+    machine = replace(machine, probabilities=needs_probabilities(settings, pair.task.multilabel))
     with Trainings(pair, machine) as trainings:
         study = pair.study(step, settings, trainings.precision)
         require_finished(study, step)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from subtuning.config import Config, Recipe
+from subtuning.config.metrics import needs_probabilities
 from subtuning.runs.precision import precisions
 from subtuning.runs.store import Snapshot
 from subtuning.search.steps import settings_of, step_named, steps_of
@@ -39,6 +40,12 @@ class StudyState:
         )
 
 
+def snapshot_of(config: Config, results: Path) -> Snapshot:
+    """The finished runs as the studies of a config see them: a metric may need probabilities that some did not keep."""
+    needed = needs_probabilities({"search.metric": config.search.metric}, multilabel=False)
+    return Snapshot(Results(results).store.with_probabilities(needed))
+
+
 def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[StudyState]:
     """Every task with every backbone, in the order of the config.
 
@@ -56,9 +63,10 @@ def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[St
             base = base_run(facts["sha256"], layers, recipes.setdefault(recipe, recipe), (task, backbone))
             settings = settings_of(config, backbone)
             scored = None if settings["search.metric"] == "accuracy" else load_task(Results(results).task(task))
+            known = (scored, snapshot.store.probabilities)
             profile = step_named("profile", settings).wanted(Study(settings, base, layers, snapshot.get)).runs
             for precision in precisions(profile, snapshot.get):
-                study = Study(settings, base.with_precision(precision), layers, snapshot.get, scored)
+                study = Study(settings, base.with_precision(precision), layers, snapshot.get, *known)
                 wanted = {step.name: step.wanted(study) for step in steps_of(settings)}
                 asked = {name: step for name, step in wanted.items() if step.runs or step.later}
                 yield StudyState((task, backbone), study, asked, facts["counts"])

@@ -29,12 +29,14 @@ class Machine:
         threads: of the CPU, None for torch's choice.
         lanes: runs trained together at most, None for as many as fit.
         models: whether the trained tensors of evaluation runs are kept.
+        probabilities: whether those of the search's runs are kept, and a run without them is trained again.
     """
 
     device: str = "auto"
     threads: int | None = None
     lanes: int | None = None
     models: bool = True
+    probabilities: bool = False
 
 
 class Trainings:
@@ -42,6 +44,7 @@ class Trainings:
 
     def __init__(self, pair: Pair, machine: Machine):
         self.pair, self.machine = pair, machine
+        self.store = pair.store.with_probabilities(machine.probabilities)
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "Trainings":
@@ -70,12 +73,12 @@ class Trainings:
 
     def resolve(self, runs: Sequence[Run]) -> list[Run]:
         """The runs in one precision: in which all are finished, else this device's."""
-        records = finished_alike(runs, self.pair.store)
+        records = finished_alike(runs, self.store)
         return with_precision(runs, records[0]["identity"]["recipe"]["precision"] if records else self.precision())
 
     def train(self, runs: Sequence[Run]) -> list[dict[str, Any]]:
         """Train those of the runs that are missing and return all records."""
-        pair, store = self.pair, self.pair.store
+        pair, store = self.pair, self.store
         records = {run: record for run in runs if (record := store.get(run))}
         missing = [run for run in runs if run not in records]
         print(f"{'/'.join(pair.names)}: {len(runs)} runs, {len(runs) - len(missing)} finished before", file=sys.stderr)
@@ -83,6 +86,9 @@ class Trainings:
             if superseded := store.superseded(missing):
                 words = "of them were finished with numbers of another version; training anew"
                 print(f"{superseded} {words}", file=sys.stderr)
+            if incomplete := store.without_probabilities(missing):
+                words = "of them were finished without keeping probabilities, which search.metric needs; training anew"
+                print(f"{incomplete} {words}", file=sys.stderr)
             self._train(missing)
             records |= zip(missing, store.require(missing), strict=True)
         self._write_missing_scalars(records)
@@ -112,7 +118,7 @@ class Trainings:
             task=self.pair.task,
             layers=self.pair.layers,
             weights=results.weights(self.pair.names[1]),
-            store=self.pair.store,
+            store=self.store,
             checkpoints=Checkpoints(results.checkpoints),
             device=self.device,
             finished=lambda record, run: write_scalars(record, run, results.tensorboard),

@@ -27,6 +27,12 @@ def backbone(keys: str) -> str:
     return f"{TASKS}backbones: {{resnet50: {{model: resnet50, {keys}}}}}\n"
 
 
+def several(more: str = "", keys: str = "stored_size: 32") -> str:
+    """A config whose one task is a multi-label table, and more lines."""
+    entry = f"{{source: csv, path: a.csv, images: im, label_separator: bar, {keys}}}"
+    return f"tasks: {{a: {entry}}}\n{BACKBONES}{more}\n"
+
+
 def section(name: str, keys: str) -> str:
     """A good config with one more section."""
     return f"{GOOD}{name}: {keys}\n"
@@ -209,10 +215,28 @@ WRONG = {
 
 # Wrong in ways that a JSON schema cannot tell, or that JSON does not have.
 WRONG_FOR_THE_MODELS_ONLY = {
-    "chosen by auroc": (
-        section("search", "{metric: auroc}"),
-        "search.metric is 'auroc'; it must be accuracy, balanced_accuracy, macro_f1 or quadratic_kappa: auroc needs "
-        "probabilities, which only test runs keep, and stands in evaluation.csv whatever the metric is",
+    "several labels by accuracy": (
+        several(),
+        "tasks.a: its images may have several labels, which search.metric 'accuracy' does not score; set it to "
+        "mean_average_precision, macro_f1 or auroc",
+    ),
+    "several labels by balanced accuracy": (
+        several("search: {metric: balanced_accuracy}"),
+        "tasks.a: its images may have several labels, which search.metric 'balanced_accuracy' does not score; set it "
+        "to mean_average_precision, macro_f1 or auroc",
+    ),
+    "several labels with class weights": (
+        several("search: {metric: macro_f1}\nrecipe: {class_weights: balanced}"),
+        "tasks.a: recipe.class_weights is for tasks whose images have one label; set it to none",
+    ),
+    "several labels of a method with label smoothing": (
+        several("search: {metric: auroc}\nevaluate: {recipes: {full: {label_smoothing: 0.1}}}"),
+        "tasks.a: evaluate.recipes.full.label_smoothing is for tasks whose images have one label; set it to 0",
+    ),
+    "labels in two ways": (
+        several(keys="label_columns: [x, y]"),
+        "tasks.a is {'images': 'im', 'label_columns': ['x', 'y'], 'label_separator': 'bar', ...}; it has labels both "
+        "in label_columns and in label_column; keep one of these ways",
     ),
     "race of another metric": (
         section("search", "{metric: macro_f1, racing: true}"),

@@ -61,6 +61,7 @@ def compute() -> dict[str, Any]:
     for model in ("test_efficientnet", "test_vit"):
         for words in ("as usual", "precision bf16"):
             found |= _together(model, METHODS[model], words, RECIPES[words])
+    found |= _together("test_resnet", METHODS["test_resnet"], "several labels", {}, several=True)
     for words, changes in PICTURES.items():
         found |= _together("test_resnet", [("layer4.0",)], words, {}, **changes)
     return found | _through_the_store()
@@ -89,10 +90,12 @@ def read() -> dict[str, Any]:
 def _together(model: str, subsets: list, words: str, changes: dict, **of_images: Any) -> dict[str, list[float]]:
     low = low_type(changes.get("precision", "fp32"))
     trunk = shaken_trunk(model).in_precision(low) if low is None else _float32(model, low)
-    channels, size = of_images.pop("channels", 3), of_images.pop("size", SIZE)
+    channels, size, several = (of_images.pop(*each) for each in (("channels", 3), ("size", SIZE), ("several", False)))
     source = images(**of_images)
     source.pixels, source.labels = pictures(16, 0, size, channels)
     source.dtype = trunk.dtype
+    if several:
+        source.labels = np.random.default_rng(0).integers(0, 2, (16, CLASSES), np.uint8)
     if "class_weights" in changes:
         source.labels = np.minimum(source.labels, 1)  # else all weights were 1
     runs = [make_run(subset, **changes) for subset in subsets]

@@ -9,7 +9,7 @@ from subtuning.runs.versions import PACKAGE, statements_hash
 FILE = Path(__file__).with_name("ledger.json")
 
 NUMERICAL = ("backbones/*.py", "tuning/**/*.py", "training/**/*.py")
-NUMERICAL += ("tasks/splits.py", "tasks/task.py", "config/recipe.py")
+NUMERICAL += ("tasks/splits.py", "tasks/stratify.py", "tasks/task.py", "config/recipe.py")
 """What turns a converted task, weights and a recipe into numbers; how images are converted is in the task's hash."""
 
 HARMLESS = {

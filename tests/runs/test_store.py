@@ -138,3 +138,15 @@ def test_runs_finished_with_other_numbers_are_counted_but_not_used(store, monkey
     assert store.superseded(wanted) == 1
     assert store.superseded(wanted[1:]) == 0
     assert store.superseded([]) == 0
+
+
+def test_a_run_is_finished_with_its_probabilities_where_they_are_needed(store):
+    runs = [make_run(("a",)), make_run(("b",)), make_run(("c",))]
+    store.add(runs[0], RESULT)
+    store.add(runs[1], RESULT | {"status": "diverged", "metrics": None})
+    needing = store.with_probabilities(True)
+    assert needing.missing(runs) == [runs[0], runs[2]], "one that diverged has none"
+    assert needing.without_probabilities(needing.missing(runs)) == 1
+    store.probabilities_path(runs[0].id).write_bytes(b"")
+    assert needing.missing(runs) == [runs[2]] == store.missing(runs)
+    assert store.without_probabilities(runs) == 0, "nothing is needed"

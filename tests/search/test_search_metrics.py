@@ -10,6 +10,7 @@ from subtuning.runs.predictions import pack
 from subtuning.search.answers import answers_of
 from subtuning.search.experiments import greedy
 from subtuning.search.metrics import METRICS, balanced_accuracy, macro_f1, quadratic_kappa, scored, scored_labels
+from subtuning.search.probability_metrics import PROBABILITY_METRICS, auroc, mean_average_precision
 from subtuning.search.scores import fold_scores
 from subtuning.search.study import Study
 from tests.search.test_search import LAYERS
@@ -137,3 +138,89 @@ def test_runs_without_predictions_are_one_sentence():
         greedy.conclude(study("macro_f1", without=["predictions"]))
     diverged = scored({"status": "diverged", "metrics": None}, "macro_f1", LABELS)
     assert diverged == {"status": "diverged", "metrics": None, "metric": "macro_f1"}
+
+
+def unsure(several, count=300, seed=0):
+    """Labels, N or N x C, and probabilities that know something of them, with ties; one class has no image."""
+    rng = np.random.default_rng(seed)
+    own = rng.random((count, 4)) < [0.5, 0.2, 0.1, 0.0] if several else np.eye(4, dtype=int)[unequal(count)[0] % 3]
+    given = np.round(rng.random((count, 4)) + 0.5 * own, 2)
+    given = given / 1.5 if several else given / given.sum(1, keepdims=True)
+    return (own.astype(np.uint8) if several else own.argmax(1)), given
+
+
+def from_sklearn(name, labels, given, **more):
+    """scikit-learn's metric of each class that has images, averaged."""
+    own = labels if labels.ndim == 2 else labels[:, None] == np.arange(4)
+    found = {"auroc": known.roc_auc_score, "mean_average_precision": known.average_precision_score}[name]
+    return np.mean([found(own[:, c], given[:, c], **more) for c in range(4) if own[:, c].any()])
+
+
+BOTH = pytest.mark.parametrize("several", [False, True])
+OF_PROBABILITIES = pytest.mark.parametrize("name", PROBABILITY_METRICS)
+
+
+def test_metrics_of_probabilities_by_hand():
+    """Above the three images of the class are 0, 1 and 2 others: precisions 1, 2/3 and 3/5; of 9 pairs 6 are right, the
+    last image being tied with nothing."""
+    labels, given = np.array([[1], [0], [1], [0], [1], [0]]), np.linspace(0.9, 0.1, 6)[:, None]
+    assert mean_average_precision(labels, given).mean() == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
+    assert auroc(labels, given).mean() == pytest.approx(6 / 9)
+    assert auroc(labels, np.full((6, 1), 0.5)).mean() == 0.5
+    assert mean_average_precision(labels, np.full((6, 1), 0.5)).mean() == 0.5, "all have as much"
+
+
+@BOTH
+@OF_PROBABILITIES
+def test_metrics_of_probabilities_are_those_of_scikit_learn(name, several):
+    labels, given = unsure(several)
+    assert PROBABILITY_METRICS[name](labels, given).mean() == pytest.approx(
+        from_sklearn(name, labels, given), abs=1e-12
+    )
+
+
+@BOTH
+@OF_PROBABILITIES
+def test_what_an_image_adds_to_them_is_the_derivative_by_its_weight(name, several):
+    labels, given = unsure(several)
+    found, step = PROBABILITY_METRICS[name](labels, given), 1e-5
+    for image in range(0, 300, 37):
+        weights = [np.ones(300), np.ones(300)]
+        weights[0][image] += step
+        weights[1][image] -= step
+        more, less = (from_sklearn(name, labels, given, sample_weight=own) for own in weights)
+        assert found[image] - found.mean() == pytest.approx(300 * (more - less) / (2 * step), abs=1e-6)
+
+
+@OF_PROBABILITIES
+def test_their_spread_over_images_is_that_of_a_bootstrap(name):
+    labels, given = unsure(several=True)
+    rng = np.random.default_rng(1)
+    drawn = [PROBABILITY_METRICS[name](labels[i], given[i]).mean() for i in rng.integers(300, size=(300, 300))]
+    assert PROBABILITY_METRICS[name](labels, given).std() / 300**0.5 == pytest.approx(np.std(drawn), rel=0.12)
+
+
+def test_macro_f1_of_several_labels_is_that_of_scikit_learn():
+    labels, given = unsure(several=True)
+    said, some = given > 0.5, labels.any(0)
+    of_sklearn = known.f1_score(labels[:, some], said[:, some], average="macro")
+    assert macro_f1(labels, said).mean() == pytest.approx(of_sklearn, abs=1e-12)
+    weights = np.ones(300)
+    weights[7] += 1e-6
+    moved = known.f1_score(labels[:, some], said[:, some], average="macro", sample_weight=weights)
+    assert macro_f1(labels, said)[7] - of_sklearn == pytest.approx(300 * (moved - of_sklearn) / 1e-6, abs=1e-3)
+
+
+def test_metrics_that_show_nothing():
+    nothing = np.zeros((3, 2), np.uint8)
+    assert (auroc(nothing, np.ones((3, 2))) == 0.5).all()
+    assert not mean_average_precision(nothing, np.ones((3, 2))).any()
+    assert not macro_f1(nothing, nothing > 0).any()
+
+
+def test_what_a_run_cannot_be_scored_by_is_one_sentence():
+    record = {"id": "a1", "names": {"task": "birds"}, "status": "done", "metrics": {}, "predictions": pack(SAID)}
+    with pytest.raises(UserError, match=r"search\.metric is auroc, and run a1 left no probabilities"):
+        scored(record, "auroc", LABELS, lambda record: None)
+    with pytest.raises(UserError, match=r"task birds: its images may have several labels, which search\.metric 'quadr"):
+        scored(record, "quadratic_kappa", np.zeros((6, 2)))

@@ -31,6 +31,10 @@ def data_sentences(facts: Mapping[str, Any], metric: str) -> list[str]:
         f"{int(learned.sum()):,} images of {len(classes):,} classes to learn from ({sizes} of each), "
         f"{int(tested.sum()):,} to test."
     ]
+    if facts.get("multilabel"):
+        learn, test = facts["counts"]["train"] + facts["counts"]["val"], facts["counts"]["test"]
+        labels = f"each with any of {len(classes):,} labels ({sizes} images have each)"
+        found = [f"{learn:,} images to learn from, {labels}, {test:,} to test."]
     some = np.flatnonzero(learned)
     if len(some) and learned.max() >= UNEQUAL * learned[some].min():
         large, small = int(learned.argmax()), int(some[learned[some].argmin()])

@@ -47,7 +47,8 @@ def classes_table(
 
     Args:
         names: of the C classes.
-        answers: what is compared, by name -> the predicted classes (S x N) and the labels (N).
+        answers: what is compared, by name -> the predicted classes (S x N) and the labels (N). Of several labels
+            S x N x C and N x C: a recall is then the share of a label's images that are given it.
         pairs: names whose difference of recalls is told, on the same seeds and images.
 
     Returns:
@@ -55,21 +56,26 @@ def classes_table(
         `a_less_b` with `_low`, `_high` and `_p` (Holm, over the classes).
     """
     table: dict[str, list] = {"class": list(names)}
-    hits = {name: predicted == labels for name, (predicted, labels) in answers.items()}
-    for name, (_, labels) in answers.items():
-        of_class = [hits[name][:, labels == number] for number in range(len(names))]
+    of_classes = {name: [_hits(*found, number) for number in range(len(names))] for name, found in answers.items()}
+    for name, of_class in of_classes.items():
         table[f"{name}_images"] = [found.shape[1] for found in of_class]
         recalls = np.array([recall_interval(found) for found in of_class])
         table |= {f"{name}_{column}": list(recalls[:, i]) for i, column in enumerate(("recall", "low", "high"))}
     for one, other in pairs:
-        labels = answers[one][1]
-        found = [difference_interval(hits[one][:, own], hits[other][:, own]) if own.any() else None
-                 for own in (labels == number for number in range(len(names)))]  # fmt: skip
+        both = zip(of_classes[one], of_classes[other], strict=True)
+        found = [difference_interval(own, others) if own.shape[1] else None for own, others in both]
         cells = {"": "mean", "_low": "low", "_high": "high", "_p": "p"}
         for end, key in cells.items():
             values = [NAN if each is None else getattr(each, key) for each in found]
             table[f"{one}_less_{other}{end}"] = holm(values) if key == "p" else values
     return pd.DataFrame(table)
+
+
+def _hits(predicted: np.ndarray, labels: np.ndarray, number: int) -> np.ndarray:
+    """The right answers to the M images of one class, S x M."""
+    if labels.ndim == 2:
+        return predicted[:, labels[:, number] > 0, number]
+    return predicted[:, labels == number] == number
 
 
 def common_mistakes(shares: np.ndarray, names: Sequence[str], most: int) -> list[tuple[str, str, float]]:

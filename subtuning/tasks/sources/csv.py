@@ -14,6 +14,8 @@ from subtuning.tasks.sources.files import file_source, missing, read_text
 from subtuning.tasks.sources.folder import find_files, is_image
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+YES_OR_NO = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
+BETWEEN_LABELS = {"bar": "|", "semicolon": ";", "comma": ",", "blank": " "}
 NAMES = {
     "path": "path file filename file_name filepath file_path image image_path image_name image_file image_id img "
     "img_path img_name id id_code uuid name",
@@ -25,7 +27,10 @@ NAMES = {
 
 
 def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
-    """Classes are the labels that occur: in the order of the numbers if all are whole numbers, else of the alphabet."""
+    """Classes are the labels that occur: in the order of the numbers if all are whole numbers, else of the alphabet.
+
+    Those of `label_columns` are the columns, in the order in which they are given.
+    """
     file, root = Path(spec.path), Path(spec.images)
     if not file.is_file():
         raise missing("task table", file, "path: must be a file of text in columns")
@@ -33,13 +38,19 @@ def open_source(spec, workers: int = 1, progress: bool = False) -> Source:
         raise missing("image folder", root, f"images: must be the folder of the images that {file} names")
     table = read_table(file, spec)
     paths = _find_files(file, root, table["path"])
-    classes, labels = _classes(file, table["label"])
+    if spec.multilabel:
+        classes, labels, odd = _several(file, table, spec)
+    else:
+        classes, labels, odd = *_classes(file, table["label"]), _unsplit(file, table["label"])
     rows, warnings = _rows(file, table, labels, spec)
+    warnings = [*odd, *warnings]
     return file_source(root, classes, paths, labels, rows, workers, progress, warnings)
 
 
 def read_table(file: Path, spec) -> pd.DataFrame:
     """Columns path, label and, if there is one, split, as text without blanks around it; the index holds line numbers.
+
+    With `label_columns` these stand in place of label, as ``label 0`` and so on.
 
     Raises `UserError` for a table or a cell that cannot be read.
     """
@@ -64,6 +75,8 @@ def read_table(file: Path, spec) -> pd.DataFrame:
     if table.empty:
         raise UserError(f"{file} has no lines below its header; it needs a line for each image")
     for column, place in chosen.items():
+        if column == "label" and spec.multilabel:
+            continue  # an image without any label
         if empty := table.index[table[column] == ""].tolist():
             what = f"empty cells in the column {names[place]!r}"
             raise UserError(f"{file} has {what}: line {listed(empty)}; fill them or remove the lines")
@@ -86,12 +99,10 @@ def _columns(file: Path, names: list[str], spec) -> dict[str, int]:
     for column, known in NAMES.items():
         key = f"{column}_column"
         wanted = getattr(spec, key)
-        if wanted not in ("auto", "none"):
-            if wanted not in names:
-                raise UserError(f"{file} has no column {wanted!r}{did_you_mean(wanted, names)}; it has {listed(names)}")
-            if names.count(wanted) > 1:
-                raise UserError(f"{file} has two columns {wanted!r}; rename one of them")
-            chosen[column] = names.index(wanted)
+        if column == "label" and spec.label_columns:
+            chosen |= {f"label {i}": _named(file, names, own) for i, own in enumerate(spec.label_columns)}
+        elif wanted not in ("auto", "none"):
+            chosen[column] = _named(file, names, wanted)
         elif found := [plain.index(name) for name in known.split() if name in plain and wanted == "auto"]:
             chosen[column] = found[0]
         elif column != "split":
@@ -100,8 +111,17 @@ def _columns(file: Path, names: list[str], spec) -> dict[str, int]:
                 f"{listed(names)}; say {key}: and its name, or columns: and all names if that line is no header"
             )
     if len(set(chosen.values())) < len(chosen):
-        raise UserError(f"{file}: path_column, label_column and split_column must be different columns")
+        labels = "label_columns" if spec.label_columns else "label_column"
+        raise UserError(f"{file}: path_column, {labels} and split_column must be different columns")
     return chosen
+
+
+def _named(file: Path, names: list[str], wanted: str) -> int:
+    if wanted not in names:
+        raise UserError(f"{file} has no column {wanted!r}{did_you_mean(wanted, names)}; it has {listed(names)}")
+    if names.count(wanted) > 1:
+        raise UserError(f"{file} has two columns {wanted!r}; rename one of them")
+    return names.index(wanted)
 
 
 def _classes(file: Path, labels: pd.Series) -> tuple[tuple[str, ...], np.ndarray]:
@@ -110,6 +130,39 @@ def _classes(file: Path, labels: pd.Series) -> tuple[tuple[str, ...], np.ndarray
         return check_classes([str(value) for value in values], str(file)), codes.astype(np.int64)
     codes, values = pd.factorize(labels, sort=True)
     return check_classes(list(values), str(file)), codes.astype(np.int64)
+
+
+def _several(file: Path, table: pd.DataFrame, spec) -> tuple[tuple[str, ...], np.ndarray, list[str]]:
+    """Classes, labels (uint8 N x C of 0 and 1), and a warning if there are images without any."""
+    if spec.label_columns:
+        cells = table[[column for column in table if column.startswith("label ")]]
+        if wrong := sorted(set(np.unique(cells.to_numpy())) - YES_OR_NO.keys()):
+            raise UserError(
+                f"{file} has cells in label_columns that are neither 0 nor 1: {listed(wrong, 5)}; correct them"
+            )
+        classes, labels = (
+            check_classes(list(spec.label_columns), str(file)),
+            cells.replace(YES_OR_NO).to_numpy(np.uint8),
+        )
+    else:
+        between = BETWEEN_LABELS[spec.label_separator]
+        split = [[label.strip() for label in cell.split(between) if label.strip()] for cell in table["label"]]
+        owners = np.repeat(np.arange(len(split)), [len(own) for own in split])
+        classes, codes = _classes(file, pd.Series([label for own in split for label in own], dtype=str))
+        labels = np.zeros((len(split), len(classes)), np.uint8)
+        labels[owners, codes] = 1
+    without = int((labels.sum(1) == 0).sum())
+    return classes, labels, [f"{file}: {without:,} images have none of the {len(classes)} labels"] if without else []
+
+
+def _unsplit(file: Path, labels: pd.Series) -> list[str]:
+    """A warning if single labels look like several ones in one cell."""
+    known = set(labels)
+    for name, between in BETWEEN_LABELS.items():
+        if found := [label for label in known if between in label and known >= set(label.split(between))]:
+            words = "which may be several labels; if so, say label_separator:"
+            return [f"{file} has labels such as {min(found)!r}, {words} {name}"]
+    return []
 
 
 def _rows(file: Path, table: pd.DataFrame, labels: np.ndarray, spec) -> tuple[dict[str, np.ndarray], list[str]]:
