@@ -21,7 +21,9 @@ def convert(args: argparse.Namespace) -> None:
     """Write `{train,val,test}/images.npy`, `labels.npy` and `task.json`."""
     from subtuning.tasks import convert_task
 
-    convert_task(args.task, _spec(args), args.out or Results(args.results).task(args.task), workers=args.workers)
+    spec, results = _spec(args), Results(args.results)
+    base = results.task(spec.of) if spec.source == "corrupted" else None
+    convert_task(args.task, spec, args.out or results.task(args.task), workers=args.workers, base=base)
 
 
 def fetch_task_arguments(parser: argparse.ArgumentParser) -> None:
