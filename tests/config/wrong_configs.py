@@ -60,9 +60,10 @@ WRONG = {
     ),
     "unknown corruption": (
         f"tasks: {{a: {{source: corrupted, of: b, kind: noise}}, b: {{source: builtin}}}}\n{BACKBONES}",
-        "tasks.a.kind is 'noise'; it must be 'brightness', 'contrast', 'defocus_blur', 'elastic_transform', 'fog', "
-        "'frost', 'gaussian_blur', 'gaussian_noise', 'glass_blur', 'impulse_noise', 'jpeg_compression', 'motion_blur', "
-        "'pixelate', 'saturate', 'shot_noise', 'snow', 'spatter', 'speckle_noise' or 'zoom_blur'",
+        "tasks.a.kind is 'noise'; it must be 'gaussian_noise', 'shot_noise', 'impulse_noise', "
+        "'speckle_noise', 'defocus_blur', 'glass_blur', 'motion_blur', 'zoom_blur', 'gaussian_blur', 'snow', "
+        "'frost', 'fog', 'brightness', 'spatter', 'contrast', 'elastic_transform', 'pixelate', "
+        "'jpeg_compression' or 'saturate' (did you mean 'shot_noise'?)",
     ),
     "corruption that is too strong": (
         f"tasks: {{a: {{source: corrupted, of: b, kind: fog, severity: 6}}, b: {{source: builtin}}}}\n{BACKBONES}",
@@ -177,7 +178,7 @@ WRONG = {
     ),
     "unknown builtin": (
         f"tasks: {{a: {{source: builtin, name: mnist}}}}\n{BACKBONES}",
-        "tasks.a.name is 'mnist'; it must be 'digits'",
+        "tasks.a.name is 'mnist'; it must be 'digits', 'mnist_5k' or 'faces' (did you mean 'mnist_5k'?)",
     ),
     "unknown weights": (
         backbone("weights: imagenet"),
