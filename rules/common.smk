@@ -72,10 +72,12 @@ def this_command():
     return "snakemake --cores all" + "".join(f" --configfile {shlex.quote(str(file))}" for file in files[:1])
 
 
-def fetched_archives(wildcards):
-    """The list of a VTAB-1k task's archives; other tasks are read where they are."""
-    is_vtab = settings.config.tasks[wildcards.task].source == "vtab"
-    return "results/data/fetched/{task}.json" if is_vtab else []
+def before_conversion(wildcards):
+    """The list of a VTAB-1k task's archives, or the task that a corrupted one is made of; others are read where they are."""
+    task = settings.config.tasks[wildcards.task]
+    if task.source == "corrupted":
+        return f"results/tasks/{task.of}/task.json"
+    return "results/data/fetched/{task}.json" if task.source == "vtab" else []
 
 
 def round_before(wildcards):

@@ -1,8 +1,8 @@
 """
 This part of the workflow converts raw images and labels.
 
-REQUIRED INPUTS: what the config's `tasks` entry names (a folder, lists, an array file, an installed package, or the
-published archives of VTAB-1k, which are fetched if they are not there).
+REQUIRED INPUTS: what the config's `tasks` entry names (a folder, lists, an array file, an installed package, another
+task to corrupt, or the published archives of VTAB-1k, which are fetched if they are not there).
 OUTPUTS: results/tasks/<task>/{train,val,test}/{images,labels}.npy, names.json (of the images) and task.json.
 Fetching is a local rule: compute nodes need no network.
 """
@@ -30,7 +30,7 @@ rule fetch_task:
 
 rule convert_task:
     input:
-        fetched_archives,
+        before_conversion,
     output:
         expand(
             "results/tasks/{{task}}/{part}/{array}.npy",

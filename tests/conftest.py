@@ -16,9 +16,12 @@ pytest_plugins = ["tests.workflow.fixtures", "tests.left_out"]
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What starts commands of the workflow is slow. Tests on a SLURM cluster begin first, as they wait most of their
     time, then files with slow tests, so that no long file is begun last."""
+    from tests.left_out import leave_out_without_packages
+
+    leave_out_without_packages(config, items)
     for item in items:
         if "warm_environment" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)

@@ -3,6 +3,8 @@
 Under pytest-xdist the workers leave tests out, and the process that prints asks them at their end.
 """
 
+from importlib.util import find_spec
+
 import pytest
 
 LEFT_OUT = pytest.StashKey[dict[str, str]]()
@@ -14,7 +16,18 @@ CHOSEN = pytest.StashKey[set[str]]()
 
 def leave_out(config: pytest.Config, items: list[pytest.Item], marker: str, why: str) -> None:
     """Deselect the tests with this marker, which this machine cannot run."""
-    gone = [item for item in items if item.get_closest_marker(marker)]
+    _leave_out(config, items, [item for item in items if item.get_closest_marker(marker)], why)
+
+
+def leave_out_without_packages(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests of an optional package (`extra(import name)`) where it is not installed."""
+    wanted = {mark.args[0] for item in items for mark in item.iter_markers("extra")}
+    for name in sorted(name for name in wanted if find_spec(name) is None):
+        gone = [item for item in items if any(mark.args == (name,) for mark in item.iter_markers("extra"))]
+        _leave_out(config, items, gone, f"the optional package {name} is not installed (docs/data-and-weights.md)")
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item], gone: list[pytest.Item], why: str) -> None:
     config.stash[LEFT_OUT].update({item.nodeid: why for item in gone})
     config.hook.pytest_deselected(items=gone)
     items[:] = [item for item in items if item not in gone]

@@ -20,6 +20,7 @@ VERBS = {
     "clean": ("clean", "show what in the results folder is not needed, and remove it if told to"),
     "convert": ("data", "convert a task's images and labels"),
     "fetch-task": ("data", "fetch a VTAB-1k task's published archives"),
+    "download": ("data", "download a published set of small images as a file that source: arrays reads"),
     "verify": ("data", "compare converted VTAB-1k tasks with the committed manifest"),
     "export": ("data", "write a task as the community's folder of PNG images and lists"),
     "fetch": ("backbone", "fetch a backbone's weights"),

@@ -21,7 +21,9 @@ def convert(args: argparse.Namespace) -> None:
     """Write `{train,val,test}/images.npy`, `labels.npy` and `task.json`."""
     from subtuning.tasks import convert_task
 
-    convert_task(args.task, _spec(args), args.out or Results(args.results).task(args.task), workers=args.workers)
+    spec, results = _spec(args), Results(args.results)
+    base = results.task(spec.of) if spec.source == "corrupted" else None
+    convert_task(args.task, spec, args.out or results.task(args.task), workers=args.workers, base=base)
 
 
 def fetch_task_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +44,33 @@ def fetch_task(args: argparse.Namespace) -> None:
     if args.out:
         write_json(args.out, files)
     print("\n".join(files))
+
+
+def download_arguments(parser: argparse.ArgumentParser) -> None:
+    from subtuning.tasks.published import SETS
+
+    parser.add_argument("name", choices=sorted(SETS), metavar="NAME", help=f"one of {', '.join(sorted(SETS))}")
+    parser.add_argument("out", type=Path, metavar="FILE", help="the .npz file to write")
+    parser.add_argument("--train", type=positive, metavar="N", help="training images, stratified (default: all)")
+    parser.add_argument("--test", type=positive, metavar="N", help="test images, stratified (default: all)")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("data/torchvision"),
+        metavar="DIR",
+        help="where the published files are put, or are already (default: %(default)s)",
+    )
+
+
+def download(args: argparse.Namespace) -> None:
+    """Write the file, and print the entry of a task that reads it."""
+    from subtuning.tasks.published import download
+
+    if args.out.suffix != ".npz":
+        raise UserError(f"{args.out} must be a file that ends with .npz")
+    counts = download(args.name, args.out, args.folder, {"train": args.train, "test": args.test})
+    print(f"{args.out}: {counts['train']:,} training and {counts['test']:,} test images; in the config:")
+    print(f"tasks:\n  {args.name}: {{source: arrays, path: {args.out}}}")
 
 
 def verify_arguments(parser: argparse.ArgumentParser) -> None:

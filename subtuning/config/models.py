@@ -12,7 +12,7 @@ from subtuning.config.deliver import Deliver
 from subtuning.config.metrics import check_metric
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
 from subtuning.config.search import Search
-from subtuning.config.tasks import TaskEntry
+from subtuning.config.tasks import TaskEntry, check_bases
 from subtuning.config.values import (
     METHOD_NAMES,
     NAMED,
@@ -226,7 +226,8 @@ class Config(Strict):
     )
 
     @model_validator(mode="after")
-    def _each_subset_once(self):
+    def _names_fit_together(self):
+        check_bases(self.tasks)
         for name, backbone in self.backbones.items():
             if twice := sorted(backbone.subsets.keys() & self.evaluate.subsets.keys()):
                 raise ValueError(

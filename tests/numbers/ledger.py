@@ -14,6 +14,8 @@ NUMERICAL += ("tasks/splits.py", "tasks/stratify.py", "tasks/task.py", "config/r
 
 HARMLESS = {
     "backbones/hub.py": "weights are identified by their hash",
+    "backbones/onnx_file.py": "weights are identified by their hash",
+    "backbones/package_names.py": "weights are identified by their hash",
     "backbones/packages.py": "weights are identified by their hash",
     "training/checkpoints.py": "a resumed run equals an uninterrupted one, which tests hold",
     "training/interrupt.py": "the same",

@@ -158,12 +158,18 @@ def names_a_file(words: tuple[str, ...]) -> bool:
     return (ROOT / words[-1]).exists()
 
 
+def are_declared(words: tuple[str, ...]) -> bool:
+    """Every project is one of pyproject.toml, as what can be installed besides."""
+    declared = (ROOT / "pyproject.toml").read_text()
+    return all(f'"{word}>=' in declared for word in words[2:] if not word.startswith("-"))
+
+
 OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
     "sh [^ ]+": is_script,
     r"python -m [\w.]+.*": is_module,
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
-    "python3 -m pip --python .venv install [a-z-]+": lambda words: True,  # the pip that README.md asks for
-    "pip install pillow-heif": lambda words: "pillow-heif" in (ROOT / "pyproject.toml").read_text(),
+    "python3 -m pip --python .venv install( [a-z0-9-]+)+": lambda words: True,  # the pip that README.md asks for
+    "pip install( --no-deps)?( [a-z][a-z0-9-]+)+": are_declared,
     "pip install( --no-deps -e .)?": lambda words: (ROOT / "pyproject.toml").is_file(),
     "conda env create -f environment.yml": names_a_file,
     "vi [^ ]+": names_a_file,

