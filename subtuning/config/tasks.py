@@ -200,7 +200,7 @@ class CorruptedTask(TaskBase):
         ge=1,
         le=5,
         description="How strong: ImageNet-C's steps, which are for images of 224 pixels. On 32 pixels, 1 is about "
-        "CIFAR-10-C's 3 for noise and stronger than its 5 for most blurs.",
+        "CIFAR-10-C's 3 to 5 for noise and stronger than its 5 for most blurs.",
     )
     parts: Literal["all", "train", "test"] = Field(
         "all",
