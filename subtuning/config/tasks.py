@@ -1,6 +1,6 @@
 """The tasks of the config: one model for each source of images."""
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -217,7 +217,7 @@ Weather = Literal["snow", "frost", "fog", "brightness", "spatter"]
 Digital = Literal["contrast", "elastic_transform", "pixelate", "jpeg_compression", "saturate"]
 
 
-class CorruptedTask(Strict):
+class CorruptedTask(TaskBase):
     """Another task of the config with corrupted images, by one of the 19 corruptions of ImageNet-C (arXiv 1903.12261).
 
     Needs `pip install imagecorruptions-imaug`. Made of the other task's stored images, in their size and parts, once,
@@ -238,7 +238,7 @@ class CorruptedTask(Strict):
         ge=1,
         le=5,
         description="How strong: ImageNet-C's steps, which are for images of 224 pixels. On 32 pixels, 1 is about "
-        "CIFAR-10-C's 3 for noise and stronger than its 5 for most blurs.",
+        "CIFAR-10-C's 3 to 5 for noise and stronger than its 5 for most blurs.",
     )
     parts: Literal["all", "train", "test"] = Field(
         "all",
@@ -246,9 +246,9 @@ class CorruptedTask(Strict):
         "what training on clean images is worth.",
     )
     seed: Seed = Field(0, description="Seed of the corruption's random part. Change it for another draw of the noise.")
-    recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
-    copies: ClassVar[str] = "keep"
-    stored_size: ClassVar[None] = None  # that of the other task
+    stored_size: Pixels = Field(
+        4096, description="As for other tasks, but by default the other task's, whatever it is: nothing is resized."
+    )
 
 
 TaskEntry = Annotated[

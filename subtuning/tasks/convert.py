@@ -89,7 +89,7 @@ def open_source(spec, *, workers: int = 1, progress: bool = False, base: Path | 
 
 def stored_shape(source: Source, spec) -> tuple[tuple[int, int, int], str]:
     """(H, W, C) in which a source's images are stored, and the resize that makes it (`none` if they stay native)."""
-    if source.image_size and (spec.stored_size is None or max(source.image_size[:2]) <= spec.stored_size):
+    if source.image_size and max(source.image_size[:2]) <= spec.stored_size:
         return source.image_size, "none"
     return (spec.stored_size, spec.stored_size, source.channels), spec.resize
 

@@ -17,7 +17,7 @@ SETS = {
     "stl10": ("STL10", "split"),
     "svhn": ("SVHN", "split"),
 }
-"""Our name -> torchvision's class, and its word for the part (`train` is true or false). Each has images of one size."""
+"""Our name -> torchvision's class, and its word for the part (`train` is true or false). All have one image size."""
 
 
 def download(name: str, out: Path, folder: Path, counts: dict[str, int | None]) -> dict[str, int]:
