@@ -52,9 +52,33 @@ def figures(args: argparse.Namespace) -> None:
         draw.save(figure, args.out / f"{name}.svg", args.out / f"{name}.png")
 
 
-def tables_arguments(parser: argparse.ArgumentParser) -> None:
+def profiles_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=["depths", "heat"], help="lines over depth, or a map of one backbone's layers")
+    _pairs_arguments(parser)
+    parser.add_argument("--out", type=Path, nargs="+", required=True, metavar="FILE", help=".svg, .png or both")
+
+
+def profiles(args: argparse.Namespace) -> None:
+    """Draw the profiles of several tasks and backbones in one picture."""
+    from subtuning.analysis.figures import save
+    from subtuning.analysis.figures.depths import Profiled, depths_figure
+    from subtuning.analysis.figures.heat import heat_figure
+    from subtuning.analysis.files import read_csv
+
+    pairs = [(pair, *pair.split("/")) for pair in args.pairs]
+    if args.kind == "heat" and len({backbone for *_, backbone in pairs}) > 1:
+        raise UserError("heat takes the tasks of one backbone, whose layers are the columns")
+    items = [Profiled(task, backbone, read_csv(args.results / pair / "profile.csv")) for pair, task, backbone in pairs]
+    save((depths_figure if args.kind == "depths" else heat_figure)(items), *args.out)
+
+
+def _pairs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", nargs="+", required=True, metavar="TASK/BACKBONE")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+
+
+def tables_arguments(parser: argparse.ArgumentParser) -> None:
+    _pairs_arguments(parser)
     parser.add_argument("--vtab", action="store_true", help="also write vtab.{csv,md,tex}, with VTAB's group means")
     parser.add_argument("--ranks", type=Path, metavar="DIR", help="also write ranks.{csv,md,tex}, and draw them here")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")

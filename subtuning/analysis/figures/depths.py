@@ -1,6 +1,6 @@
 """Finetuning profiles of several tasks and backbones in one picture, over the relative depth of the layers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,24 +24,23 @@ NAMED = 4
 
 
 class Profiled(NamedTuple):
-    """A task and backbone, its profile table, and the content of its layers.json."""
+    """A task and backbone, and its profile table."""
 
     task: str
     backbone: str
     profile: pd.DataFrame
-    layers: Mapping[str, Any]
 
     @property
     def gains(self) -> pd.DataFrame:
-        """A row a layer, in network order, and ``full``: `depth` (0-1), `gain` over ``linear`` with `low` and `high`
-        (points; NaN where a run diverged), and whether it is `alike` (its interval holds 0)."""
-        order = [layer["name"] for layer in self.layers["layers"]]
-        rows = self.profile[self.profile["layer"] != "linear"].set_index("layer")
+        """A row a layer, in network order, and then ``full``: `depth` (its place among the trained layers, 0-1), `gain`
+        over ``linear`` with `low` and `high` (points; NaN where a run diverged), and whether it is `alike` (its
+        interval holds 0)."""
+        rows = self.profile.set_index("layer").drop(index="linear")
+        rows = pd.concat([rows.drop(index="full"), rows.loc[["full"]]])
         found = pd.DataFrame({"gain": 100 * rows["diff_linear"]})
         found["low"], found["high"] = 100 * rows["diff_ci_low"], 100 * rows["diff_ci_high"]
         found["alike"] = (found["low"] <= 0) & (found["high"] >= 0)
-        last = max(len(order) - 1, 1)
-        found["depth"] = [FULL if name == "full" else order.index(name) / last for name in rows.index]
+        found["depth"] = [*np.linspace(0, 1, len(rows) - 1), FULL]
         return found
 
 
@@ -66,20 +65,26 @@ def depths_figure(items: Sequence[Profiled]) -> Figure:
         _dress(axes)
     for axes in panels[len(tasks) :]:
         axes.remove()
-    figure.supxlabel("relative depth of the trained layer (0: the first, 1: the last)", fontsize=11)
-    figure.supylabel(f"gain in {metric_words([item.profile for item in items])} (points)", fontsize=11)
+    for place, axes in enumerate(panels[: len(tasks)]):
+        if place % columns == 0:
+            axes.set_ylabel(f"gain in {metric_words([item.profile for item in items])} (points)")
+        if place + columns >= len(tasks):
+            axes.set_xlabel("relative depth of the trained layer")
     if len(backbones) > 1:
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4), frameon=False)
     figure.draw_without_rendering()
     for axes, task in zip(panels, tasks, strict=False):
-        place_labels(axes, _spots([item.gains for item in items if item.task == task]), fontsize=9)
+        own = [item for item in items if item.task == task]
+        labels = place_labels(axes, _spots([item.gains for item in own]), fontsize=9)
+        for label, item in zip(labels, own, strict=False):
+            label.set_color(looks[item.backbone]["color"])
     return figure
 
 
 def _subtitle(items: Sequence[Profiled]) -> str:
     words = "One layer trained at a time; difference to linear (the head alone), "
-    words += f"{style.SPLIT_WORDS['cv']}; each panel has its own scale. "
+    words += f"{style.SPLIT_WORDS['cv']}. 0 is the first layer, 1 the last; each panel has its own scale. "
     words += f"{style.made_words('cv', pd.concat([item.profile for item in items]))}. Large: the best layer. "
     return words + "Open: not clearly different from linear."
 
@@ -91,7 +96,7 @@ def _looks() -> Iterator[dict[str, Any]]:
             yield {"color": colour, "marker": "osD^v"[turn % 5], "linestyle": ["-", "--", ":"][turn % 3]}
 
 
-def _line(axes: Axes, gains: pd.DataFrame, looks: Mapping[str, Any], name: str) -> None:
+def _line(axes: Axes, gains: pd.DataFrame, looks: dict[str, Any], name: str) -> None:
     layers = gains.drop(index="full")
     axes.fill_between(layers["depth"], layers["low"], layers["high"], color=looks["color"], alpha=0.1, linewidth=0)
     axes.plot(layers["depth"], layers["gain"], linewidth=1.3, markersize=4, label=name, **looks)
@@ -112,11 +117,11 @@ def _dress(axes: Axes) -> None:
 
 
 def _spots(lines: Sequence[pd.DataFrame]) -> list[Spot]:
-    """All points of a panel, those to be named first."""
+    """All points of a panel; the best layer of each line has a label."""
     spots = []
     for gains in lines:
-        best = gains["gain"].drop("full").max()
+        best = gains["gain"].drop("full").idxmax() if gains["gain"].drop("full").notna().any() else None
         for name, row in gains.dropna(subset="gain").iterrows():
-            named = len(lines) <= NAMED and name != "full" and row["gain"] == best
+            named = len(lines) <= NAMED and name == best
             spots.append(Spot(row["depth"], row["gain"], row["gain"], row["gain"], str(name) if named else ""))
     return spots

@@ -7,8 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from subtuning.analysis.figures import style
@@ -27,23 +26,21 @@ def heat_figure(items: Sequence[Profiled]) -> Figure:
     """Draw the tasks of one backbone: a row a task, a column a layer, coloured by the gain over ``linear``.
 
     Colours are shares of the task's largest gain or loss, so that tasks with small gains show theirs too; what is not
-    clearly different from ``linear`` has none. A frame marks the task's best layer, ``×`` a diverged run.
+    clearly different from ``linear`` has none. A frame marks the task's best layer, a cross a diverged run.
     """
     gains = pd.DataFrame({item.task: item.gains["gain"] for item in items}, index=items[0].gains.index).T
     alike = pd.DataFrame({item.task: item.gains["alike"] for item in items}, index=gains.columns).T
-    gains, alike = (frame[[*(name for name in frame if name != "full"), "full"]] for frame in (gains, alike))
     names, tasks = list(gains.columns), [short(task) for task in gains.index]
-    size = _size(names, tasks)
-    figure = Figure(figsize=size, layout="constrained")
+    best = gains.drop(columns="full").max(axis=1)
+    if len(names) > WRITTEN:
+        tasks = [f"{task}, best {gain:+.1f}" for task, gain in zip(tasks, best, strict=True)]
+    figure = Figure(figsize=_size(names, tasks), layout="constrained")
     style.headings(figure, f"Which layer helps on which task: {items[0].backbone}", _subtitle(items))
     axes = figure.add_subplot()
     shares = gains.where(~alike.astype(bool)).div(gains.drop(columns="full").abs().max(axis=1), axis=0)
     axes.pcolormesh(shares.clip(-1, 1), cmap=COLOURS, vmin=-1, vmax=1, edgecolors="#e4e4e4", linewidth=0.6)
     _cells(axes, gains, shares)
     _dress(axes, names, tasks)
-    bar = figure.colorbar(ScalarMappable(Normalize(-1, 1), COLOURS), ax=axes, shrink=0.8, pad=0.01, aspect=30)
-    bar.set_label("share of the task's largest")
-    bar.outline.set_visible(False)
     return figure
 
 
@@ -57,20 +54,25 @@ def _subtitle(items: Sequence[Profiled]) -> str:
     metric = metric_words([item.profile for item in items])
     words = f"Gain in {metric} (points) over linear when this layer alone is trained, or all (full); "
     words += f"{style.SPLIT_WORDS['cv']}. {style.made_words('cv', pd.concat([item.profile for item in items]))}. "
-    return words + "Framed: the task's best layer. Without colour: not clearly different from linear."
+    words += (
+        "Framed: the task's best layer. Blue: a gain, orange: a loss, darker the nearer it is to the task's largest; "
+    )
+    return words + "without colour: not clearly different from linear."
 
 
 def _cells(axes: Axes, gains: pd.DataFrame, shares: pd.DataFrame) -> None:
     looks: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8.5}
     for row, (_, values) in enumerate(gains.iterrows()):
-        best = values.drop("full").argmax() if values.drop("full").notna().any() else -1
+        layers = values.drop("full")
+        best = layers.argmax() if layers.notna().any() else -1
         for column, value in enumerate(values):
-            strong = abs(np.nan_to_num(shares.iat[row, column])) > 0.6
-            text = "×" if np.isnan(value) else f"{value:+.1f}" if len(values) <= WRITTEN else ""
+            strong = abs(np.nan_to_num(shares.iat[row, column])) > 0.7
+            text = "\N{MULTIPLICATION SIGN}" if np.isnan(value) else f"{value:+.1f}" if len(values) <= WRITTEN else ""
             colour = "white" if strong else style.FAINT if np.isnan(shares.iat[row, column]) else style.INK
             axes.text(column + 0.5, row + 0.5, text, color=colour, **looks)
             if column == best:
                 frame = mpl.patches.Rectangle((column, row), 1, 1, fill=False, edgecolor="black", linewidth=1.8)
+                frame.set_clip_on(False)
                 axes.add_patch(frame)
 
 

@@ -49,9 +49,7 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
     figure.draw_without_rendering()
     for axes, name in zip(figure.axes, kept, strict=True):
         named = {rows.loc[name, "layer"], rows.loc["profile", "layer"]}
-        place_labels(
-            axes, _spots(rows.loc[name, names].astype(float), measured, named), fontsize=10, fontweight="bold"
-        )
+        place_labels(axes, _spots(rows.loc[name, names].astype(float), measured, named), fontsize=10, fontweight="bold")
     return figure
 
 

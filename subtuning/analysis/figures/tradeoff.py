@@ -12,6 +12,7 @@ from subtuning.analysis.figures import style
 from subtuning.analysis.figures.labels import Spot, place_labels, with_layers
 from subtuning.analysis.tables import metric_words
 
+
 @style.styled()
 def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figure:
     """Draw a table of `evaluation_table`: mean test accuracy with its interval against trained parameters (log).

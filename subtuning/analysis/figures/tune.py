@@ -41,7 +41,11 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
 def _line(axes: Axes, name: str, rows: pd.DataFrame, colour: str, marker: str) -> None:
     best = rows.sort_values("mean", ascending=False, kind="stable").drop_duplicates("lr").dropna(subset=["mean"])
     best = best.sort_values("lr")
-    looks: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "--" if rows["layers"].iloc[0] == "linear" else "-"}
+    looks: dict[str, Any] = {
+        "color": colour,
+        "marker": marker,
+        "linestyle": "--" if rows["layers"].iloc[0] == "linear" else "-",
+    }
     axes.plot(best["lr"], 100 * best["mean"], markersize=5, linewidth=1.5, label=name, **looks)
     chosen = rows[rows["chosen"] & rows["mean"].notna()]
     axes.plot(chosen["lr"], 100 * chosen["mean"], color=colour, marker=marker, markersize=12, linestyle="none")
