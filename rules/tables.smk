@@ -149,9 +149,9 @@ rule summary:
         vtab=expand("results/tables/vtab.{kind}", kind=settings.vtab_tables),
         comparison=expand("results/tables/comparison.{kind}", kind=["csv", "md", "tex"]),
         ranks=expand("results/tables/ranks.{kind}", kind=settings.rank_tables),
-        ranks_png=expand("results/figures/ranks.png", kind=settings.rank_tables[:1]),
+        ranks_png=["results/figures/ranks.png"] * bool(settings.rank_tables),
         ranks_figure=report(
-            expand("results/figures/ranks.svg", kind=settings.rank_tables[:1]),
+            ["results/figures/ranks.svg"] * bool(settings.rank_tables),
             caption="../workflow/report/ranks.rst",
             category="Comparison",
             labels={"task": "all", "backbone": "all", "split": "test", "kind": "mean ranks"},

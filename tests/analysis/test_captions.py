@@ -30,8 +30,7 @@ def caption(name):
 def test_every_caption_is_there():
     names = {path.stem for path in CAPTIONS}
     assert names == {"workflow", "profile", "profile_test", "greedy", "evaluation", "tradeoff", "summary"} | {
-        "answer",
-        "errors",
+        *("answer", "errors", "depths", "heat", "ranks")
     }
 
 
@@ -41,7 +40,7 @@ def test_caption_is_valid(path):
     html = publish_parts(text, writer="html", settings_overrides={"halt_level": 2, "report_level": 2})["body"]
     assert "{{" not in html
     assert "system-message" not in html
-    assert "digits" in html or path.stem == "summary"
+    assert "digits" in html or path.stem in {"summary", "depths", "ranks", "heat"}
 
 
 @pytest.mark.parametrize("path", [path for path in CAPTIONS if path.stem != "workflow"], ids=lambda path: path.stem)
@@ -51,7 +50,7 @@ def test_caption_says_split_n_and_interval(path):
     assert "n = " in text
     assert "interval" in text
     assert "snakemake.config" not in path.read_text(), "the config may have changed since a table was made"
-    assert ("Nadeau and Bengio" in text) == (path.stem in {"profile", "greedy"})
+    assert ("Nadeau and Bengio" in text) == (path.stem in {"profile", "greedy", "depths", "heat"})
 
 
 def test_the_report_opens_with_the_answers(tmp_path, monkeypatch):

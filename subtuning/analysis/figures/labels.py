@@ -31,20 +31,21 @@ def place_labels(axes: Axes, spots: Sequence[Spot], **looks: Any) -> list[Annota
 
     The axes must have their final size: call `figure.draw_without_rendering()` before.
     """
-    taken, labels = [_occupied(axes, spot) for spot in spots], []
-    for spot, own in zip(spots, list(taken), strict=True):
+    points, labels = [_occupied(axes, spot) for spot in spots], []
+    frame, written = axes.get_window_extent(), list[Bbox]()
+    for spot, own in zip(spots, points, strict=True):
         if not spot.label:
             continue
-        others = [box for box in taken if box is not own]
+        others = [box for box in points if box is not own]
         costs = {}
         for place in PLACES:
             label = _label(axes, spot, *place, **looks)
-            costs[place] = _cost(text_box(label), own if place[1] > 1 else None, others, axes.get_window_extent())
+            costs[place] = _cost(text_box(label), own if place[1] > 1 else None, others, written, frame)
             label.remove()
             if not costs[place]:
                 break
         labels.append(_label(axes, spot, *min(costs, key=costs.__getitem__), **looks))
-        taken.append(text_box(labels[-1]))
+        written.append(text_box(labels[-1]))
     return labels
 
 
@@ -62,13 +63,14 @@ def text_box(label: Annotation) -> Bbox:
     return Text.get_window_extent(label).padded(2)
 
 
-def _cost(box: Bbox, start: Bbox | None, others: Sequence[Bbox], frame: Bbox) -> int:
-    """How much a label at `box` would cover: 3 for each thing under it, 1 for each under its leader line from `start`,
-    6 outside the axes."""
+def _cost(box: Bbox, start: Bbox | None, points: Sequence[Bbox], labels: Sequence[Bbox], frame: Bbox) -> int:
+    """How bad a label at `box` is: 1 for each thing under its leader line from `start`, 10 for each point under it, 1000
+    for each label, and 1000 outside the axes."""
     inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
     line = Path([bounds.get_points().mean(axis=0) for bounds in (start, box)]) if start else None
-    crossed = sum(line.intersects_bbox(other, filled=False) for other in others) if line else 0
-    return 3 * sum(box.overlaps(other) for other in others) + crossed + 6 * (not inside)
+    crossed = sum(line.intersects_bbox(other, filled=False) for other in (*points, *labels)) if line else 0
+    covered = [sum(box.overlaps(other) for other in others) for others in (points, labels)]
+    return crossed + 10 * covered[0] + 1000 * (covered[1] + (not inside))
 
 
 def _label(axes: Axes, spot: Spot, direction: tuple[int, int], distance: float, **looks: Any) -> Annotation:

@@ -93,4 +93,4 @@ def short_count(value: float) -> str:
 def _spot(row: Mapping) -> Spot:
     """A point with the ends of its bar, in percent, and its label."""
     ends = [row["mean"] if np.isnan(row[end]) else np.clip(row[end], 0, 1) for end in ("ci_low", "ci_high")]
-    return Spot(row["trained_parameters"], *(100 * value for value in (row["mean"], *ends)), row["label"])
+    return Spot(row["trained_parameters"], 100 * row["mean"], 100 * ends[0], 100 * ends[1], row["label"])
