@@ -64,8 +64,8 @@ def text_box(label: Annotation) -> Bbox:
 
 
 def _cost(box: Bbox, start: Bbox | None, points: Sequence[Bbox], labels: Sequence[Bbox], frame: Bbox) -> int:
-    """How bad a label at `box` is: 1 for each thing under its leader line from `start`, 10 for each point under it, 1000
-    for each label, and 1000 outside the axes."""
+    """How bad a label at `box` is: 1 for each thing under its leader line from `start`, 10 for each point under it,
+    1000 for each label, and 1000 outside the axes."""
     inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
     line = Path([bounds.get_points().mean(axis=0) for bounds in (start, box)]) if start else None
     crossed = sum(line.intersects_bbox(other, filled=False) for other in (*points, *labels)) if line else 0

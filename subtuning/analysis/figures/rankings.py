@@ -1,6 +1,6 @@
 """Cheap rankings against the profile: one panel a ranking, one dot a layer."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -48,7 +48,7 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
         axes.set_ylabel(f"{metric_words([table])} (%)")
     figure.draw_without_rendering()
     for axes, name in zip(figure.axes, kept, strict=True):
-        named = {rows.loc[name, "layer"], rows.loc["profile", "layer"]}
+        named = [rows.loc[name, "layer"], rows.loc["profile", "layer"]]
         place_labels(axes, _spots(rows.loc[name, names].astype(float), measured, named), fontsize=10, fontweight="bold")
     return figure
 
@@ -68,7 +68,8 @@ def _dress(axes: Axes, name: str, row: pd.Series) -> None:
     axes.grid(color="#e4e4e4", linewidth=0.8)
 
 
-def _spots(scores: pd.Series, measured: pd.Series, named: Collection[str]) -> list[Spot]:
-    """The layers that have both scores; those in `named` with their names."""
+def _spots(scores: pd.Series, measured: pd.Series, named: Sequence[str]) -> list[Spot]:
+    """The layers that have both scores; those in `named` first, with their names."""
     places = pd.DataFrame({"x": scores, "y": 100 * measured}).dropna()
+    places = places.loc[[name for name in dict.fromkeys([*named, *places.index]) if name in places.index]]
     return [Spot(row.x, row.y, row.y, row.y, row.Index if row.Index in named else "") for row in places.itertuples()]
