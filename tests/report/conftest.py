@@ -8,7 +8,7 @@ import pytest
 
 from tests.left_out import leave_out
 from tests.report.browser import chromium, what_is_missing
-from tests.workflow.snake import CONFIG, ROOT, call, changed, new_folder, write_arrays
+from tests.workflow.snake import ROOT, call, changed, new_folder, write_arrays
 
 REQUIRED = "SUBTUNING_REQUIRE_BROWSER"
 """Set this variable where Chromium must be installed: its tests then fail where it is not."""
