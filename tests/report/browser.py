@@ -67,13 +67,12 @@ class Page:
         assert "exceptionDetails" not in result, f"{code}: {result['exceptionDetails']}"
         return result["result"].get("value")
 
-    def wait(self, code: str, inside: str = "") -> Any:
-        """The value of the expression as soon as it is true."""
+    def wait(self, code: str, inside: str = "") -> None:
+        """Wait until the expression is true."""
         end = time.monotonic() + PATIENCE
-        while not (value := self.run(code, inside)):
+        while not self.run(f"!!({code})", inside):
             assert time.monotonic() < end, f"never true: {code}\n{self.errors}"
             time.sleep(0.05)
-        return value
 
     def picture(self, file: Path) -> None:
         """Write what the window shows as .png."""
