@@ -86,7 +86,7 @@ def test_long_lists_of_layers_are_cut():
 def test_the_chances_of_layers_do_not_cover_their_names(make):
     layers = make.make_layers({"a": ["a.0", "a.1"]})
     scores = {"stem": [0.4, 0.9], "a.0": [0.0, 1.0], "a.1": [0.1, 0.9], "linear": [0.5, 0.52], "full": [0.4, 0.6]}
-    table = profile_table(make.make_profile_records(layers, {name: np.array(two) for name, two in scores.items()}), layers)
+    table = profile_table(make.make_profile_records(layers, scores), layers)
     figure = profile_figure(table.assign(p_best=[0.3, 0.4, 0.3, np.nan, np.nan]), layers, "t", "b")
     (axes,) = figure.axes
     shown = [text for text in axes.texts if text.get_text().endswith("%")]
@@ -133,7 +133,8 @@ def test_the_map_has_a_cell_for_each_task_and_layer(make):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["task_0", "task_1", "task_2"]
     names = [label.get_text() for label in axes.get_xticklabels()]
     assert names == [*items[0].gains.index]
-    written = {(int(text.get_position()[1]), names[int(text.get_position()[0])]): text.get_text() for text in axes.texts}
+    places = [(text, *map(int, text.get_position())) for text in axes.texts]
+    written = {(row, names[column]): text.get_text() for text, column, row in places}
     assert len(written) == 3 * len(names)
     for row, item in enumerate(items):
         for name, gain in item.gains["gain"].items():

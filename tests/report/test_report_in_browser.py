@@ -11,7 +11,7 @@ WINDOWS = [(1366, 768), (1920, 1080)]
 
 BOX = "const box = {}.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]"
 
-MENU = "[...document.querySelectorAll('nav a')].find(link => link.textContent.trim() === {})"
+COMPARISON = "[...document.querySelectorAll('nav a')].find(link => link.textContent.trim() === 'Comparison')"
 
 EYES = "document.querySelectorAll('nav td a, nav span.flex a')"
 
@@ -104,8 +104,8 @@ def test_every_table_is_shown_explained_and_sorted_by_a_click(page, report):
 def test_a_click_on_an_eye_shows_a_table_and_downloads_nothing(page, report):
     page.open(report, *WINDOWS[0])
     page.wait("document.querySelector('nav')")
-    page.wait(MENU.format("'Comparison'"))
-    page.run(f"({MENU.format("'Comparison'")}.click(), 1)")
+    page.wait(COMPARISON)
+    page.run(f"({COMPARISON}.click(), 1)")
     page.wait(f"{EYES}.length")
     assert page.run(f"[...{EYES}].filter(link => link.download).length") == 0
     page.run(f"({EYES}[0].click(), 1)")

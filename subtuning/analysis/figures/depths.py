@@ -82,6 +82,12 @@ def depths_figure(items: Sequence[Profiled]) -> Figure:
     return figure
 
 
+def best_layer(gains: pd.DataFrame) -> str | None:
+    """The layer of `Profiled.gains` that gains most; None if all diverged."""
+    known = gains["gain"].drop("full").dropna()
+    return str(known.idxmax()) if len(known) else None
+
+
 def _subtitle(items: Sequence[Profiled]) -> str:
     words = "One layer trained at a time; difference to linear (the head alone), "
     words += f"{style.SPLIT_WORDS['cv']}. 0 is the first layer, 1 the last; each panel has its own scale. "
@@ -97,12 +103,12 @@ def _looks() -> Iterator[dict[str, Any]]:
 
 
 def _line(axes: Axes, gains: pd.DataFrame, looks: dict[str, Any], name: str) -> None:
-    layers = gains.drop(index="full")
+    layers, best = gains.drop(index="full"), best_layer(gains)
     axes.fill_between(layers["depth"], layers["low"], layers["high"], color=looks["color"], alpha=0.1, linewidth=0)
     axes.plot(layers["depth"], layers["gain"], linewidth=1.3, markersize=4, label=name, **looks)
     points = {"linestyle": "none", "zorder": 3}
-    for _, row in gains.iterrows():
-        size = 8.5 if row["gain"] == layers["gain"].max() else 4.5
+    for layer, row in gains.iterrows():
+        size = 8.5 if layer == best else 4.5
         face = "white" if row["alike"] else looks["color"]
         axes.plot(row["depth"], row["gain"], markersize=size, **looks | points | {"markerfacecolor": face})
 
@@ -120,7 +126,7 @@ def _spots(lines: Sequence[pd.DataFrame]) -> list[Spot]:
     """All points of a panel; the best layer of each line has a label."""
     spots = []
     for gains in lines:
-        best = gains["gain"].drop("full").idxmax() if gains["gain"].drop("full").notna().any() else None
+        best = best_layer(gains)
         for name, row in gains.dropna(subset="gain").iterrows():
             named = len(lines) <= NAMED and name == best
             spots.append(Spot(row["depth"], row["gain"], row["gain"], row["gain"], str(name) if named else ""))

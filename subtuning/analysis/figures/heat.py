@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from subtuning.analysis.figures import style
 from subtuning.analysis.figures.confusion import short
-from subtuning.analysis.figures.depths import Profiled
+from subtuning.analysis.figures.depths import Profiled, best_layer
 from subtuning.analysis.tables import metric_words
 
 WRITTEN = 26
@@ -63,14 +63,13 @@ def _subtitle(items: Sequence[Profiled]) -> str:
 def _cells(axes: Axes, gains: pd.DataFrame, shares: pd.DataFrame) -> None:
     looks: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8.5}
     for row, (_, values) in enumerate(gains.iterrows()):
-        layers = values.drop("full")
-        best = layers.argmax() if layers.notna().any() else -1
-        for column, value in enumerate(values):
+        best = best_layer(values.to_frame("gain"))
+        for column, (name, value) in enumerate(values.items()):
             strong = abs(np.nan_to_num(shares.iat[row, column])) > 0.7
             text = "\N{MULTIPLICATION SIGN}" if np.isnan(value) else f"{value:+.1f}" if len(values) <= WRITTEN else ""
             colour = "white" if strong else style.FAINT if np.isnan(shares.iat[row, column]) else style.INK
             axes.text(column + 0.5, row + 0.5, text, color=colour, **looks)
-            if column == best:
+            if name == best:
                 frame = mpl.patches.Rectangle((column, row), 1, 1, fill=False, edgecolor="black", linewidth=1.8)
                 frame.set_clip_on(False)
                 axes.add_patch(frame)
