@@ -87,6 +87,7 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
     from subtuning.analysis.files import read_csv, write_csv
+    from subtuning.analysis.pages.columns import OF_A_TASK
     from subtuning.analysis.paper import LATEX_COLUMNS, paper_notes, paper_table
     from subtuning.analysis.summary import combined_table, compact_table, precision_words, vtab_table, write_formats
 
@@ -98,7 +99,7 @@ def tables(args: argparse.Namespace) -> None:
     out = args.out
     write_csv(combined_table(items), out / "all.csv")
     notes = [*paper_notes(items), *_notes(facts := _facts(args))]
-    write_formats(compact_table(items), out / "summary", notes)
+    write_formats(compact_table(items), out / "summary", notes, words={task: OF_A_TASK for task, *_ in items})
     write_formats(paper_table(items), out / "comparison", notes, LATEX_COLUMNS)
     if args.ranks:
         _ranks(items, args)

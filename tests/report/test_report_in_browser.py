@@ -9,6 +9,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WINDOWS = [(1366, 768), (1920, 1080)]
 """Of a laptop and a monitor."""
 
+CONTENT = "#app .overflow-auto.items-center"
+"""What is beside the menu."""
+
+IMAGE = f"document.querySelector('{CONTENT} img')"
+
 BOX = "const box = {}.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]"
 
 COMPARISON = "[...document.querySelectorAll('nav a')].find(link => link.textContent.trim() === 'Comparison')"
@@ -44,7 +49,11 @@ def results(page):
 def test_it_opens_with_the_answers_and_shows_them_from_their_top(page, report, window):
     page.open(report, *window)
     page.wait("document.querySelector('#app details article h1')")
-    page.wait("getComputedStyle(document.querySelector('#app .items-center')).alignItems === 'flex-start'")
+    page.wait(
+        "getComputedStyle(document.querySelector(CONTENT)).alignItems === 'flex-start'".replace(
+            "CONTENT", f"'{CONTENT}'"
+        )
+    )
     _, top, right, _ = box_of(page, "document.querySelector('#app details article h1')")
     assert 0 <= top < window[1] / 2
     assert right <= window[0]
@@ -68,10 +77,8 @@ def test_every_figure_is_shown_whole(page, report, window):
         page.wait(
             f"(image => image && image.src.endsWith({end}) && image.complete)(document.querySelector('#app img'))"
         )
-        left, top, right, bottom = box_of(page, "document.querySelector('#app .items-center img')")
-        width, height = page.run(
-            "(({naturalWidth: w, naturalHeight: h}) => [w, h])(document.querySelector('#app .items-center img'))"
-        )
+        left, top, right, bottom = box_of(page, IMAGE)
+        width, height = page.run(f"[{IMAGE}.naturalWidth, {IMAGE}.naturalHeight]")
         menu = box_of(page, "document.querySelector('nav')")[2]
         assert menu <= left < right <= window[0] + 1, path
         assert 0 <= top < bottom <= window[1] + 1, path
@@ -109,5 +116,5 @@ def test_a_click_on_an_eye_shows_a_table_and_downloads_nothing(page, report):
     page.wait(f"{EYES}.length")
     assert page.run(f"[...{EYES}].filter(link => link.download).length") == 0
     page.run(f"({EYES}[0].click(), 1)")
-    page.wait("document.querySelector('iframe, #app .items-center img')")
+    page.wait(f"document.querySelector('{CONTENT} :is(iframe, img)')")
     assert page.errors == []

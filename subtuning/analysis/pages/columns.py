@@ -75,6 +75,11 @@ for _name, _words in (("full", "all layers"), ("linear", "the head alone")):
         )
         EXPLAINED[f"diff_{_name}_{_ends}_high"] = "Its upper end."
 
+OF_A_TASK = (
+    "Mean test accuracy in percent on the images of this name, with its 95 % interval; bold: the best, and all not "
+)
+OF_A_TASK += "significantly worse."
+
 FRACTIONS = ("mean", "std", "corrected", "ci_low", "ci_high", "two_way_low", "two_way_high")
 
 
