@@ -109,8 +109,8 @@ def write_formats(
     r"""Write a table of text to files that begin as `path`: .csv, .md and .html with the `notes` below it, and .tex.
 
     The last is a ``tabular`` for ``\input`` into a document that loads ``booktabs``. A cell such as ``**96.5**`` is
-    bold in the last two. `columns` are the letters of LaTeX's columns, ``llrr...`` if not given. `words` explain columns
-    of this table alone.
+    bold in the last two. `columns` are the letters of LaTeX's columns, ``llrr...`` if not given. `words` explain
+    columns of this table alone.
     """
     plain = table.map(lambda cell: cell.replace("**", "") if isinstance(cell, str) else cell)
     write_csv(plain, path.with_suffix(".csv"))

@@ -74,9 +74,7 @@ def test_every_figure_is_shown_whole(page, report, window):
     for path in figures:
         show(page, path)
         end = json.dumps(path.rpartition("/")[2])
-        page.wait(
-            f"(image => image && image.src.endsWith({end}) && image.complete)(document.querySelector('#app img'))"
-        )
+        page.wait(f"{IMAGE}?.src.endsWith({end}) && {IMAGE}.complete && {IMAGE}.naturalWidth")
         left, top, right, bottom = box_of(page, IMAGE)
         width, height = page.run(f"[{IMAGE}.naturalWidth, {IMAGE}.naturalHeight]")
         menu = box_of(page, "document.querySelector('nav')")[2]

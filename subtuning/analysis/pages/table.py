@@ -48,7 +48,7 @@ for (const table of document.querySelectorAll("table")) {
 def table_page(
     table: pd.DataFrame, title: str, notes: Sequence[str] = (), words: Mapping[str, str] | None = None
 ) -> str:
-    """A whole HTML page, in ASCII. Accuracies become percent; `words` explain columns that `columns.EXPLAINED` does not."""
+    """A whole HTML page, in ASCII. Accuracies become percent; `words` explain columns of this table alone."""
     numbers = {column: values for column in table if (values := _numbers(table[column]))}
     words = explanations(table.columns) | dict(words or {})
     heads = "".join(_heading(column, column not in numbers, words.get(column, "")) for column in table)
