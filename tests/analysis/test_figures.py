@@ -136,6 +136,18 @@ def test_greedy_names_choices_stop_and_diverged(make, tmp_path):
     assert f"{100 * best:.1f}" in found
 
 
+def test_greedy_does_not_call_what_was_dropped_from_a_race_diverged(make, tmp_path):
+    layers, profile = profile_of(make)
+    rounds = make.make_rounds(layers, 2)
+    lost = [candidate for candidate in rounds[1]["candidates"] if candidate["layer"] != rounds[1]["choice"]]
+    lost[0]["scores"] = None
+    for candidate in lost[1:3]:
+        candidate |= {"scores": candidate["scores"][:2], "dropped": True}
+    found = texts(greedy_figure(greedy_table(rounds), profile, "digits", "net_x"), tmp_path)
+    assert {"(2 dropped)", "(1 diverged)"} <= set(found)
+    assert "could hardly win any more" in " ".join(found)
+
+
 def test_greedy_starts_from_the_base_of_round_one(make):
     layers, profile = profile_of(make)
     rounds = make.make_rounds(layers, 2)

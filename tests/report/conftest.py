@@ -13,11 +13,7 @@ from tests.workflow.snake import ROOT, call, changed, new_folder, write_arrays
 REQUIRED = "SUBTUNING_REQUIRE_BROWSER"
 """Set this variable where Chromium must be installed: its tests then fail where it is not."""
 
-TWO_BY_TWO = changed(
-    *("tasks/more_cells", {"source": "arrays", "path": "more.npz"}),
-    *("backbones/other", {"model": "test_resnet", "weights": "random", "input_size": 32}),
-    *("greedy.max_rounds", 1),
-)
+TWO_TASKS = changed(*("tasks/more_cells", {"source": "arrays", "path": "more.npz"}), *("greedy.max_rounds", 1))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -29,8 +25,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory, snakemake, warm_environment) -> Path:
-    """The page of the report of two tasks and two backbones, unpacked."""
-    folder = new_folder(tmp_path_factory.mktemp("report") / "project", TWO_BY_TWO)
+    """The page of the report of two tasks, unpacked."""
+    folder = new_folder(tmp_path_factory.mktemp("report") / "project", TWO_TASKS)
     write_arrays(folder / "more.npz", seed=1)
     made = snakemake(folder)
     assert made.code == 0, made.output
