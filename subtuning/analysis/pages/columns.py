@@ -62,7 +62,7 @@ EXPLAINED = {
     "trained %": "Share of all parameters that were trained, head included.",
     "direction": "`forward` adds a layer a round, `backward` removes one.",
     "round": "The round of the search.",
-    "dropped": "Whether its training was stopped before the last fold, as it could hardly win any more (`search.racing`).",
+    "dropped": "Whether it was not trained in all folds, as it could hardly win any more (`search.racing`).",
     "chosen": "Whether it is the best of its round.",
     "kept": "Whether its round belongs to the subset that the search ends with.",
     "p": "p value of the rule that decides: that the subset before the round is as good as the search's end.",

@@ -29,8 +29,8 @@ def greedy_table(
     A round is ``{"round", "direction": "forward" | "backward", "base", "base_scores", "candidates", "choice",
     "tuning", "stopped"}``; a candidate ``{"layer", "tuning", "scores"}`` with one score a fold, in the order of
     `base_scores`, or null where a run diverged; one that was ``"dropped"`` from a race has fewer scores and, as it
-    has no mean over all folds, none in the table, where it is `dropped`. Rounds that only copy a stopped search have neither candidates nor
-    rows.
+    has no mean over all folds, none in the table, which says so in `dropped`. Rounds that only copy a stopped search
+    have neither candidates nor rows.
 
     `diff_previous` is the paired difference to the tuning before the round. `chosen` marks the round's best candidate;
     `kept` tells whether the round belongs to the final path: neither it nor a round before it is ``"stopped"``, and its
