@@ -63,6 +63,7 @@ def final_output():
     wanted += expand("results/{pair}/model/config.json", pair=settings.delivered)
     wanted += expand("results/{pair}/{experiment}.csv", pair=pairs, experiment=settings.experiments)
     wanted += expand("results/figures/{pair}/{experiment}.svg", pair=pairs, experiment=settings.drawn_experiments)
+    wanted += [f"results/figures/{figure}.svg" for figure in settings.shared_figures]
     return wanted + ["results/tables/summary.md"]
 
 

@@ -2,8 +2,9 @@
 This part of the workflow draws the figures and gathers all tasks and backbones in tables.
 
 REQUIRED INPUTS: profile.csv, greedy.csv and evaluation.csv of each task and backbone.
-OUTPUTS: results/figures/<task>/<backbone>/*.{svg,png}, results/tables/{summary,comparison}.{csv,md,tex}, and, of at
-least three tasks x backbones, results/tables/ranks.{csv,md,tex} and results/figures/ranks.{svg,png}.
+OUTPUTS: results/figures/<task>/<backbone>/*.{svg,png}, results/tables/{summary,comparison}.{csv,md,tex}; of several tasks or
+backbones results/figures/profiles.{svg,png}, of several tasks results/figures/profiles_<backbone>.{svg,png}; of at least
+three tasks x backbones results/tables/ranks.{csv,md,tex} and results/figures/ranks.{svg,png}.
 """
 
 
@@ -90,6 +91,54 @@ rule draw_profile_test:
         """
 
 
+rule draw_profiles:
+    input:
+        expand("results/{task}/{backbone}/profile.csv", task=settings.tasks, backbone=settings.backbones),
+    output:
+        svg=report(
+            "results/figures/profiles.svg",
+            caption="../workflow/report/depths.rst",
+            category="Profile",
+            labels={"task": "all", "backbone": "all", "split": "cross-validation", "kind": "over depth"},
+        ),
+        png="results/figures/profiles.png",
+    log:
+        "results/logs/figures/profiles.log",
+    localrule: True
+    conda:
+        "../environment.yml"
+    params:
+        pairs=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
+        kind="depths",
+        version=settings.version_of("figures"),
+    shell:
+        r"""
+        subtuning profiles \
+            {params.kind} \
+            --pairs {params.pairs} \
+            --out {output.svg:q} {output.png:q} \
+            2>&1 | tee -i {log:q}
+        """
+
+
+use rule draw_profiles as draw_layers_of_tasks with:
+    input:
+        expand("results/{task}/{{backbone}}/profile.csv", task=settings.tasks),
+    output:
+        svg=report(
+            "results/figures/profiles_{backbone}.svg",
+            caption="../workflow/report/heat.rst",
+            category="Profile",
+            labels={"task": "all", "backbone": "{backbone}", "split": "cross-validation", "kind": "map of layers"},
+        ),
+        png="results/figures/profiles_{backbone}.png",
+    log:
+        "results/logs/figures/profiles_{backbone}.log",
+    params:
+        pairs=expand("{task}/{{backbone}}", task=settings.tasks),
+        kind="heat",
+
+
 rule summary:
     input:
         profiles=expand("results/{task}/{backbone}/profile.csv", task=settings.tasks, backbone=settings.backbones),
@@ -100,7 +149,13 @@ rule summary:
         vtab=expand("results/tables/vtab.{kind}", kind=settings.vtab_tables),
         comparison=expand("results/tables/comparison.{kind}", kind=["csv", "md", "tex"]),
         ranks=expand("results/tables/ranks.{kind}", kind=settings.rank_tables),
-        ranks_figures=expand("results/figures/ranks.{kind}", kind=["svg", "png"] if settings.rank_tables else []),
+        ranks_png=["results/figures/ranks.png"] * bool(settings.rank_tables),
+        ranks_figure=report(
+            ["results/figures/ranks.svg"] * bool(settings.rank_tables),
+            caption="../workflow/report/ranks.rst",
+            category="Comparison",
+            labels={"task": "all", "backbone": "all", "split": "test", "kind": "mean ranks"},
+        ),
         summary_page=report(
             "results/tables/summary.html",
             caption="../workflow/report/summary.rst",
@@ -123,6 +178,7 @@ rule summary:
         vtab="--vtab" if settings.vtab_tables else "",
         ranks="--ranks results/figures" if settings.rank_tables else "",
         version=settings.version_of("tables"),
+        figures=settings.version_of("figures") if settings.rank_tables else "",
     shell:
         r"""
         subtuning tables \

@@ -91,6 +91,8 @@ def rule_counts(config: Config, jobs: Sequence[Job]) -> dict[str, int]:
     counts |= dict.fromkeys(("check_plan", "draw_figures", "answer", "errors"), pairs)
     counts["deliver"] = sum(config.delivers(task, backbone) for task in config.tasks for backbone in config.backbones)
     counts["draw_profile_test"] = counts["profile_test_table"]
+    counts["draw_profiles"] = int(pairs > 1)
+    counts["draw_layers_of_tasks"] = len(config.backbones) * (len(config.tasks) > 1)
     counts["summary"] = counts["all"] = 1
     return {rule: count for rule, count in counts.items() if count and rule}
 

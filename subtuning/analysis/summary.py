@@ -99,17 +99,24 @@ def precision_words(items: Sequence[Item]) -> str:
     return f"Not computed alike ({words}): set recipe.precision before you compare these tasks or backbones."
 
 
-def write_formats(table: pd.DataFrame, path: Path, notes: Sequence[str] = (), columns: str = "") -> None:
+def write_formats(
+    table: pd.DataFrame,
+    path: Path,
+    notes: Sequence[str] = (),
+    columns: str = "",
+    words: Mapping[str, str] | None = None,
+) -> None:
     r"""Write a table of text to files that begin as `path`: .csv, .md and .html with the `notes` below it, and .tex.
 
     The last is a ``tabular`` for ``\input`` into a document that loads ``booktabs``. A cell such as ``**96.5**`` is
-    bold in the last two. `columns` are the letters of LaTeX's columns, ``llrr...`` if not given.
+    bold in the last two. `columns` are the letters of LaTeX's columns, ``llrr...`` if not given. `words` explain
+    columns of this table alone.
     """
     plain = table.map(lambda cell: cell.replace("**", "") if isinstance(cell, str) else cell)
     write_csv(plain, path.with_suffix(".csv"))
     markdown = [table.to_markdown(index=False, disable_numparse=True), *(f"\n{note}." for note in notes)]
     write_atomically(path.with_suffix(".md"), "".join(f"{text}\n" for text in markdown))
-    write_atomically(path.with_suffix(".html"), table_page(table, path.stem.capitalize(), notes))
+    write_atomically(path.with_suffix(".html"), table_page(table, path.stem.capitalize(), notes, words))
     latex = table.to_latex(index=False, escape=True, column_format=columns or "ll" + "r" * (table.shape[1] - 2))
     latex = re.sub(r"\*\*(.+?)\*\*", r"\\textbf{\1}", latex)
     text = "% needs \\usepackage{booktabs}\n" + latex.replace("±", r"$\pm$")

@@ -29,6 +29,7 @@ VERBS = {
     "train-step": ("steps", "train the runs of one step of a study"),
     "conclude": ("steps", "write the table or the conclusion of one step of a study"),
     "figures": ("tables", "draw the figures of one task and backbone"),
+    "profiles": ("tables", "draw the profiles of several tasks and backbones in one picture"),
     "tables": ("tables", "write the tables of all tasks and backbones"),
     "answer": ("answer", "say in words which layers to train, how sure that is, and what would make it surer"),
     "errors": ("answer", "draw which classes a finished model confuses, and its most confident mistakes"),

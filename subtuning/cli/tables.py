@@ -52,9 +52,33 @@ def figures(args: argparse.Namespace) -> None:
         draw.save(figure, args.out / f"{name}.svg", args.out / f"{name}.png")
 
 
-def tables_arguments(parser: argparse.ArgumentParser) -> None:
+def profiles_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=["depths", "heat"], help="lines over depth, or a map of one backbone's layers")
+    _pairs_arguments(parser)
+    parser.add_argument("--out", type=Path, nargs="+", required=True, metavar="FILE", help=".svg, .png or both")
+
+
+def profiles(args: argparse.Namespace) -> None:
+    """Draw the profiles of several tasks and backbones in one picture."""
+    from subtuning.analysis.figures import save
+    from subtuning.analysis.figures.depths import Profiled, depths_figure
+    from subtuning.analysis.figures.heat import heat_figure
+    from subtuning.analysis.files import read_csv
+
+    pairs = [(pair, *pair.split("/")) for pair in args.pairs]
+    if args.kind == "heat" and len({backbone for *_, backbone in pairs}) > 1:
+        raise UserError("heat takes the tasks of one backbone, whose layers are the columns")
+    items = [Profiled(task, backbone, read_csv(args.results / pair / "profile.csv")) for pair, task, backbone in pairs]
+    save((depths_figure if args.kind == "depths" else heat_figure)(items), *args.out)
+
+
+def _pairs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", nargs="+", required=True, metavar="TASK/BACKBONE")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+
+
+def tables_arguments(parser: argparse.ArgumentParser) -> None:
+    _pairs_arguments(parser)
     parser.add_argument("--vtab", action="store_true", help="also write vtab.{csv,md,tex}, with VTAB's group means")
     parser.add_argument("--ranks", type=Path, metavar="DIR", help="also write ranks.{csv,md,tex}, and draw them here")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -63,6 +87,7 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
 def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
     from subtuning.analysis.files import read_csv, write_csv
+    from subtuning.analysis.pages.columns import OF_A_TASK
     from subtuning.analysis.paper import LATEX_COLUMNS, paper_notes, paper_table
     from subtuning.analysis.summary import combined_table, compact_table, precision_words, vtab_table, write_formats
 
@@ -74,7 +99,7 @@ def tables(args: argparse.Namespace) -> None:
     out = args.out
     write_csv(combined_table(items), out / "all.csv")
     notes = [*paper_notes(items), *_notes(facts := _facts(args))]
-    write_formats(compact_table(items), out / "summary", notes)
+    write_formats(compact_table(items), out / "summary", notes, words={task: OF_A_TASK for task, *_ in items})
     write_formats(paper_table(items), out / "comparison", notes, LATEX_COLUMNS)
     if args.ranks:
         _ranks(items, args)

@@ -62,6 +62,12 @@ class Params:
         return ["csv", "md", "tex"] if len(self.tasks) * len(self.backbones) >= LEAST_BLOCKS else []
 
     @property
+    def shared_figures(self) -> list[str]:
+        """The figures of several tasks or backbones."""
+        maps = [f"profiles_{backbone}" for backbone in self.backbones] if len(self.tasks) > 1 else []
+        return ["profiles", *maps] if len(self.tasks) * len(self.backbones) > 1 else []
+
+    @property
     def directions(self) -> list[str]:
         """The ways in which the greedy search goes."""
         return DIRECTIONS[self.greedy.start]

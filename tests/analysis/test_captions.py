@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import pytest
 from docutils.core import publish_parts
@@ -11,15 +12,24 @@ CAPTIONS = sorted((Path(__file__).parents[2] / "workflow" / "report").glob("*.rs
 ENTRIES = {"tasks": {"digits": {"source": "builtin"}}, "backbones": {"net_x": {"model": "resnet18"}}}
 
 
-def render(path, files=()):
-    """The caption's text as Snakemake renders it, for a report that holds `files`."""
+class Category(NamedTuple):
+    """As Snakemake's."""
+
+    name: str
+
+
+def render(path, answers=()):
+    """The caption's text as Snakemake renders it, for a report that holds these answers and a figure."""
     snakemake = SimpleNamespace(
         wildcards=SimpleNamespace(task="digits", backbone="net_x"), config=ENTRIES, params=SimpleNamespace()
     )
     # Snakemake's own settings, but an unknown name is an error instead of nothing.
     environment = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
+    figures = [SimpleNamespace(path=Path("a.svg"))]
+    found = [SimpleNamespace(path=path) for path in answers]
+    categories = {Category("Profile"): {"": figures}} | ({Category("Answer"): {"": found}} if found else {})
     return environment.from_string(path.read_text(encoding="utf-8")).render(
-        snakemake=snakemake, categories={}, files=files
+        snakemake=snakemake, categories=categories, files=figures
     )
 
 
@@ -30,8 +40,7 @@ def caption(name):
 def test_every_caption_is_there():
     names = {path.stem for path in CAPTIONS}
     assert names == {"workflow", "profile", "profile_test", "greedy", "evaluation", "tradeoff", "summary"} | {
-        "answer",
-        "errors",
+        *("answer", "errors", "depths", "heat", "ranks")
     }
 
 
@@ -41,7 +50,7 @@ def test_caption_is_valid(path):
     html = publish_parts(text, writer="html", settings_overrides={"halt_level": 2, "report_level": 2})["body"]
     assert "{{" not in html
     assert "system-message" not in html
-    assert "digits" in html or path.stem == "summary"
+    assert "digits" in html or path.stem in {"summary", "depths", "ranks", "heat"}
 
 
 @pytest.mark.parametrize("path", [path for path in CAPTIONS if path.stem != "workflow"], ids=lambda path: path.stem)
@@ -51,7 +60,7 @@ def test_caption_says_split_n_and_interval(path):
     assert "n = " in text
     assert "interval" in text
     assert "snakemake.config" not in path.read_text(), "the config may have changed since a table was made"
-    assert ("Nadeau and Bengio" in text) == (path.stem in {"profile", "greedy"})
+    assert ("Nadeau and Bengio" in text) == (path.stem in {"profile", "greedy", "depths", "heat"})
 
 
 def test_the_report_opens_with_the_answers(tmp_path, monkeypatch):
@@ -61,9 +70,7 @@ def test_the_report_opens_with_the_answers(tmp_path, monkeypatch):
         page.parent.mkdir(parents=True)
         page.write_text(f"<article>{page.parent.name} it is</article>")
     for count, is_open in ((1, True), (5, False)):
-        text = render(
-            caption("workflow"), files=[SimpleNamespace(path=path) for path in [*pages[:count], Path("a.svg")]]
-        )
+        text = render(caption("workflow"), answers=pages[:count])
         html = publish_parts(text, writer="html", settings_overrides={"halt_level": 2})["body"]
         assert html.count("it is</article>") == count
         assert ("<details open>" in html) == is_open

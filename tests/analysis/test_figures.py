@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from subtuning.analysis.figures import greedy_figure, profile_figure, save, tradeoff_figure
-from subtuning.analysis.figures.tradeoff import _text_box, short_count
+from subtuning.analysis.figures.labels import text_box
+from subtuning.analysis.figures.tradeoff import short_count
 from subtuning.analysis.files import read_csv, write_csv
 from subtuning.analysis.tables.evaluation import evaluation_table
 from subtuning.analysis.tables.greedy import greedy_table
@@ -135,6 +136,18 @@ def test_greedy_names_choices_stop_and_diverged(make, tmp_path):
     assert f"{100 * best:.1f}" in found
 
 
+def test_greedy_does_not_call_what_was_dropped_from_a_race_diverged(make, tmp_path):
+    layers, profile = profile_of(make)
+    rounds = make.make_rounds(layers, 2)
+    lost = [candidate for candidate in rounds[1]["candidates"] if candidate["layer"] != rounds[1]["choice"]]
+    lost[0]["scores"] = None
+    for candidate in lost[1:3]:
+        candidate |= {"scores": candidate["scores"][:2], "dropped": True}
+    found = texts(greedy_figure(greedy_table(rounds), profile, "digits", "net_x"), tmp_path)
+    assert {"(2 dropped)", "(1 diverged)"} <= set(found)
+    assert "could hardly win any more" in " ".join(found)
+
+
 def test_greedy_starts_from_the_base_of_round_one(make):
     layers, profile = profile_of(make)
     rounds = make.make_rounds(layers, 2)
@@ -181,7 +194,7 @@ def test_tradeoff_labels_cover_nothing(make, methods):
     whole, _ = inside(figure, axes.texts)
     assert whole
     assert len(axes.texts) == len(methods)
-    boxes = [_text_box(text) for text in axes.texts]
+    boxes = [text_box(text) for text in axes.texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     points = [
         axes.transData.transform((box.lines[0].get_xdata()[0], box.lines[0].get_ydata()[0])) for box in axes.containers

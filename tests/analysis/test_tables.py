@@ -183,7 +183,7 @@ def test_greedy_columns_and_rows(rounds):
     table = greedy_table(rounds)
     assert list(table.columns) == [
         "direction", "round", "layer", "mean", "std", "n", "ci_low", "ci_high",
-        "diff_previous", "diff_ci_low", "diff_ci_high", "chosen", "kept", "p", "corrected",
+        "diff_previous", "diff_ci_low", "diff_ci_high", "dropped", "chosen", "kept", "p", "corrected",
         "rule", "metric", "precision",
     ]  # fmt: skip
     assert list(zip(table["round"], table["layer"], table["chosen"], table["kept"], strict=True)) == [

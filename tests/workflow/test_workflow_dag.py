@@ -36,6 +36,7 @@ LOCAL = {
         "greedy_path",
     ),
     *("draw_figures", "draw_profile_test", "evaluation_table", "summary", "answer", "errors"),
+    *("draw_profiles", "draw_layers_of_tasks"),
 }
 
 

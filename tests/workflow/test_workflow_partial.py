@@ -47,7 +47,7 @@ case $verb in
                   $out/test/images.npy $out/test/labels.npy $out/names.json $out/task.json ;;
     fetch) make results/backbones/$backbone/weights.safetensors ;;
     describe) make results/backbones/$backbone/layers.json ;;
-    conclude) make $out ${also%%--*} ;;
+    conclude|profiles) make $out ${also%%--*} ;;
     figures) if [ $test ]; then set -- profile_test; else set -- ${experiment:-profile greedy tradeoff}; fi
              for name; do make $out/$name.svg $out/$name.png; done ;;
     deliver) make $out/config.json $out/model.safetensors $out/delta.safetensors $out/README.md $out/predict.py ;;
@@ -80,17 +80,19 @@ DRAWN = {
     "all": 1,
 }
 SEARCHED = {"train_greedy": 8, "select_greedy": 8, "greedy_path": 4, **DRAWN}
-SHARDED = {"train_profile": 8, "profile_table": 4, **SEARCHED}
+SHARED = {"draw_profiles": 1, "draw_layers_of_tasks": 2}
+SHARDED = {"train_profile": 8, "profile_table": 4, **SHARED, **SEARCHED}
 TRAINED = {**SHARDED, "check_plan": 4, "train_profile": 4}
-OF_ONE = {rule: count // 2 if count > 1 else 1 for rule, count in TRAINED.items()}
-"""The same for one of the two tasks, or one of the two backbones."""
+OF_BACKBONE = {rule: count // 2 if count > 1 else 1 for rule, count in TRAINED.items()}
+OF_TASK = {**OF_BACKBONE, "draw_layers_of_tasks": 2}
+"""The same for one of the two backbones, or one of the two tasks."""
 
 TESTED = {"train_profile_test": 4, "profile_test_table": 4, "draw_profile_test": 4, "all": 1}
 
 CHANGES = {
     "epochs": (["recipe.epochs", 2], TRAINED, ""),
-    "a recipe of one backbone": (["backbones/other/recipe", {"lr": 0.01}], OF_ONE, "backbone=other"),
-    "a recipe of one task": (["tasks/more/recipe", {"lr": 0.01}], OF_ONE, "task=more"),
+    "a recipe of one backbone": (["backbones/other/recipe", {"lr": 0.01}], OF_BACKBONE, "backbone=other"),
+    "a recipe of one task": (["tasks/more/recipe", {"lr": 0.01}], OF_TASK, "task=more"),
     "a default is written out": (["recipe.weight_decay", 0.01], {}, ""),
     "folds": (["profile.folds", 3], TRAINED, ""),
     "folds of greedy": (["greedy.folds", 3], SEARCHED, ""),
@@ -114,16 +116,16 @@ CHANGES = {
     "another method to deliver": (["deliver.method", "full"], {"deliver": 4, "all": 1}, ""),
     "another subset": (["evaluate/subsets", {"mine": ["stem"]}], DRAWN, ""),
     "a profile on test": (["profile.test_seeds", 1], TESTED, ""),
-    "input size": (["backbones/other/input_size", 64], {"describe_backbone": 1, **OF_ONE}, "backbone=other"),
-    "how a task is split": (["tasks/more/split_seed", 1], {"convert_task": 1, **OF_ONE}, "task=more"),
+    "input size": (["backbones/other/input_size", 64], {"describe_backbone": 1, **OF_BACKBONE}, "backbone=other"),
+    "how a task is split": (["tasks/more/split_seed", 1], {"convert_task": 1, **OF_TASK}, "task=more"),
     "another task": (
         ["tasks/third", {"source": "arrays", "path": "cells.npz"}],
-        {"convert_task": 1, **OF_ONE},
+        {"convert_task": 1, **OF_TASK},
         "task=third",
     ),
     "another model": (
         ["backbones/other/model", "test_vit2"],
-        {"fetch_weights": 1, "describe_backbone": 1, **OF_ONE},
+        {"fetch_weights": 1, "describe_backbone": 1, **OF_BACKBONE},
         "backbone=other",
     ),
 }
@@ -162,7 +164,7 @@ def planned(snakemake, folder, **more):
 
 
 def all_have(found, wildcard):
-    named = [job for job in found if job.wildcards and job.rule not in ("greedy_path", *DRAWN)]
+    named = [job for job in found if job.wildcards and job.rule not in ("greedy_path", *SHARED, *DRAWN)]
     return all(wildcard in f"{job.wildcards} " for job in named)
 
 
@@ -182,7 +184,7 @@ def test_a_value_of_the_config_changes(case, snakemake, folder):
 def test_the_file_of_one_task_changes(snakemake, folder):
     write_arrays(folder / "more.npz", seed=2)
     found = planned(snakemake, folder)
-    assert Counter(job.rule for job in found) == {"convert_task": 1, **OF_ONE}
+    assert Counter(job.rule for job in found) == {"convert_task": 1, **OF_TASK}
     assert all_have(found, "task=more")
 
 
@@ -207,7 +209,7 @@ def test_a_weights_file_changes(snakemake, folder):
     (folder / "other.safetensors").write_text("better weights")
     found = planned(snakemake, folder)
     assert Counter(job.rule for job in found) == {
-        "fetch_weights": 1, "describe_backbone": 1, **OF_ONE
+        "fetch_weights": 1, "describe_backbone": 1, **OF_BACKBONE
     }  # fmt: skip
     assert all_have(found, "backbone=other")
 
@@ -256,7 +258,7 @@ def test_a_formula_of_the_tables_changes(snakemake, folder, checkout):
 def test_the_style_of_figures_changes(snakemake, folder, checkout):
     edit(checkout / "subtuning/analysis/figures/style.py", "\nSOMETHING = 1\n")
     found = planned(snakemake, folder, root=checkout)
-    assert Counter(job.rule for job in found) == {"draw_figures": 4, "errors": 4, "all": 1}
+    assert Counter(job.rule for job in found) == {"draw_figures": 4, "errors": 4, "summary": 1, "all": 1, **SHARED}
 
 
 # What is really trained.

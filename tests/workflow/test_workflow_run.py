@@ -18,7 +18,7 @@ PROFILE = (
 )
 GREEDY = (
     "direction,round,layer,mean,std,n,ci_low,ci_high,diff_previous,diff_ci_low,diff_ci_high,"
-    "chosen,kept,p,corrected,rule,metric,precision"
+    "dropped,chosen,kept,p,corrected,rule,metric,precision"
 )
 EVALUATION = (
     "layers,mean,std,n,ci_low,ci_high,diff_full,diff_full_ci_low,diff_full_ci_high,p_full,"

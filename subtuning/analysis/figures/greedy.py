@@ -30,7 +30,8 @@ def greedy_figure(greedy: pd.DataFrame, profile: pd.DataFrame, task: str, backbo
 
     Each round shows its best candidate with its interval and the others as faint dots; the layer that was added or
     removed is named below. A round that is not `kept` (as `greedy.stop` decided, or because the other direction won) is
-    open and dotted. Diverged candidates have no dot; their number is below the round's name.
+    open and dotted. Candidates that diverged or were dropped from a race have no dot; their number is below the round's
+    name.
     """
     directions = [name for name in STARTS if name in set(greedy["direction"])]
     tables = {name: greedy[greedy["direction"] == name] for name in directions}
@@ -59,6 +60,8 @@ def _subtitle(greedy: pd.DataFrame, split: str) -> str:
     if not greedy["kept"].all():
         words += f" Open circle: not kept, {' or '.join(WHY[rule] for rule in greedy['rule'].unique())}"
         words += " or the other direction found the better subset." if greedy["direction"].nunique() > 1 else "."
+    if "dropped" in greedy and greedy["dropped"].any():
+        words += " Dropped: stopped before the last fold, as they could hardly win any more."
     if greedy["corrected"].notna().any():
         score = greedy["corrected"].dropna().iloc[0]
         words += f" Without the luck of being chosen, the selected subset has {100 * score:.1f}."
@@ -97,8 +100,12 @@ def _round(
     # The same few offsets in turn: dots of nearly equal height stay apart, without chance.
     x = number - 0.16 + 0.05 * (np.arange(len(others)) % 3 - 1)
     axes.plot(x, 100 * others["mean"], "o", color=COLOUR, alpha=0.25, markersize=4.5, markeredgewidth=0, zorder=2)
-    diverged = int(candidates["mean"].isna().sum())
-    note = f"\n({diverged} diverged)" if diverged else ""
+    lost, dropped = (
+        candidates["mean"].isna(),
+        candidates.get("dropped", pd.Series(False, candidates.index)).astype(bool),
+    )
+    counts = {"dropped": int((lost & dropped).sum()), "diverged": int((lost & ~dropped).sum())}
+    note = "".join(f"\n({count} {words})" for words, count in counts.items() if count)
     best = candidates[candidates["chosen"] & candidates["mean"].notna()]
     if best.empty:
         return f"no choice{note}", None, False

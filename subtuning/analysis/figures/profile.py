@@ -92,7 +92,11 @@ def _chances(axes: Axes, rows: pd.DataFrame) -> None:
         if row["p_best"] >= LEAST_CHANCE:
             low = row["mean"] if np.isnan(row["ci_low"]) else max(row["ci_low"], 0.0)
             looks: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 8.5, "color": style.FAINT}
-            axes.annotate(f"{row['p_best']:.0%}", (x, 100 * low), (0, -4), textcoords="offset points", **looks)
+            floor, top = axes.get_ylim()
+            if 100 * low - floor < 0.06 * (top - floor):  # no room below the bar: on its lower end
+                low, looks = floor / 100, looks | {"va": "bottom", "bbox": style.BEHIND_TEXT, "zorder": 5}
+            side = 4 if looks["va"] == "bottom" else -4
+            axes.annotate(f"{row['p_best']:.0%}", (x, 100 * low), (0, side), textcoords="offset points", **looks)
 
 
 def _layer_axis(axes: Axes, names: list[str]) -> None:

@@ -1,17 +1,15 @@
 """Cheap rankings against the profile: one panel a ranking, one dot a layer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from matplotlib.transforms import Bbox
 
 from subtuning.analysis.figures import style
+from subtuning.analysis.figures.labels import Spot, place_labels
 from subtuning.analysis.tables import metric_words
 from subtuning.analysis.tables.rankings import COLUMNS
 
@@ -21,9 +19,6 @@ WORDS = {
     "probed_gradient": "relative gradient norm, head trained",
     "displacement": "displacement in full fine-tuning",
 }
-
-SIDES = [(across, up) for up in (0, 1, -1) for across in (1, -1, 0) if (across, up) != (0, 0)]
-"""Where a name may stand beside its dot, the best places first."""
 
 
 @style.styled()
@@ -53,8 +48,8 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
         axes.set_ylabel(f"{metric_words([table])} (%)")
     figure.draw_without_rendering()
     for axes, name in zip(figure.axes, kept, strict=True):
-        places = pd.DataFrame({"x": rows.loc[name, names].astype(float), "y": 100 * measured}).dropna()
-        _names(axes, places, [rows.loc[name, "layer"], rows.loc["profile", "layer"]])
+        named = [rows.loc[name, "layer"], rows.loc["profile", "layer"]]
+        place_labels(axes, _spots(rows.loc[name, names].astype(float), measured, named), fontsize=10, fontweight="bold")
     return figure
 
 
@@ -73,32 +68,8 @@ def _dress(axes: Axes, name: str, row: pd.Series) -> None:
     axes.grid(color="#e4e4e4", linewidth=0.8)
 
 
-def _names(axes: Axes, places: pd.DataFrame, layers: list[str]) -> None:
-    """Name these layers, each where it covers fewest dots and names; `places` has the x and y of each layer."""
-    dots = axes.transData.transform(places.to_numpy()) if len(places) else np.empty((0, 2))
-    taken = [Bbox([dot - 8, dot + 8]) for dot in dots]
-    for layer in dict.fromkeys(layers):
-        if layer not in places.index:
-            continue
-        tries = {side: _name(axes, layer, places.loc[layer], side) for side in SIDES}
-        frame = axes.get_window_extent()
-        costs = {}
-        for side, text in tries.items():
-            box = text.get_window_extent()
-            outside = min(box.x0 - frame.x0, frame.x1 - box.x1, box.y0 - frame.y0, frame.y1 - box.y1) < 0
-            costs[side] = sum(box.overlaps(other) for other in taken) + 10 * outside
-        best = min(SIDES, key=lambda side: costs[side])
-        taken.append(tries[best].get_window_extent())
-        for side in set(SIDES) - {best}:
-            tries[side].remove()
-
-
-def _name(axes: Axes, layer: str, place: pd.Series, side: tuple[int, int]) -> Annotation:
-    across, up = side
-    looks: dict[str, Any] = {
-        "ha": {-1: "right", 0: "center", 1: "left"}[across],
-        "va": {-1: "top", 0: "center", 1: "bottom"}[up],
-    }
-    far = (9 * across, 9 * up if not across else 5 * up)
-    where = (place["x"], place["y"])
-    return axes.annotate(layer, where, far, textcoords="offset points", fontsize=10, fontweight="bold", **looks)
+def _spots(scores: pd.Series, measured: pd.Series, named: Sequence[str]) -> list[Spot]:
+    """The layers that have both scores; those in `named` first, with their names."""
+    places = pd.DataFrame({"x": scores, "y": 100 * measured}).dropna()
+    places = places.loc[[name for name in dict.fromkeys([*named, *places.index]) if name in places.index]]
+    return [Spot(row.x, row.y, row.y, row.y, row.Index if row.Index in named else "") for row in places.itertuples()]

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from subtuning.analysis.figures import style
+from subtuning.analysis.figures.labels import with_layers
 
 
 @style.styled()
@@ -25,7 +26,8 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
     style.accuracy_axis(axes, [table.assign(ci_low=table["mean"], ci_high=table["mean"])])
     looks = style.method_looks(firsts.index)
     for names in alike:
-        _line(axes, " = ".join(names), table[table["method"] == names[-1]], *looks[names[-1]])
+        name = with_layers(" = ".join(names), firsts[names[-1]], width=26)
+        _line(axes, name, table[table["method"] == names[-1]], *looks[names[-1]])
     axes.set_xscale("log")
     axes.set_xticks(sorted(set(table["lr"])))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
@@ -39,7 +41,11 @@ def draw(table: pd.DataFrame, layers: Mapping[str, Any], task: str, backbone: st
 def _line(axes: Axes, name: str, rows: pd.DataFrame, colour: str, marker: str) -> None:
     best = rows.sort_values("mean", ascending=False, kind="stable").drop_duplicates("lr").dropna(subset=["mean"])
     best = best.sort_values("lr")
-    looks: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": "--" if name == "linear" else "-"}
+    looks: dict[str, Any] = {
+        "color": colour,
+        "marker": marker,
+        "linestyle": "--" if rows["layers"].iloc[0] == "linear" else "-",
+    }
     axes.plot(best["lr"], 100 * best["mean"], markersize=5, linewidth=1.5, label=name, **looks)
     chosen = rows[rows["chosen"] & rows["mean"].notna()]
     axes.plot(chosen["lr"], 100 * chosen["mean"], color=colour, marker=marker, markersize=12, linestyle="none")

@@ -62,6 +62,7 @@ EXPLAINED = {
     "trained %": "Share of all parameters that were trained, head included.",
     "direction": "`forward` adds a layer a round, `backward` removes one.",
     "round": "The round of the search.",
+    "dropped": "Whether it was not trained in all folds, as it could hardly win any more (`search.racing`).",
     "chosen": "Whether it is the best of its round.",
     "kept": "Whether its round belongs to the subset that the search ends with.",
     "p": "p value of the rule that decides: that the subset before the round is as good as the search's end.",
@@ -74,6 +75,11 @@ for _name, _words in (("full", "all layers"), ("linear", "the head alone")):
             f"Lower end of the 95 % interval, over {_over}, of the difference to {_words}."
         )
         EXPLAINED[f"diff_{_name}_{_ends}_high"] = "Its upper end."
+
+OF_A_TASK = (
+    "Mean test accuracy in percent on the images of this name, with its 95 % interval; bold: the best, and all not "
+)
+OF_A_TASK += "significantly worse."
 
 FRACTIONS = ("mean", "std", "corrected", "ci_low", "ci_high", "two_way_low", "two_way_high")
 

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -45,10 +45,12 @@ for (const table of document.querySelectorAll("table")) {
 """
 
 
-def table_page(table: pd.DataFrame, title: str, notes: Sequence[str] = ()) -> str:
-    """A whole HTML page, in ASCII. Accuracies become percent; columns that nobody explains are shown without words."""
+def table_page(
+    table: pd.DataFrame, title: str, notes: Sequence[str] = (), words: Mapping[str, str] | None = None
+) -> str:
+    """A whole HTML page, in ASCII. Accuracies become percent; `words` explain columns of this table alone."""
     numbers = {column: values for column in table if (values := _numbers(table[column]))}
-    words = explanations(table.columns)
+    words = explanations(table.columns) | dict(words or {})
     heads = "".join(_heading(column, column not in numbers, words.get(column, "")) for column in table)
     rows = "\n".join(
         f"<tr>{''.join(_cell(column, row[column], numbers.get(column), place) for column in table)}</tr>"

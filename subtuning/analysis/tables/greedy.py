@@ -11,7 +11,7 @@ from subtuning.search.experiments import greedy
 from subtuning.search.study import Step, Study
 
 COLUMNS = ["direction", "round", "layer", *SCORE, "diff_previous", "diff_ci_low", "diff_ci_high"]
-COLUMNS += ["chosen", "kept", "p", "corrected", "rule", "metric", "precision"]
+COLUMNS += ["dropped", "chosen", "kept", "p", "corrected", "rule", "metric", "precision"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
@@ -29,8 +29,8 @@ def greedy_table(
     A round is ``{"round", "direction": "forward" | "backward", "base", "base_scores", "candidates", "choice",
     "tuning", "stopped"}``; a candidate ``{"layer", "tuning", "scores"}`` with one score a fold, in the order of
     `base_scores`, or null where a run diverged; one that was ``"dropped"`` from a race has fewer scores and, as it
-    has no mean over all folds, none in the table. Rounds that only copy a stopped search have neither candidates nor
-    rows.
+    has no mean over all folds, none in the table, which says so in `dropped`. Rounds that only copy a stopped search
+    have neither candidates nor rows.
 
     `diff_previous` is the paired difference to the tuning before the round. `chosen` marks the round's best candidate;
     `kept` tells whether the round belongs to the final path: neither it nor a round before it is ``"stopped"``, and its
@@ -64,6 +64,7 @@ def greedy_table(
                 {"direction": number["direction"], "round": number["round"], "layer": candidate["layer"]}
                 | score_cells(values, n, folds, metric)
                 | difference_cells("diff_previous", "diff", values, base, folds)
+                | {"dropped": candidate.get("dropped", False)}
                 | {"chosen": chosen, "kept": kept, "p": number.get("p", NAN) if chosen else NAN, "corrected": NAN}
                 | {"rule": number.get("rule", "epsilon"), "metric": metric, "precision": number["precision"]}
             )
