@@ -15,9 +15,11 @@ from subtuning.workflow.answers import print_answers
 from subtuning.workflow.leftover import note_host, remove_stale_lock
 from subtuning.config import read_yaml
 from subtuning.workflow.params import Params, put_command_on_path
+from subtuning.workflow.screen import Screen
 from subtuning.errors import UserError
 
 put_command_on_path()
+screen = Screen()
 started = time.time()
 keep_caches_elsewhere(Path("results"))  # for Snakemakes that a cluster's jobs start in turn
 try:
@@ -36,6 +38,11 @@ if workflow.is_main_process:  # now, because Snakemake takes its lock before any
 
 onstart:
     note_host()
+    screen.show(workflow)
+
+
+onerror:
+    screen.end()
 
 
 onsuccess:
