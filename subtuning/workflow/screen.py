@@ -64,12 +64,16 @@ class Screen(logging.Formatter):
 
     def show(self, workflow: Any) -> None:
         """From now on; not where Snakemake writes to the screen in another way, or is to be verbose."""
-        from snakemake.logging import logger
+        from snakemake.logging import logger  # type: ignore[import-untyped]  # it has no types
 
-        found = [handler for handler in logger.handlers if handler.name == STREAM and handler.formatter]
-        if found and not workflow.output_settings.verbose:
-            self.before, self.steps = found[0].formatter, len(workflow.dag)
-            found[0].setFormatter(self)
+        for handler in [] if workflow.output_settings.verbose else list(logger.handlers):
+            if handler.name == STREAM and handler.formatter:
+                self.before, self.steps = handler.formatter, len(workflow.dag)
+                lines = _Lines(handler.stream)
+                lines.setFormatter(self)
+                lines.filters = handler.filters
+                logger.removeHandler(handler)
+                logger.addHandler(lines)
 
     def end(self) -> None:
         """The workflow has failed: say why after everything else, when this process ends."""
@@ -79,6 +83,18 @@ class Screen(logging.Formatter):
     def last_words(self) -> str:
         """Why the workflow ended before its end: what to show last."""
         return STOPPED if self.interrupted else "\n".join(dict.fromkeys(why(*step) for step in self.failed))
+
+
+class _Lines(logging.StreamHandler):
+    """Writes each text in a line of its own, and nothing where there is none."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            if text := self.format(record):
+                self.stream.write(text + "\n")
+                self.flush()
+        except (OSError, ValueError):  # nobody reads any more: no reason to stop the trainings
+            return
 
 
 def why(step: str, logs: list[str]) -> str:
