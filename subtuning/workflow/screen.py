@@ -15,7 +15,8 @@ STREAM = "DefaultStreamHandler"
 """What Snakemake calls its handler of the screen (`snakemake.logging`)."""
 
 HIDDEN = re.compile(
-    r"Select jobs to execute|Execute \d+ jobs|Removing output files of failed job|Shutting down, this m"
+    r"Select jobs to execute|Execute \d+ jobs|Removing output files of failed|Shutting down, this m|Exiting because a job"
+    r"|WorkflowError:\s+At least one job did not|(RuleException:\s+)?CalledProcessError in file"
 )
 STOPPED = "Stopped. Finished trainings are kept, unfinished ones are saved, and the same command goes on from here."
 
@@ -33,6 +34,7 @@ class Screen(logging.Formatter):
         self.before, self.done, self.steps = logging.Formatter(), 0, 0
         self.failed: list[tuple[str, list[str]]] = []
         self.interrupted = False
+        self._steps: dict[int, str] = {}
 
     def format(self, record: logging.LogRecord) -> str:
         """The text that is shown; none for what is not."""
@@ -43,7 +45,8 @@ class Screen(logging.Formatter):
             self.done, self.steps = record.__dict__["done"], record.__dict__["total"]
             return f"{_now()}  all {self.steps} steps done" if self.done == self.steps else ""
         if event == "job_info":
-            return f"{_now()}  step {self.done + 1} of {self.steps}: {_step(record.__dict__)}"
+            step = self._steps[record.__dict__["jobid"]] = _step(record.__dict__)
+            return f"{_now()}  step {self.done + 1} of {self.steps}: {step}"
         if event == "job_error":
             return self._error(record.__dict__)
         return self._other(record)
@@ -51,8 +54,9 @@ class Screen(logging.Formatter):
     def _error(self, message: dict[str, Any]) -> str:
         if self.interrupted:
             return ""
-        self.failed.append((_step(message), list(message["log"] or [])))
-        return f"{_now()}  failed: {self.failed[-1][0]}"
+        step = self._steps.get(message["jobid"], message["rule_name"])  # here Snakemake tells no wildcards
+        self.failed.append((step, list(message["log"] or [])))
+        return f"{_now()}  failed: {step}"
 
     def _other(self, record: logging.LogRecord) -> str:
         text = self.before.format(record)
