@@ -15,8 +15,8 @@ STREAM = "DefaultStreamHandler"
 """What Snakemake calls its handler of the screen (`snakemake.logging`)."""
 
 HIDDEN = re.compile(
-    r"Select jobs to execute|Execute \d+ jobs|Removing output files of failed|Shutting down, this m|Exiting because a job"
-    r"|WorkflowError:\s+At least one job did not|(RuleException:\s+)?CalledProcessError in file"
+    r"Select jobs to execute|Execute \d+ jobs|Removing output files of failed|Shutting down, this m"
+    r"|Exiting because a job|WorkflowError:\s+At least one job did not|(RuleException:\s+)?CalledProcessError in file"
 )
 STOPPED = "Stopped. Finished trainings are kept, unfinished ones are saved, and the same command goes on from here."
 
