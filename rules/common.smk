@@ -53,6 +53,7 @@ wildcard_constraints:
     task="|".join(map(re.escape, settings.tasks)),
     backbone="|".join(map(re.escape, settings.backbones)),
     direction="forward|backward",
+    early="profile|greedy",
     experiment="|".join(map(re.escape, settings.experiments)) or "(?!)",
     round=r"\d+",
     shard=r"\d+",

@@ -195,6 +195,15 @@ def test_wrong_words_to_train(subtuning, folder):
     assert "--seeds: '0' is not a whole number above 0" in subtuning(folder, *words, "--seeds", "0").output
 
 
+def test_train_changes_what_recipe_says_and_nothing_else(subtuning, folder):
+    before = records(folder)
+    result = subtuning(folder, *TRAIN, "--layers", "linear", "--recipe", '{"lr": 0.004}')
+    assert result.code == 0, result.output
+    (new,) = (record for name, record in records(folder).items() if name not in before)
+    recipe = new["identity"]["recipe"]
+    assert (recipe["lr"], recipe["epochs"], recipe["batch_size"]) == (0.004, 1, 20)
+
+
 def test_status_counts_what_is_done_and_missing(subtuning, folder):
     result = subtuning(folder, "status")
     assert result.code == 0
