@@ -12,10 +12,11 @@ from pathlib import Path
 
 from subtuning.workspace.caches import keep_caches_elsewhere
 from subtuning.workflow.answers import print_answers
-from subtuning.workflow.leftover import note_host, remove_stale_lock
+from subtuning.workflow.leftover import is_dry_run, note_host, remove_stale_lock
 from subtuning.config import read_yaml
 from subtuning.workflow.params import Params, put_command_on_path
 from subtuning.workflow.screen import Screen
+from subtuning.workflow.timing import say_time_left
 from subtuning.errors import UserError
 
 put_command_on_path()
@@ -34,11 +35,14 @@ except UserError as error:
 
 if workflow.is_main_process:  # now, because Snakemake takes its lock before any hook is called
     remove_stale_lock(sys.argv)
+    if is_dry_run(sys.argv):
+        say_time_left(settings.config, dry=True)
 
 
 onstart:
     note_host()
     screen.show(workflow)
+    say_time_left(settings.config)
 
 
 onerror:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     photos(folder / "photos", 20, 0)
     photos(folder / "new", 4, 1)
-    environment = real_environment(PATH=os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]]))
+    environment = real_environment(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
 
     def call(*words):
         return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
