@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from subtuning.workspace.caches import keep_caches_elsewhere
+from subtuning.workspace.configs import note_config
 from subtuning.workflow.answers import print_answers
 from subtuning.workflow.leftover import is_dry_run, note_host, remove_stale_lock
 from subtuning.config import read_yaml
@@ -42,6 +43,8 @@ if workflow.is_main_process:  # now, because Snakemake takes its lock before any
 onstart:
     note_host()
     screen.show(workflow)
+    for file in workflow.configfiles[:1]:
+        note_config(Path("results"), Path(file))
     say_time_left(settings.config)
 
 

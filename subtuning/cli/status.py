@@ -5,6 +5,7 @@ import argparse
 from subtuning.cli.common import config_arguments, print_table
 from subtuning.config import load_config
 from subtuning.runs.store import Snapshot
+from subtuning.workspace.configs import configs_of
 from subtuning.workspace.paths import Results
 from subtuning.workspace.progress import Progress
 from subtuning.workspace.studies import studies_of
@@ -20,14 +21,20 @@ def status_arguments(parser: argparse.ArgumentParser) -> None:
         "by side take less. unknown: nothing like it has been trained."
     )
     config_arguments(parser)
+    parser.set_defaults(config=None)
 
 
 def status(args: argparse.Namespace) -> None:
     """Print for every task and backbone what is done, running, missing and diverged, and the time that is left."""
-    config = load_config(args.config)
+    configs, gone = configs_of(args.results, [args.config] if args.config else None)
     snapshot = Snapshot(Results(args.results).store)
-    pairs = list(studies_of(config, args.results, snapshot))
-    view = Progress(snapshot, args.results, pairs)
-    rows = [row for pair in pairs for row in view.rows(pair)]
-    print_table(rows, HEADINGS, right=HEADINGS[3:])
-    print(view.total(pairs))
+    for file in configs:
+        if len(configs) > 1:
+            print(f"{file}:")
+        pairs = list(studies_of(load_config(file), args.results, snapshot))
+        view = Progress(snapshot, args.results, pairs)
+        rows = [row for pair in pairs for row in view.rows(pair)]
+        print_table(rows, HEADINGS, right=HEADINGS[3:])
+        print(view.total(pairs), end="\n" if file == configs[-1] else "\n\n")
+    for file in gone:
+        print(f"{file} has used this folder too and is gone.")
