@@ -64,7 +64,7 @@ class Trainer:
         if self._trunk is None:
             self._trunk = LaneThreads(self.place.device).submit(load_trunk, self.place).result()
         images, trained = sum(images_seen(run, self.place.task) for run in missing), 0
-        title = f"{self.place.title} of {'/'.join(runs[0].names)}" if self.place.title else "/".join(runs[0].names)
+        title = " of ".join(filter(None, [self.place.title, "/".join(filter(None, runs[0].names))])) or "training"
         progress = Progress(title, len(missing), images)
         with Interrupt() as interrupt, progress, Claims(self.place.store) as claims:
             for alike in split_alike(missing):
