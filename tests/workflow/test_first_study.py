@@ -74,9 +74,8 @@ def test_init_looked_and_the_workflow_answered(study):
     assert "photos: 60 images of 3 classes (36 train, 12 val, 12 test), all 48 x 40 pixels" in began.stdout
     assert re.search(r"^Wrote my.yaml: (under a|about \d+) minutes? here, on ", began.stdout, re.MULTILINE)
     answer = (folder / "results/photos/efficientnet_lite0/answer.md").read_text()
-    assert re.search(r"\*\*`?(blocks\.\d\.\d|stem|tail|linear|full|only a new head|a new head|all layers)", answer), (
-        answer
-    )
+    lead = answer.split("\n\n")[1]
+    assert lead.startswith(("Fine-tune", "Train only a new head")), lead
     assert answer.split("\n\n")[0].lstrip("# ") in ran.stdout + ran.stderr, "the answer ends the workflow"
     assert "lane-epoch" not in ran.stderr
     assert "\r" not in ran.stderr
