@@ -11,13 +11,17 @@ import time
 from pathlib import Path
 
 from subtuning.workspace.caches import keep_caches_elsewhere
+from subtuning.workspace.configs import note_config
 from subtuning.workflow.answers import print_answers
-from subtuning.workflow.leftover import note_host, remove_stale_lock
+from subtuning.workflow.leftover import is_dry_run, note_host, remove_stale_lock
 from subtuning.config import read_yaml
 from subtuning.workflow.params import Params, put_command_on_path
+from subtuning.workflow.screen import Screen
+from subtuning.workflow.timing import say_time_left
 from subtuning.errors import UserError
 
 put_command_on_path()
+screen = Screen()
 started = time.time()
 keep_caches_elsewhere(Path("results"))  # for Snakemakes that a cluster's jobs start in turn
 try:
@@ -32,10 +36,20 @@ except UserError as error:
 
 if workflow.is_main_process:  # now, because Snakemake takes its lock before any hook is called
     remove_stale_lock(sys.argv)
+    if is_dry_run(sys.argv):
+        say_time_left(settings.config, dry=True)
 
 
 onstart:
     note_host()
+    screen.show(workflow)
+    for file in workflow.configfiles[:1]:
+        note_config(Path("results"), Path(file))
+    say_time_left(settings.config)
+
+
+onerror:
+    screen.end()
 
 
 onsuccess:
@@ -46,6 +60,7 @@ wildcard_constraints:
     task="|".join(map(re.escape, settings.tasks)),
     backbone="|".join(map(re.escape, settings.backbones)),
     direction="forward|backward",
+    early="profile|greedy",
     experiment="|".join(map(re.escape, settings.experiments)) or "(?!)",
     round=r"\d+",
     shard=r"\d+",

@@ -26,6 +26,8 @@ rule check_plan:
         profile=settings.settings_of("profile"),
         # Not compared, since it takes `input`: a further subset to compare must not train the profile again.
         settings=lambda wildcards, input: settings.all_settings(wildcards),
+        # Elsewhere than here, on a cluster's nodes, training has another speed.
+        probe=lambda wildcards, input: "" if workflow.non_local_exec else "--probe",
     shell:
         r"""
         subtuning check-plan \
@@ -33,6 +35,7 @@ rule check_plan:
             --backbone {wildcards.backbone} \
             --recipe {params.recipe:q} \
             --settings {params.settings:q} \
+            {params.probe} \
             --out {output:q} \
             2>&1 | tee -i {log:q}
         """

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from subtuning import __version__
 from subtuning.errors import UserError, place_problem, trouble
 from subtuning.paths import user_path
 from subtuning.workspace.caches import keep_caches_elsewhere
 
 VERBS = {
+    "init": ("init", "look at your images, and write a config that fits them and this machine"),
     "layers": ("backbone", "show a model's layers: what there is to choose from"),
     "train": ("train", "train one subset of layers with several seeds"),
     "status": ("status", "show what is done, running, missing and diverged, and the time left"),
@@ -41,16 +43,26 @@ VERBS = {
 }
 """Verb -> the module of this package that has `<verb>_arguments(parser)` and `<verb>(args)`, and a line of help."""
 
+OF_THE_WORKFLOW = {"convert", "fetch-task", "fetch", "describe", "check-plan", "train-step", "conclude", "figures"}
+OF_THE_WORKFLOW |= {"tables", "answer", "errors", "deliver", "benchmark"}
+"""The verbs that rules call; `--help` lists them apart from those for people."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Returns 0, or 2 after a user's error or one of the disk's (it is full, or must not be written), or
     128 + the signal's number after an interruption."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded, which some verb's module may do
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    parser = argparse.ArgumentParser(prog="subtuning", description="Which layers of a pretrained model to fine-tune.")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    parser = argparse.ArgumentParser(
+        prog="subtuning",
+        description="Which layers of a pretrained model to fine-tune.",
+        epilog=_groups(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, help="one of those below")
     for verb, (module, words) in VERBS.items():
-        sub = verbs.add_parser(verb, help=words, description=words.capitalize() + ".")
+        sub = verbs.add_parser(verb, description=words.capitalize() + ".")
         if verb in arguments[:1]:  # only the verb in use is imported, so that `status` does not wait for torch
             function = verb.replace("-", "_")
             room = import_module(f"subtuning.cli.{module}")
@@ -76,3 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {place_problem(error) or trouble(error, args.verb)}", file=sys.stderr)
         return 2
     return 0
+
+
+def _groups() -> str:
+    """The verbs with their lines of help: those for people, then those of the workflow."""
+    groups = {
+        "for people": [verb for verb in VERBS if verb not in OF_THE_WORKFLOW],
+        "used by the workflow, each also by hand": [verb for verb in VERBS if verb in OF_THE_WORKFLOW],
+    }
+    lines = [f"{title}:\n" + "\n".join(f"    {v:<13} {VERBS[v][1]}" for v in own) for title, own in groups.items()]
+    return "\n\n".join(lines) + "\n\nsubtuning VERB --help says more."

@@ -7,6 +7,7 @@ from subtuning.cli.common import print_table
 from subtuning.errors import UserError
 from subtuning.runs.claims import running
 from subtuning.workspace.clean import HARMLESS, TRAINED, find, remove, size, size_words
+from subtuning.workspace.configs import configs_of
 
 
 def clean_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +28,7 @@ def clean_arguments(parser: argparse.ArgumentParser) -> None:
         "--config",
         action="append",
         metavar="FILE",
-        help="what asks for runs; give it once for each config whose results are here (default: config/config.yaml)",
+        help="what asks for runs; once for each config whose results are here (default: all that were used here)",
     )
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
 
@@ -37,12 +38,16 @@ def clean(args: argparse.Namespace) -> None:
     alive = running(args.results)
     if alive and args.yes:
         raise UserError(f"a training is going on in {args.results} (runs: {len(alive)}); clean when it is over")
-    found = find(args.results, args.config or ["config/config.yaml"], alive)
+    configs, gone = configs_of(args.results, args.config)
+    found = find(args.results, configs, alive)
     chosen = args.what or (list(HARMLESS) if args.yes else [*HARMLESS, *TRAINED])
     rows = [(kind, len(paths := found.paths[kind]), size_words(sum(map(size, paths)))) for kind in chosen]
     words = [(HARMLESS | TRAINED)[kind] + found.notes.get(kind, "") for kind in chosen]
     rows = [(*row, text) for row, text in zip(rows, words, strict=True)]
     print_table(rows, ["what", "entries", "size", ""], right=("entries", "size"))
+    print(f"Wanted is what {' and '.join(configs)} ask{'s' * (len(configs) == 1)} for.")
+    for path in gone:
+        print(f"{path} has used this folder too and is gone; what only it asked for counts as unwanted.")
     for path in found.outside:
         print(f"left alone: {path} is a link or lies behind one")
     if args.yes:

@@ -10,14 +10,19 @@ from subtuning.config import load_config
 from subtuning.errors import UserError
 from subtuning.search.steps import settings_of, steps_of
 from subtuning.search.study import Study
+from subtuning.tasks.write import check_space
 from subtuning.tuning.tuning import WEIGHTS, Tuning
 from subtuning.workspace import steps
-from subtuning.workspace.paths import write_json
+from subtuning.workspace.estimates import LONG, SLOW, models_size, plan_of
+from subtuning.workspace.forecast import Speed, forecast_study, round_minutes
+from subtuning.workspace.pair import Pair
+from subtuning.workspace.paths import Results, write_json
 
 
 def check_plan_arguments(parser: argparse.ArgumentParser) -> None:
     _arguments(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the names of all steps")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the names of all steps, as JSON")
+    parser.add_argument("--probe", action="store_true", help="also measure how long all steps take on this machine")
 
 
 def check_plan(args: argparse.Namespace) -> None:
@@ -38,8 +43,33 @@ def check_plan(args: argparse.Namespace) -> None:
             raise UserError(f"{step.name} of {where}: {wanted.trouble}")
         for tuning in {run.tuning for run in wanted.runs if run.tuning.how != WEIGHTS}:
             _check_tuning(tuning, pair.layers)
+    check_space(args.results, models_size(study, every), "for the trained tensors (evaluate.models: false keeps none)")
+    speed = _probe(pair, study) if args.probe else None
     if args.out:
-        write_json(args.out, [step.name for step in every])
+        write_json(args.out, plan_of([step.name for step in every], speed))
+
+
+def _probe(pair: Pair, study: Study) -> Speed | None:
+    """How fast this machine trains; None where even a slow one is quick. What takes long, it says now."""
+    if sum(forecast_study(study, pair.task.counts, SLOW).values()) < LONG:
+        return None
+    from subtuning.benchmark.probe import measure_speed
+
+    weights = Results(pair.results).weights(pair.names[1])
+    classes, size = len(pair.task.classes), pair.task.image_size
+    try:
+        speed = measure_speed(pair.layers, weights, pair.recipe, classes, size)
+    except RuntimeError as error:  # a GPU that others fill: no reason to stop
+        print(f"note: how long this takes could not be measured ({str(error)[:80]})", file=sys.stderr)
+        return None
+    seconds = sum(forecast_study(study, pair.task.counts, speed).values())
+    if seconds >= LONG:
+        busy = "; other programs are busy on it now, so rather longer" if speed.busy else ""
+        print(
+            f"Time: {'/'.join(pair.names)} takes {round_minutes(seconds)} on this machine, {speed.device}{busy}; "
+            "subtuning init writes a config that takes less"
+        )
+    return speed
 
 
 def _check_tuning(tuning: Tuning, layers: dict[str, Any]) -> None:

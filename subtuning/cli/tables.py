@@ -22,6 +22,7 @@ def figures_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--greedy-split", choices=["cv", "val"], default="cv", help="what scored the candidates")
     parser.add_argument("--evaluation", type=Path, metavar="FILE", help="evaluation.csv")
     parser.add_argument("--experiment", type=Path, metavar="FILE", help="table of an experiment, named like it")
+    parser.add_argument("--only", metavar="FIGURE", help="draw only this one of them, such as greedy")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the .svg and .png files go")
 
 
@@ -48,8 +49,10 @@ def figures(args: argparse.Namespace) -> None:
     if args.experiment:
         name = args.experiment.stem
         drawn[name] = find("figures", name).draw(read_csv(args.experiment), layers, *names)
-    for name, figure in drawn.items():
-        draw.save(figure, args.out / f"{name}.svg", args.out / f"{name}.png")
+    if args.only and args.only not in drawn:
+        raise UserError(f"--only {args.only}: of what is given, {', '.join(drawn) or 'nothing'} is drawn")
+    for name in [args.only] if args.only else drawn:
+        draw.save(drawn[name], args.out / f"{name}.svg", args.out / f"{name}.png")
 
 
 def profiles_arguments(parser: argparse.ArgumentParser) -> None:

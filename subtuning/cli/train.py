@@ -16,8 +16,9 @@ from subtuning.cli.common import (
     positive,
     print_table,
 )
-from subtuning.config import load_config
+from subtuning.config import load_config, parse_entry
 from subtuning.config.metrics import needs_probabilities
+from subtuning.config.recipe import RecipeOverride
 from subtuning.errors import UserError
 from subtuning.runs import Run, Split
 from subtuning.search.metrics import in_words, scored, scored_labels
@@ -49,7 +50,12 @@ def train_arguments(parser: argparse.ArgumentParser) -> None:
         "nothing by its test score (default: %(default)s)",
     )
     parser.add_argument("--folds", type=positive, metavar="K", help="folds of --split cv (default: the config's)")
-    parser.add_argument("--recipe", type=from_json, metavar="JSON", help="the whole recipe; the config's if not given")
+    parser.add_argument(
+        "--recipe",
+        type=from_json,
+        metavar="JSON",
+        help="values that replace those of the config's recipe: '{\"epochs\": 5}'",
+    )
     config_arguments(parser)
     device_arguments(parser)
 
@@ -60,6 +66,9 @@ def train(args: argparse.Namespace) -> None:
     for kind, prepare, name in (("tasks", prepare_task, args.task), ("backbones", prepare_backbone, args.backbone)):
         entry(config, kind, name)
         prepare(config, name, args.results)
+    if args.recipe is not None:  # checked as what it is first, so that an error names --recipe
+        parse_entry(RecipeOverride, args.recipe, "--recipe")
+        args.recipe = config.recipe_of(args.task, args.backbone).model_dump() | args.recipe
     pair = pair_of(args)
     settings = settings_of(config, args.backbone)
     study = Study(settings, pair.base, pair.layers, lambda run: None)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +15,8 @@ import numpy as np
 from subtuning.errors import UserError, listed
 from subtuning.tasks.images import ImageError
 from subtuning.tasks.source import PARTS, Item
+
+_SECONDS_BETWEEN_LINES = 15.0
 
 _AHEAD = 4
 """Images a worker that may wait in memory, decoded or not."""
@@ -100,12 +104,24 @@ def unusable(broken: list[tuple[str, ImageError]]) -> UserError:
 def in_threads(work: Callable, items: Iterable, workers: int, total: int, what: str, progress: bool) -> Iterator:
     """Results of `work` in the order of `items` (`total` of them), computed in threads a bounded number ahead.
 
-    With `progress`, a bar that is called `what` shows how far it is.
+    With `progress`, a bar that is called `what` shows how far it is, or a line now and then where no terminal is.
     """
     from tqdm import tqdm
 
     results = map(work, items) if workers <= 1 else _ahead(work, items, workers)
+    if progress and not sys.stderr.isatty():
+        return _with_lines(results, total, what)
     return iter(tqdm(results, total=total, desc=what, unit="img", disable=not progress, mininterval=0.5))
+
+
+def _with_lines(results: Iterable, total: int, what: str) -> Iterator:
+    """The results, with a plain line now and then that a log can keep."""
+    said = time.monotonic()
+    for number, result in enumerate(results, 1):
+        if time.monotonic() - said > _SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            print(f"{what}: {number:,} of {total:,}", file=sys.stderr, flush=True)
+        yield result
 
 
 def _ahead(work: Callable, items: Iterable, workers: int) -> Iterator:

@@ -1,7 +1,6 @@
 """From a list of runs to records in the store: what is missing is trained, as many lanes at once as fit."""
 
 import datetime
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from subtuning.backbones.describe import resize_input
 from subtuning.backbones.graph import split_model
@@ -21,12 +19,14 @@ from subtuning.errors import UserError
 from subtuning.runs.claims import Claims
 from subtuning.runs.identity import Run
 from subtuning.runs.predictions import pack
+from subtuning.tasks import Task
 from subtuning.training import memory
 from subtuning.training.data import images_of
 from subtuning.training.device import device_name, is_out_of_memory, make_repeatable, versions
 from subtuning.training.interrupt import Interrupt
 from subtuning.training.loop import LaneGroup, LaneState
 from subtuning.training.outcome import write_outcome
+from subtuning.training.progress import Progress
 from subtuning.training.schedule import Workload, Workplace, lane_groups, split_alike
 from subtuning.training.scoring import Scores, score
 from subtuning.training.threads import LaneThreads
@@ -63,20 +63,22 @@ class Trainer:
         make_repeatable()
         if self._trunk is None:
             self._trunk = LaneThreads(self.place.device).submit(load_trunk, self.place).result()
-        total, trained = sum(run.recipe.epochs for run in missing), 0
-        with Interrupt() as interrupt, _progress_bar(total) as bar, Claims(self.place.store) as claims:
+        images, trained = sum(images_seen(run, self.place.task) for run in missing), 0
+        title = " of ".join(filter(None, [self.place.title, "/".join(filter(None, runs[0].names))])) or "training"
+        progress = Progress(title, len(missing), images)
+        with Interrupt() as interrupt, progress, Claims(self.place.store) as claims:
             for alike in split_alike(missing):
-                work = self._open(alike, bar)
-                training = _Training(work, interrupt, bar)
+                work = self._open(alike, progress)
+                training = _Training(work, interrupt, progress)
                 for mine in claims.shares(work.portions(alike), interrupt.pause):
                     training.train(mine)
                     trained += len(mine)
         return trained
 
-    def _open(self, runs: list[Run], bar: tqdm) -> Workload:
+    def _open(self, runs: list[Run], progress: Progress) -> Workload:
         if self._last is None or not self._last.take(runs):
             self._last = None  # first give its memory back
-            self._last = Workload(runs, self._trunk, self.place, lambda text: bar.write(text, file=sys.stderr))
+            self._last = Workload(runs, self._trunk, self.place, progress.write)
         return self._last
 
 
@@ -88,8 +90,8 @@ def train_missing(runs: Sequence[Run], place: Workplace) -> int:
 class _Training:
     """Groups of lanes of one workload, several at a time on a CPU."""
 
-    def __init__(self, work: Workload, interrupt: Interrupt, bar: tqdm):
-        self.work, self.place, self.interrupt, self.bar = work, work.place, interrupt, bar
+    def __init__(self, work: Workload, interrupt: Interrupt, progress: Progress):
+        self.work, self.place, self.interrupt, self.progress = work, work.place, interrupt, progress
         self.lock = threading.Lock()
 
     def train(self, runs: list[Run]) -> None:
@@ -125,7 +127,7 @@ class _Training:
             return
         # outside of the except block: the exception's traceback would keep the lanes' memory
         torch.cuda.empty_cache()
-        self.bar.write(f"{len(runs)} lanes do not fit into memory; training them in two halves", file=sys.stderr)
+        self.progress.write(f"{len(runs)} lanes do not fit into memory; training them in two halves")
         middle = len(runs) // 2
         # grouped anew, since a lane that diverged has no checkpoint of the step at which the others were saved
         for group in (*lane_groups(runs[:middle], self.place), *lane_groups(runs[middle:], self.place)):
@@ -138,12 +140,12 @@ class _Training:
         classes, features = len(place.task.classes), place.layers["features"]
         group = LaneGroup(work.trunk, runs, train, classes, features, work.cache, work.threads, place.graphs)
         _resume(group, place)
-        self._describe(runs)
+        images = len(runs) * len(train) / group.steps_per_epoch
+        self.progress.saw(group.step * images, before=True)
         saved_at = time.monotonic()
         while not group.finished:
             group.advance()
-            if group.step % group.steps_per_epoch == 0:
-                self._progress(len(group.lanes))
+            self.progress.saw(images)
             if time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS and not group.finished:
                 _save(group, place)
                 saved_at = time.monotonic()
@@ -168,17 +170,7 @@ class _Training:
             record = place.store.add(run, result)
             place.checkpoints.remove(run.id)
             place.finished(record, run)
-
-    def _describe(self, runs: list[Run]) -> None:
-        words = f"{runs[0].split} seed {runs[0].seed}, {len(runs)} lanes"
-        if self.work.fit.groups > 1:
-            words = f"{len(self.work.runs)} lanes, {self.work.fit.groups} groups at a time"
-        with self.lock:
-            self.bar.set_description(f"{'/'.join(runs[0].names)} {words}")
-
-    def _progress(self, lanes: int) -> None:
-        with self.lock:
-            self.bar.update(lanes)
+            self.progress.finished()
 
 
 def _resume(group: LaneGroup, place: Workplace) -> None:
@@ -245,6 +237,10 @@ def _result(
     }
 
 
-def _progress_bar(lane_epochs: int) -> tqdm:
-    quiet = not sys.stderr.isatty()
-    return tqdm(total=lane_epochs, unit="lane-epoch", smoothing=0.1, mininterval=15 if quiet else 0.2, file=sys.stderr)
+def images_seen(run: Run, task: Task) -> float:
+    """How many images train a run, over all epochs."""
+    both = task.counts["train"] + task.counts["val"]
+    one = (
+        task.counts["train"] if run.split.kind == "val" else both * (1 - 1 / run.split.folds if run.split.folds else 1)
+    )
+    return run.recipe.epochs * one

@@ -30,6 +30,7 @@ class Workplace:
         weights: the backbone's `weights.safetensors`.
         models: folder for the trained tensors of evaluation runs; None keeps none.
         finished: called with each record that was just written.
+        title: what people call the runs together, such as the step of a study.
         dtype: of parameters and activations; float64 is for tests of exactness.
         lanes: how many runs are trained together at most; None means all that share their images and fit.
         fold_batchnorm, cache, graphs, groups: switches of what is faster and must not change results, for tests of
@@ -44,6 +45,7 @@ class Workplace:
     device: torch.device
     models: Path | None = None
     finished: Callable[[dict[str, Any], Run], None] = lambda record, run: None
+    title: str = ""
     dtype: torch.dtype = torch.float32
     lanes: int | None = None
     fold_batchnorm: bool = True

@@ -126,6 +126,11 @@ class Tuning:
         unknown = [name for name in sorted(wanted) if name not in names]
         if unknown:
             hint = did_you_mean(unknown[0], names) or f"; its layers are {listed(names, 40)}"
+            inside = [name for name in names if name.startswith(f"{unknown[0]}.")]
+            if inside:
+                raise UserError(
+                    f"{unknown[0]!r} is a stage; name its layers: {listed(inside)} (or: stage {unknown[0]})"
+                )
             raise UserError(f"layer {unknown[0]!r} is not in this backbone{hint}")
         return cls(tuple(name for name in names if name in wanted), means)
 

@@ -14,6 +14,11 @@ MEMORY = Path(".snakemake")
 """Where Snakemake keeps its lock; its folder is the one that the workflow runs in."""
 
 
+def is_dry_run(command: Sequence[str]) -> bool:
+    """Whether a call of Snakemake, by its words, only looks."""
+    return any(DRY_RUN.fullmatch(word) for word in command)
+
+
 def note_host(memory: Path = MEMORY) -> None:
     """Remember on which machine the workflow runs: nobody can tell from another one whether it still does."""
     (memory / "subtuning_host").write_text(socket.gethostname(), encoding="utf-8")
@@ -28,7 +33,7 @@ def remove_stale_lock(command: Sequence[str], memory: Path = MEMORY) -> None:
         command: the words of this call; one that only looks (`-n`) removes nothing.
     """
     locks, host = memory / "locks", memory / "subtuning_host"
-    if any(DRY_RUN.fullmatch(word) for word in command) or not any(locks.glob("*")):
+    if is_dry_run(command) or not any(locks.glob("*")):
         return
     if not host.is_file() or host.read_text(encoding="utf-8") != socket.gethostname():
         return

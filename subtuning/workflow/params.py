@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from subtuning.analysis import LEAST_BLOCKS
+from subtuning.backbones.names import check_names
 from subtuning.config.load import parse_config
 from subtuning.errors import UserError
 from subtuning.paths import not_expanded
@@ -43,6 +44,7 @@ class Params:
         self.experiments = list(dict.fromkeys([*early, *self.config.experiments]))
         self.drawn_experiments = [name for name in self.experiments if name in names_of("figures")]
         for backbone in self.backbones:
+            check_names(backbone, self.config.backbones[backbone])
             steps_of(settings_of(self.config, backbone))
         if any(task.source == "corrupted" for task in self.config.tasks.values()):
             check_library()

@@ -27,7 +27,7 @@ def train_step(
     step = step_named(name, settings)
     trained: dict[Run, dict[str, Any]] = {}
     machine = replace(machine, probabilities=needs_probabilities(settings, pair.task.multilabel))
-    with Trainings(pair, machine) as trainings:
+    with Trainings(pair, machine, name) as trainings:
         study = pair.study(step, settings, trainings.precision)
         require_finished(study, step)
         while True:

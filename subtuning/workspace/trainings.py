@@ -42,8 +42,8 @@ class Machine:
 class Trainings:
     """The trainings of one pair; the GPU that is leased for them is given back at the end of the ``with`` block."""
 
-    def __init__(self, pair: Pair, machine: Machine):
-        self.pair, self.machine = pair, machine
+    def __init__(self, pair: Pair, machine: Machine, title: str = ""):
+        self.pair, self.machine, self.title = pair, machine, title
         self.store = pair.store.with_probabilities(machine.probabilities)
         self._open = contextlib.ExitStack()
 
@@ -124,6 +124,7 @@ class Trainings:
             finished=lambda record, run: write_scalars(record, run, results.tensorboard),
             models=results.models if self.machine.models else None,
             lanes=self.machine.lanes,
+            title=self.title,
         )
         return Trainer(place)
 

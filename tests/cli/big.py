@@ -24,7 +24,7 @@ def prepare(config: Config, results: Path, layers: int = 18) -> None:
         facts["label_counts"] = {part: [1, 1] for part in facts["counts"]}
         write(results / "tasks" / name / "task.json", facts)
     for number, (name, backbone) in enumerate(config.backbones.items()):
-        rows = [{"name": f"blocks.{n}", "kind": "block", "parameters": 1000 + n} for n in range(layers)]
+        rows = [{"name": f"blocks.{n}", "kind": "block", "parameters": 1000 + n, "flops": 100} for n in range(layers)]
         identity = {"model": backbone.model, "weights_sha256": f"{number:064x}", "input_size": 224}
         identity |= {"interpolation": "bilinear", "mean": [0.5] * 3, "std": [0.5] * 3, "granularity": "layer"}
         identity |= {"layers": rows, "spec": backbone_entry(backbone)}

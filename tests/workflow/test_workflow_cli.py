@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from subtuning.cli import VERBS
+from subtuning import __version__
+from subtuning.cli import OF_THE_WORKFLOW, VERBS
 from tests.workflow.snake import CONFIG, LAYERS, ROOT, changed, copy, new_folder, new_runs, records, write_config
 
 TRAIN = ["train", "--task", "cells", "--backbone", "tiny"]
@@ -56,6 +57,13 @@ def test_help_lists_all_verbs(subtuning, tmp_path):
     assert result.code == 0
     for verb, (_, description) in VERBS.items():
         assert re.search(rf"^    {verb}\s+{re.escape(description[:20])}", result.output, re.MULTILINE), verb
+    people, workflow = result.output.partition("for people:")[2].split("used by the workflow")
+    assert "    train  " in people
+    assert "    train-step  " in workflow
+
+
+def test_version(subtuning, tmp_path):
+    assert subtuning(tmp_path, "--version").output == f"subtuning {__version__}\n"
 
 
 def test_an_unknown_verb(subtuning, tmp_path):
@@ -74,9 +82,8 @@ def test_missing_arguments(words, subtuning, tmp_path):
 
 def test_every_verb_of_the_rules_is_there():
     text = "\n".join(file.read_text() for file in (ROOT / "rules").glob("*.smk"))
-    by_hand = {"layers", "train", "status", "runs", "clean", "plan", "schema", "verify", "export"}
-    by_hand |= {"compare", "predict", "download"}
-    assert set(re.findall(r"^        subtuning ([a-z-]+) ", text, re.MULTILINE)) == set(VERBS) - by_hand
+    assert set(re.findall(r"^        subtuning ([a-z-]+) ", text, re.MULTILINE)) == OF_THE_WORKFLOW
+    assert set(VERBS) > OF_THE_WORKFLOW
 
 
 def test_layers_of_a_backbone_and_of_any_model(subtuning, folder):
@@ -186,6 +193,15 @@ def test_wrong_words_to_train(subtuning, folder):
     assert result.code == 2
     assert "--recipe: not valid JSON" in result.output
     assert "--seeds: '0' is not a whole number above 0" in subtuning(folder, *words, "--seeds", "0").output
+
+
+def test_train_changes_what_recipe_says_and_nothing_else(subtuning, folder):
+    before = records(folder)
+    result = subtuning(folder, *TRAIN, "--layers", "linear", "--recipe", '{"lr": 0.004}')
+    assert result.code == 0, result.output
+    (new,) = (record for name, record in records(folder).items() if name not in before)
+    recipe = new["identity"]["recipe"]
+    assert (recipe["lr"], recipe["epochs"], recipe["batch_size"]) == (0.004, 1, 20)
 
 
 def test_status_counts_what_is_done_and_missing(subtuning, folder):

@@ -37,10 +37,11 @@ LOCAL = {
     ),
     *("draw_figures", "draw_profile_test", "evaluation_table", "summary", "answer", "errors"),
     *("draw_profiles", "draw_layers_of_tasks"),
+    "draw_early",
 }
 
 
-TARGETS = {"benchmarks", "searches"}
+TARGETS = {"benchmarks", "searches", "profiles", "greedy", "evaluations", "models"}
 """Rules that make nothing themselves, to be asked for by name; `all` is in the Snakefile."""
 
 
@@ -172,3 +173,19 @@ def test_trainings_that_may_run_at_once_share_the_cores(gpus, threads, tmp_path,
     assert result.code == 0, result.output
     assert re.findall(r"--threads (\d+) ", result.output) == [str(threads)] * 4
     assert len(re.findall(r"resources: .*\bgpu=1\b", result.output)) == 4
+
+
+@pytest.mark.parametrize(
+    ("target", "last", "not_made"),
+    [
+        ("profiles", {"profile_table": 1, "draw_early": 1}, {"train_greedy", "train_evaluation"}),
+        ("greedy", {"greedy_path": 1, "draw_early": 1}, {"train_evaluation"}),
+        ("evaluations", {"evaluation_table": 1, "answer": 1, "draw_figures": 1}, {"deliver", "draw_early", "summary"}),
+        ("models", {"deliver": 1}, {"draw_figures", "summary"}),
+    ],
+)
+def test_a_part_of_the_whole(target, last, not_made, tmp_path, snakemake):
+    found = counts(snakemake(new_folder(tmp_path), target, "--dry-run").output)
+    assert found[target] == 1
+    assert last.items() <= found.items()
+    assert not not_made & found.keys()

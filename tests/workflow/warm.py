@@ -7,6 +7,7 @@ network. The tests that kill and interrupt, and those about the imports themselv
     SOCKET's folder/bin/{subtuning,warm-snakemake}  are the commands that ask it
 """
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -93,7 +94,9 @@ def _answer(connection: socket.socket) -> None:
     package, *others = os.environ["PYTHONPATH"].split(os.pathsep)
     _use_package(package)
     sys.path += others
+    atexit._clear()  # those of the process that was forked
     code = _run(order["words"])
+    atexit._run_exitfuncs()  # as the end of a process of its own would
     for stream in (sys.stdout, sys.stderr):
         if not stream.closed:
             stream.flush()

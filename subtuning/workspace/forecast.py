@@ -1,0 +1,116 @@
+"""How long a study will take, before any of it is trained: its runs' FLOPs at the speed that was measured. No torch.
+
+Counted is what is really computed (see `training/`): of the frozen network nothing below a lane's lowest trained layer,
+since its values are kept or shared. The greedy search is assumed to go to its last round, and a grid of rates not to
+grow, so the truth may be less or a little more.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import mean
+from typing import Any
+
+from subtuning.analysis.time_left import training_images
+from subtuning.config import Config
+from subtuning.runs import Run
+from subtuning.search.steps import settings_of, steps_of
+from subtuning.search.study import Settings, Step, Study, Wanted
+from subtuning.tuning.tuning import Tuning
+from subtuning.workspace.pair import base_run
+
+SECONDS_A_JOB = 6.0
+"""Of a training job besides its runs: Python, torch, the images and the weights are loaded."""
+
+SECONDS_A_PAIR = 30.0
+"""Of what is not trained: conversion, tables, figures, the answer, the model."""
+
+RACED = 0.5
+"""The share of a search's trainings that a race needs (measured: 46 % on average, docs/performance.md)."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a machine trains a backbone, all lanes that it trains at once together.
+
+    Attributes:
+        flops: FLOPs a second of the trained part of lanes.
+        step, run: seconds that a step of a lane, and a whole lane, take besides, however small the network.
+        device: what trains, for people.
+        busy: whether other programs took much of the machine meanwhile; the figures are those of a quiet one.
+    """
+
+    flops: float
+    step: float
+    run: float
+    device: str
+    busy: bool = False
+
+
+def lane_flops(tuning: Tuning, layers: Mapping[str, Any]) -> float:
+    """FLOPs that a lane's own part takes to train one image once: forward and backward from its lowest trained layer,
+    and the gradients of its weights."""
+    rows = layers["layers"]
+    trained = set(tuning.of([row["name"] for row in rows]))
+    cut = next((place for place, row in enumerate(rows) if row["name"] in trained), len(rows))
+    return 2 * sum(row["flops"] for row in rows[cut:]) + sum(row["flops"] for row in rows if row["name"] in trained)
+
+
+def forecast(
+    config: Config, pair: tuple[str, str], layers: dict[str, Any], counts: Mapping[str, int], speed: Speed
+) -> dict[str, float]:
+    """Step -> seconds until all of its runs are trained on this machine, when nothing is trained yet.
+
+    Args:
+        layers: the content of the backbone's `layers.json`.
+        counts: the numbers of images in the task's parts.
+    """
+    settings = settings_of(config, pair[1])
+    study = Study(settings, base_run("", layers, config.recipe_of(*pair), pair), layers, lambda run: None)
+    return forecast_study(study, counts, speed)
+
+
+def forecast_study(study: Study, counts: Mapping[str, int], speed: Speed) -> dict[str, float]:
+    """The same of a study; of a run that two steps share, the first one pays."""
+    pairs = [Tuning(names) for names in combinations(study.candidates, 2)] or [Tuning(tuple(study.candidates))]
+    unknown = mean(lane_flops(tuning, study.layers) for tuning in pairs)
+    seen: set[Run] = set()
+    found: dict[str, float] = {}
+    for step in steps_of(study.settings):
+        wanted = step.wanted(study)
+        costs = list(_costs(wanted, study, unknown, counts, seen))
+        share = RACED if step.name.startswith("greedy/") and study.settings.get("search.racing") else 1.0
+        batch = study.base.recipe.batch_size
+        seconds = sum(images * (flops / speed.flops + speed.step / batch) + speed.run for images, flops in costs)
+        seen |= set(wanted.runs)
+        if costs:
+            found[step.name] = share * seconds + SECONDS_A_JOB * _jobs(step, study.settings)
+    return found
+
+
+def _costs(
+    wanted: Wanted, study: Study, unknown: float, counts: Mapping[str, int], seen: set[Run]
+) -> Iterator[tuple[float, float]]:
+    """Of each run, the images that pass through it and the FLOPs of each; scoring is a third of training."""
+    runs = [(run, lane_flops(run.tuning, study.layers)) for run in wanted.runs if run not in seen]
+    runs += [(study.base.with_split(split), unknown) for split in wanted.later]
+    for run, flops in runs:
+        every = counts["train"] + counts["val"]
+        images = training_images(run.split, counts)
+        scored = counts["test"] if run.split.kind == "test" else every - images
+        yield run.recipe.epochs * images + scored / 3, flops
+
+
+def _jobs(step: Step, settings: Settings) -> int:
+    return settings.get(step.shards, 1) if step.rules[0] else 0
+
+
+def round_minutes(seconds: float) -> str:
+    """A forecast in words, no finer than it is: `under a minute`, `about 6 minutes`, `about 3 hours`."""
+    if seconds < 50:
+        return "under a minute"
+    for unit, size, limit in (("minute", 60, 5400), ("hour", 3600, 48 * 3600), ("day", 86400, float("inf"))):
+        if seconds < limit:
+            number = max(1, round(seconds / size))
+            return f"about {number:,} {unit}{'s' * (number > 1)}"
+    raise AssertionError("the last limit is infinite")
