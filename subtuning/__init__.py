@@ -19,11 +19,15 @@ The rooms of the package, in the order in which the data passes through them. A 
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "greedy", "load_runs", "profile"]
+__all__ = ["MultiTaskModel", "__version__", "greedy", "load_runs", "profile"]
 
 
 def __getattr__(name: str):
-    """The functions for notebooks, which need pandas, are imported when they are used."""
+    """What is for notebooks, which needs pandas or torch, is imported when it is used."""
+    if name == "MultiTaskModel":
+        from subtuning.deploy.multitask import MultiTaskModel
+
+        return MultiTaskModel
     if name in __all__:
         from subtuning import api
 

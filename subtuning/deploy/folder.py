@@ -67,11 +67,7 @@ class Model:
     def __init__(self, folder: Path, device: torch.device | None = None):
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder} is no model: it has no config.json; `subtuning deliver` makes such a folder")
-        try:
-            network: Any = timm.create_model(f"local-dir:{folder}", pretrained=True)
-        except Exception as error:  # timm, json, safetensors and torch each have their own for a damaged file
-            why = str(error).partition("\n")[0] or type(error).__name__
-            raise UserError(f"{folder} cannot be loaded by timm ({why}); deliver the model again") from None
+        network: Any = load_timm(folder)
         self.device = device or torch.device("cpu")
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.see = create_transform(**resolve_data_config(model=network))
@@ -89,6 +85,15 @@ class Model:
         """The class, numbered from 0, of each picture, by timm's own transforms."""
         seen = (self.see(picture.convert("RGB")) for picture in pictures)
         return np.concatenate([found.argmax(1) for found in self.probabilities(seen)])
+
+
+def load_timm(folder: Path, **options: Any) -> nn.Module:
+    """The network in a folder, as timm makes it with these options. Raises `UserError` if the folder is damaged."""
+    try:
+        return timm.create_model(f"local-dir:{folder}", pretrained=True, **options)
+    except Exception as error:  # timm, json, safetensors and torch each have their own for a damaged file
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"{folder} cannot be loaded by timm ({why}); deliver the model again") from None
 
 
 def check_equal(ours: Tensor, timms: Tensor, what: str) -> None:

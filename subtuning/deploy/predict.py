@@ -1,15 +1,17 @@
-"""Which class is in each of a user's images, by a delivered model."""
+"""Which class is in each of a user's images, by a delivered model, or by several that share a trunk."""
 
 import csv
 import glob
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from subtuning.deploy.folder import Model
+from subtuning.deploy.multitask import MultiTaskModel
 from subtuning.errors import UserError
 from subtuning.tasks.images import ImageError, open_rgb
 from subtuning.tasks.sources.folder import find_files, is_image
@@ -39,7 +41,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
 
 
 def predict(
-    model: Model, images: Sequence[Path], top: int = 1, workers: int = 1, progress: bool = False
+    model: Model | MultiTaskModel, images: Sequence[Path], top: int = 1, workers: int = 1, progress: bool = False
 ) -> tuple[str, list[tuple[str, ImageError]]]:
     """Ask the model about images, which are decoded as at a conversion (upright, transparent pixels on white ...).
 
@@ -48,8 +50,9 @@ def predict(
 
     Returns:
         CSV text: a row an image, with the columns ``image``, ``class``, ``probability``, ``class_2``, ``probability_2``
-        ...; and the images that cannot be used.
+        ...; of a model of many tasks each of these for each task, ``<task>_class`` ...; and the images that cannot be used.
     """
+    tasks, probabilities = _asked(model)
     good: list[str] = []
     broken: list[tuple[str, ImageError]] = []
 
@@ -67,16 +70,28 @@ def predict(
                 good.append(str(path))
                 yield found
 
-    rows = [_cells(model.classes, row, top) for batch in model.probabilities(seen()) for row in batch]
+    batches = list(probabilities(seen()))
+    columns = [[_cells(tasks[task], row, top) for batch in batches for row in batch[task]] for task in tasks]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["image", *_headings(min(top, len(model.classes)))])
-    writer.writerows([name, *cells] for name, cells in zip(good, rows, strict=True))
+    writer.writerow(["image", *(head for task, classes in tasks.items() for head in _headings(task, classes, top))])
+    writer.writerows([name, *chain.from_iterable(cells)] for name, *cells in zip(good, *columns, strict=True))
     return file.getvalue(), broken
 
 
-def _headings(top: int) -> list[str]:
-    return [f"{name}{end}" for end in ["", *(f"_{i}" for i in range(2, top + 1))] for name in ("class", "probability")]
+_Asked = tuple[Mapping[str, Sequence[str]], Callable[[Iterable[Tensor]], Iterator[Mapping[str, np.ndarray]]]]
+
+
+def _asked(model: Model | MultiTaskModel) -> _Asked:
+    """The classes of each task, and what gives its probabilities; the task of a single model has no name."""
+    if isinstance(model, MultiTaskModel):
+        return model.tasks, model.probabilities
+    return {"": model.classes}, lambda seen: ({"": found} for found in model.probabilities(seen))
+
+
+def _headings(task: str, classes: Sequence[str], top: int) -> list[str]:
+    ends = ["", *(f"_{i}" for i in range(2, min(top, len(classes)) + 1))]
+    return [f"{task}{'_' * bool(task)}{name}{end}" for end in ends for name in ("class", "probability")]
 
 
 def _cells(classes: Sequence[str], probabilities: np.ndarray, top: int) -> list[str]:
