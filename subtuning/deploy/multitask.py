@@ -1,8 +1,8 @@
 """One trunk, many tasks: several delivered models of one backbone in one network (paper, section 4.3).
 
-What no task has changed up to a task's lowest changed layer is computed once for all; from there on the task has a branch,
-whose unchanged layers are those of the trunk. Layers that a task has changed come from its `model.safetensors`, so
-adapters are merged, and the pretrained weights themselves are not needed.
+Up to its lowest changed layer a task takes what the trunk computes once for all; from there on it has a branch, whose
+unchanged layers are those of the trunk. Layers that a task has changed come from its `model.safetensors`, so adapters
+are merged, and the pretrained weights themselves are not needed.
 """
 
 import json
@@ -98,7 +98,8 @@ class _Delivered:
         identity = json.loads(about["identity"])
         self.weights, self.backbone = about["backbone"], identity["backbone"]
         self.tuning = Tuning.of_identity(identity)
-        self.head = nn.Linear(*reversed(tensors["head.weight"].shape))
+        classes, features = tensors["head.weight"].shape
+        self.head = nn.Linear(features, classes)
         self.head.load_state_dict({name: tensors[f"head.{name}"] for name in ("weight", "bias")})
 
     def state(self) -> dict[str, Tensor]:

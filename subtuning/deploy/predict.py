@@ -50,7 +50,8 @@ def predict(
 
     Returns:
         CSV text: a row an image, with the columns ``image``, ``class``, ``probability``, ``class_2``, ``probability_2``
-        ...; of a model of many tasks each of these for each task, ``<task>_class`` ...; and the images that cannot be used.
+        ...; of a model of many tasks all of these for each task, ``<task>_class`` ...; and the images that cannot be
+        used.
     """
     tasks, probabilities = _asked(model)
     good: list[str] = []
