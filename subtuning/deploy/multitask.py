@@ -51,7 +51,8 @@ class MultiTaskModel(nn.Module):
             _check_alike(first, other)
         self.tasks = {name: delivered.model.classes for name, delivered in found.items()}
         self.see = first.model.see
-        self.trunk = Trunk(_segments(list(found.values())), fold=False)
+        self.device = device or torch.device("cpu")
+        self.trunk = Trunk(_segments(list(found.values())), fold=False).to(self.device, torch.float32)
         names = [segment.name for segment in self.trunk.original]
         self.shared = nn.ModuleList(segment.module for segment in self.trunk.frozen)
         self.branches = nn.ModuleList(_branch(self.trunk, delivered) for delivered in found.values())
@@ -59,7 +60,6 @@ class MultiTaskModel(nn.Module):
             name: names[branch.cut] if branch.cut < len(names) else None
             for name, branch in zip(self.tasks, self.lanes, strict=True)
         }
-        self.device = device or torch.device("cpu")
         self.to(self.device).eval().requires_grad_(False)
 
     @property

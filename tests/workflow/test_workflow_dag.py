@@ -39,7 +39,7 @@ LOCAL = {
 }
 
 
-TARGETS = {"benchmarks", "searches"}
+TARGETS = {"benchmarks", "searches", "latency"}
 """Rules that make nothing themselves, to be asked for by name; `all` is in the Snakefile."""
 
 
