@@ -25,7 +25,7 @@ from subtuning.tuning.lane import Lane, Trunk
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, WEIGHTS, How, Tuning
 
 TIMM = "timm alone"
-"""The row of a network of its own as timm runs it. `full` is one too, which shares nothing with the trunk but this code."""
+"""The row of a network of its own as timm runs it. `full` is one too, in this package's code."""
 
 LEAST, MOST = 10, 300
 """Measurements of each row, whatever time there is."""
@@ -81,17 +81,17 @@ def latencies(
 ) -> pd.DataFrame:
     """The table: for each batch size a row for each choice, and one for timm's own network.
 
-    A choice's time is that of its branch, from the trunk's values at its cut to its logits. All rows of a batch size are
-    measured in turn, in a new order each time, so that a busy machine slows all of them alike.
+    A choice's time is that of its branch, from the trunk's values at its cut to its logits. All rows of a batch size
+    are measured in turn, in a new order each time, so that a busy machine slows all of them alike.
 
     Args:
         weights: the file of the backbone's fetched weights.
         seconds: for each batch size, about.
 
     Returns:
-        name, layers (a tuning's printed name), stage, batch_size; `added_ms` (median), `low_ms` and `high_ms` (quartiles)
-        over `n` measurements; `added_percent`, of `full`, which shares nothing; `added_mb` (10^6 bytes of tensors held); `mean`,
-        the score (0-1); device, threads.
+        name, layers (a tuning's printed name), stage, batch_size; `added_ms` (median), `low_ms` and `high_ms`
+        (quartiles) over `n` measurements; `added_percent`, of `full`, which shares nothing; `added_mb` (10^6 bytes of
+        tensors held); `mean`, the score (0-1); device, threads.
     """
     trunk = Trunk(split_model(load_network(dict(layers), weights), layers["granularity"]), fold=False)
     tried = [choice for choice in tried if _can_train(trunk, choice.tuning)]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from subtuning.analysis.figures import greedy_figure, profile_figure, save, tradeoff_figure
-from subtuning.analysis.figures.tradeoff import _text_box, short_count
+from subtuning.analysis.figures.labels import text_box
+from subtuning.analysis.figures.tradeoff import short_count
 from subtuning.analysis.files import read_csv, write_csv
 from subtuning.analysis.tables.evaluation import evaluation_table
 from subtuning.analysis.tables.greedy import greedy_table
@@ -181,7 +182,7 @@ def test_tradeoff_labels_cover_nothing(make, methods):
     whole, _ = inside(figure, axes.texts)
     assert whole
     assert len(axes.texts) == len(methods)
-    boxes = [_text_box(text) for text in axes.texts]
+    boxes = [text_box(text) for text in axes.texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     points = [
         axes.transData.transform((box.lines[0].get_xdata()[0], box.lines[0].get_ydata()[0])) for box in axes.containers
