@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from subtuning.config.deliver import Deliver
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
-from subtuning.config.search import Search
+from subtuning.config.search import Greedy, Search
 from subtuning.config.tasks import TaskEntry
 from subtuning.config.values import (
     METHOD_NAMES,
@@ -23,7 +23,6 @@ from subtuning.config.values import (
     Factors,
     Layers,
     Name,
-    NotNegative,
     Pixels,
     Several,
     Shares,
@@ -113,41 +112,6 @@ class Profile(Strict):
     shards: Count = Field(1, description="Jobs over which the layers are spread. Raise it to use several GPUs at once.")
 
 
-class Greedy(Strict):
-    """Greedy-SubTuning: grow (or shrink) the subset one layer a round, scored by cross-validation."""
-
-    start: Literal["linear", "full", "best"] = Field(
-        "linear", description="`linear`: add layers. `full`: remove layers. `best`: do both and keep the better."
-    )
-    folds: Several = Field(
-        5, description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's."
-    )
-    split: Literal["cv", "val"] = Field(
-        "cv",
-        description="What scores a candidate: `cv`, cross-validation on train + val, or `val` (one run, trained on "
-        "train: cheaper and noisier).",
-    )
-    max_rounds: Count = Field(
-        4,
-        description="Rounds at most; with `start: linear`, the size of the largest subset. Raising it later trains "
-        "only the new rounds.",
-    )
-    stop: Literal["test", "one_se", "epsilon"] = Field(
-        "test",
-        description="Which layers are kept after the rounds. `test`: the fewest that the end of the search does not "
-        "beat significantly (p < 0.05, corrected for all candidates tried). `one_se`: the fewest within one standard "
-        "error of it. `epsilon`: all. docs/stopping.md has how often each errs; a change never trains a search anew.",
-    )
-    epsilon: NotNegative = Field(
-        0.0,
-        description="Whatever `stop` is, a round must improve accuracy (0-1) by more than this, else it and all after "
-        "it are not kept. Raise it for smaller subsets; a change never trains a search anew.",
-    )
-    shards: Count = Field(
-        1, description="Jobs over which the candidates of a round are spread. Raise it to use several GPUs at once."
-    )
-
-
 class Tune(Strict):
     """Every method of the comparison gets the recipe that is best for it: all combinations of these values, scored by
     cross-validation on train + val with `profile.folds`; the test set has no say."""
@@ -235,12 +199,29 @@ class Config(Strict):
         return self
 
     @model_validator(mode="after")
-    def _races_by_accuracy(self):
+    def _races_by_accuracy_alone(self):
         if self.search.racing and self.search.metric != "accuracy":
             raise ValueError(
                 f"search.racing counts right answers, which search.metric {self.search.metric!r} does not; set "
                 "search.racing to false"
             )
+        if self.search.racing and self.greedy.cost_weight:
+            raise ValueError(
+                "search.racing drops candidates by their score alone, which greedy.cost_weight does not; set "
+                "search.racing to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cost_counts(self):
+        greedy = self.greedy
+        given = ["cost_cap"] * (greedy.cost_cap < 1) + ["cost_weight"] * (greedy.cost_weight > 0)
+        if greedy.cost == "none" and given:
+            raise ValueError(f"greedy.{given[0]} needs greedy.cost, which says what counts: parameters or flops")
+        if greedy.cost != "none" and not given:
+            raise ValueError(f"greedy.cost {greedy.cost!r} changes nothing without greedy.cost_cap or cost_weight")
+        if greedy.cost_cap < 1 and greedy.start != "linear":
+            raise ValueError(f"greedy.cost_cap needs start: linear; start: {greedy.start} begins with all layers")
         return self
 
     @model_validator(mode="after")

@@ -1,11 +1,11 @@
 """How the searches score and train what they try."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from subtuning.config.recipe import Strict
-from subtuning.config.values import Count, How
+from subtuning.config.values import Count, How, NotNegative, Several
 
 
 class Search(Strict):
@@ -47,3 +47,53 @@ class Search(Strict):
                 "only test runs keep, and stands in evaluation.csv whatever the metric is"
             )
         return value
+
+
+class Greedy(Strict):
+    """Greedy-SubTuning: grow (or shrink) the subset one layer a round, scored by cross-validation."""
+
+    start: Literal["linear", "full", "best"] = Field(
+        "linear", description="`linear`: add layers. `full`: remove layers. `best`: do both and keep the better."
+    )
+    folds: Several = Field(
+        5, description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's."
+    )
+    split: Literal["cv", "val"] = Field(
+        "cv",
+        description="What scores a candidate: `cv`, cross-validation on train + val, or `val` (one run, trained on "
+        "train: cheaper and noisier).",
+    )
+    max_rounds: Count = Field(
+        4,
+        description="Rounds at most; with `start: linear`, the size of the largest subset. Raising it later trains "
+        "only the new rounds.",
+    )
+    stop: Literal["test", "one_se", "epsilon"] = Field(
+        "test",
+        description="Which layers are kept after the rounds. `test`: the fewest that the end of the search does not "
+        "beat significantly (p < 0.05, corrected for all candidates tried). `one_se`: the fewest within one standard "
+        "error of it. `epsilon`: all. docs/stopping.md has how often each errs; a change never trains a search anew.",
+    )
+    epsilon: NotNegative = Field(
+        0.0,
+        description="Whatever `stop` is, a round must improve accuracy (0-1) by more than this, else it and all after "
+        "it are not kept. Raise it for smaller subsets; a change never trains a search anew.",
+    )
+    cost: Literal["none", "parameters", "flops"] = Field(
+        "none",
+        description="What a subset costs, as a share (0-1) of what all layers cost: `parameters`, those of its layers; "
+        "`flops`, those from its lowest layer on, which a further task adds to a network that serves one already and "
+        "on which its time depends (docs/multitask.md). `none`: the search looks at the score alone.",
+    )
+    cost_cap: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Candidates that cost a larger share are not tried. Below 1 it needs `start: linear`."
+    )
+    cost_weight: NotNegative = Field(
+        0.0,
+        description="So much score (0-1) all layers together must be worth: a candidate's score less this times its "
+        "share decides which is best and whether a round improves. 0.05: five points for the whole network. Stored "
+        "scores and runs stay as they are, so a change trains only what is newly tried.",
+    )
+    shards: Count = Field(
+        1, description="Jobs over which the candidates of a round are spread. Raise it to use several GPUs at once."
+    )

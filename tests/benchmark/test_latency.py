@@ -28,7 +28,9 @@ def folder(tmp_path_factory):
         (results / name).mkdir(parents=True)
     layers = write_weights(results / "backbones/net", "test_resnet")
     (results / "backbones/net/layers.json").write_text(json.dumps(layers))
-    facts = dict.fromkeys(["name", "counts", "label_counts", "image_size", "sha256"], "") | {"classes": list("abcde")}
+    counts = dict.fromkeys(["train", "val", "test"], 5)
+    facts = {"name": "tiny", "classes": list("abcde"), "counts": counts, "image_size": [8, 8, 3], "sha256": "0"}
+    facts["label_counts"] = dict.fromkeys(counts, [1] * 5)
     (results / "tasks/tiny/task.json").write_text(json.dumps(facts))
     PROFILE.to_csv(results / "tiny/net/profile.csv", index=False)
     (results / "tiny/net/selected.json").write_text(json.dumps(SELECTED))
