@@ -104,3 +104,4 @@ use rule draw_experiment as draw_latency with:
         png="results/figures/{task}/{backbone}/latency.png",
     log:
         "results/logs/figures/{task}/{backbone}/latency.log",
+    localrule: True

@@ -101,7 +101,7 @@ def paper_notes(items: Sequence[Item]) -> list[str]:
 
 def _edges(where: str, evaluation: pd.DataFrame) -> list[str]:
     """Which methods may do better at a rate that was not tried."""
-    rows = evaluation[evaluation["at_edge"].fillna(False).astype(bool)] if "at_edge" in evaluation else evaluation[:0]
+    rows = evaluation[evaluation["at_edge"].eq(True)] if "at_edge" in evaluation else evaluation[:0]
     named = ", ".join(f"{row['method']} ({_short(row['lr'])})" for row in rows.to_dict("records"))
     return [f"{where}: the best learning rate lies at the edge of what was tried for {named}"] if named else []
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from subtuning.config.recipe import Strict
-from subtuning.config.values import Count, How, NotNegative, Several
+from subtuning.config.values import Count, How, NotNegative, Seed, Several
 
 
 class Search(Strict):
@@ -36,6 +36,12 @@ class Search(Strict):
         description="Seeds of every run of the cross-validation, whose scores are averaged, so that chance in training "
         "(the head's first weights, the order of images) decides less. Costs as many times the training; adding one "
         "trains only that one.",
+    )
+    first_seed: Seed = Field(
+        0,
+        description="The seed from which those of search and evaluation are counted. Another one, such as 100, makes "
+        "the whole procedure again with other first heads and orders of images: does it come to the same layers? The "
+        "folds stay the same.",
     )
 
     @field_validator("metric", mode="before")

@@ -87,7 +87,7 @@ def card(
         scores="\n".join([scores, "", *(f"{note}." for note in paper_notes(items))]),
         method=chosen.method,
         seed=identity["seed"],
-        picked="since earlier seeds diverged" if identity["seed"] else "the first, not picked by its score",
+        picked="the first that did not diverge, not picked by its score",
         accuracy=record["metrics"]["accuracy"],
         agreement=_agreement(facts, identity["recipe"]["precision"], stored, original),
         data=_data(facts),

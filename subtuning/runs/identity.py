@@ -7,6 +7,7 @@ from functools import cache, cached_property
 from typing import Any, Literal
 
 from subtuning.config import Recipe
+from subtuning.runs import numbers as versions
 from subtuning.runs.numbers import numbers_of
 from subtuning.tuning.tuning import Tuning
 
@@ -92,10 +93,20 @@ class Run:
         """
         if self.recipe.precision == "auto":
             raise ValueError(f"run {self} has no id before its precision is resolved")
+        return self._id_with(self.identity()["numbers"])
+
+    @property
+    def earlier_ids(self) -> list[str]:
+        """The ids that this run had with each earlier version of its numbers."""
+        identity = self.identity()
+        concerned = (change.version for change in versions.CHANGES if change.concerns(identity))
+        return [self._id_with(version) for version in concerned if version < identity["numbers"]]
+
+    def _id_with(self, numbers: int) -> str:
         split, recipe = self.split, _text_of_recipe(self.recipe, bool(self.tuning.layers))
         text = (
             f'{{"backbone":{_text_of_backbone(self.backbone)},"fold":{_text(split.fold)},'
-            f'"folds":{_text(split.folds)},"method":"{self.tuning.how}","numbers":{self.identity()["numbers"]},'
+            f'"folds":{_text(split.folds)},"method":"{self.tuning.how}","numbers":{numbers},'
             f'"recipe":{recipe},"seed":{self.seed},"split":"{split.kind}",'
             f'"subset":{_text(self.tuning.layers)},"task":"{self.task}"}}'
         )

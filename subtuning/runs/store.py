@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from subtuning.errors import UserError
-from subtuning.runs.identity import Run, canonical_json
+from subtuning.runs.identity import Run
 from subtuning.runs.numbers import numbers_of
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ class Store:
                 yield record
 
     def superseded(self, runs: Iterable[Run]) -> int:
-        """How many of these runs are finished, but with another version of their numbers."""
-        wanted = {_without_numbers(run.identity()) for run in runs}
-        others = {_without_numbers(record["identity"]) for record in self if not has_current_numbers(record)}
-        return len(wanted & others)
+        """How many of these runs are finished, but with an earlier version of their numbers."""
+        return sum(any(self.path(run_id).is_file() for run_id in run.earlier_ids) for run in runs)
 
 
 class Snapshot:
@@ -158,10 +156,6 @@ def _names(run: Run) -> dict[str, str]:
 def has_current_numbers(record: dict[str, Any]) -> bool:
     """Whether a record's numbers are those that this version's code gives."""
     return record["identity"].get("numbers") == numbers_of(record["identity"])
-
-
-def _without_numbers(identity: dict[str, Any]) -> str:
-    return canonical_json({key: value for key, value in identity.items() if key != "numbers"})
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

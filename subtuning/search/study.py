@@ -83,7 +83,8 @@ class Study:
         self, tunings: Sequence[Tuning], splits: Sequence[Split], seeds: int = 1, changes: Changes = ()
     ) -> list[Run]:
         """A run for each seed, split and tuning; `changes` are values of the recipe that differ from the study's."""
-        keys = ((t, s, seed) for seed in range(seeds) for s in splits for t in tunings)
+        first = self.settings.get("search.first_seed", 0)
+        keys = ((t, s, seed) for seed in range(first, first + seeds) for s in splits for t in tunings)
         return [self._run(*key, changes) for key in keys]
 
     def _run(self, tuning: Tuning, split: Split, seed: int, changes: Changes) -> Run:

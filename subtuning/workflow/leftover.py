@@ -32,7 +32,7 @@ def remove_stale_lock(command: Sequence[str], memory: Path = MEMORY) -> None:
         return
     if not host.is_file() or host.read_text(encoding="utf-8") != socket.gethostname():
         return
-    users = _users(memory.resolve().parent)
+    users = _users(memory.resolve().parent, {lock.stat().st_uid for lock in locks.glob("*")})
     if users == {"subtuning"}:
         print(
             "A job of the run that was killed still works here; let it finish or end it, and give the command again.",
@@ -43,13 +43,17 @@ def remove_stale_lock(command: Sequence[str], memory: Path = MEMORY) -> None:
         print("The last run was killed; its lock is removed, and what it finished is kept.", file=sys.stderr)
 
 
-def _users(folder: Path) -> set[str]:
-    """The commands (`snakemake`, `subtuning`) that processes other than this one and its parents run in `folder`."""
+def _users(folder: Path, owners: set[int]) -> set[str]:
+    """The commands (`snakemake`, `subtuning`) that processes other than this one and its parents run in `folder`.
+
+    Args:
+        owners: the numbers of the users who made the lock. Those of their processes whose folder cannot be seen count.
+    """
     import psutil
 
     me = psutil.Process()
     own, users = {me.pid, *(parent.pid for parent in me.parents())}, set()
-    for process in psutil.process_iter(["pid", "cmdline"]):
+    for process in psutil.process_iter(["pid", "cmdline", "uids"]):
         found = {Path(word).name for word in process.info["cmdline"] or []} & {"snakemake", "subtuning"}
         if process.info["pid"] in own or not found:
             continue
@@ -57,8 +61,8 @@ def _users(folder: Path) -> set[str]:
             here = Path(process.cwd()) == folder
         except psutil.NoSuchProcess:
             continue
-        except psutil.AccessDenied:  # somebody else's: perhaps here
-            here, found = True, {"snakemake"}
+        except psutil.AccessDenied:  # of another user; its folder is not ours to know, but who made the lock is
+            here, found = process.info["uids"].real in owners, {"snakemake"}
         if here:
             users |= found
     return users

@@ -64,15 +64,15 @@ def test_runs_reads_every_record_once(large, opened, monkeypatch, capsys):
     assert len(opened) == len(set(opened)) == RUNS + MANY
 
 
-def test_a_step_that_trains_reads_every_record_once_more(large, finish):
-    """To say how many runs were finished with other numbers; the forked trainer counts for itself."""
+def test_a_step_that_trains_reads_its_own_records_only(large, finish):
+    """The forked trainer counts for itself."""
     files = sorted((large / "results/runs").glob("*/*.json"))
     wanted = [file for file in files if json.loads(file.read_text())["identity"]["numbers"]]
     lost = wanted[0]
     lost.unlink()
     finish(large, ["count_opened", str(large / "opened")])
     counts = json.loads((large / "opened").read_text())
-    others = {file.stem: counts.get(file.stem, 0) for file in files if file not in wanted}
+    others = [file.stem for file in files if file not in wanted]
     assert len(others) == MANY
-    assert set(others.values()) == {1}
+    assert not counts.keys() & set(others)
     assert max(counts.values()) <= 10, "its own ones: once for each question"

@@ -167,3 +167,15 @@ def test_a_tuned_profile_gives_each_layer_its_rate_and_best_layer_comes_from_it(
     names = [step.name for step in steps_of(each.settings)]
     assert names.index("tuned_profile") < names.index("tune")
     assert len(steps_of(each.settings)[1].wanted(each).runs) == 5 * 3 * 2
+
+
+def test_another_first_seed_shares_no_run_of_any_step():
+    def seeds(**settings):
+        study = study_of(lambda tuning, recipe: 0.5, **{"search.seeds": 2, **settings})
+        wanted = {step.name: step.wanted(study).runs for step in steps_of(study.settings)}
+        return {name: {run.seed for run in runs} for name, runs in wanted.items() if runs}
+
+    first = seeds()
+    assert set(first) >= {"profile", "greedy/forward/1", "tune", "evaluation"}
+    assert set().union(*first.values()) == {0, 1}
+    assert seeds(**{"search.first_seed": 100}) == {name: {100, 101} for name in first}

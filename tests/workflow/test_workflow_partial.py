@@ -102,6 +102,7 @@ CHANGES = {
     "epsilon": (["greedy.epsilon", 0.01], {"greedy_path": 4, **DRAWN}, ""),
     "the stop": (["greedy.stop", "test"], {"greedy_path": 4, **DRAWN}, ""),
     "seeds of the search": (["search.seeds", 2], TRAINED, ""),
+    "another first seed": (["search.first_seed", 100], TRAINED, ""),
     "the metric": (["search.metric", "macro_f1"], TRAINED, ""),
     "another way of training": (["search.how", "lora(rank=2)"], TRAINED, ""),
     "seeds": (["evaluate.seeds", 3], DRAWN, ""),

@@ -42,6 +42,7 @@ CHANGES = {
     "`greedy.epsilon`": (config("greedy.epsilon", 0.01), ""),
     "`greedy.stop`": (config("greedy.stop", "one_se"), ""),
     "`search.seeds` raised": (config("search.seeds", 2), ""),
+    "`search.first_seed`": (config("search.first_seed", 100), ""),
     "`search.metric`": (config("search.metric", "macro_f1"), ""),
     "`search.how`": (config("search.how", "biases"), ""),
     "`deliver.method`": (config("deliver.method", "full"), ""),

@@ -8,7 +8,7 @@ from subtuning.search.scores import fold_scores, mean
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, WEIGHTS, How, Tuning
 
-READS = ("profile.folds", "search.seeds", "search.metric", "search.how")
+READS = ("profile.folds", "search.seeds", "search.first_seed", "search.metric", "search.how")
 
 ON_TEST = "profile/test"
 """The paper's picture: the same on the test set, over seeds. No selection ever reads it."""
@@ -23,9 +23,8 @@ def step(name: str, settings: Settings) -> Step:
     """The profile, or that on the test set."""
     if name == ON_TEST:
         rules = ("train_profile_test", "profile_test_table")
-        return Step(
-            name, (), ("profile.test_seeds", "search.metric", "search.how"), rules, _on_test, shards="profile.shards"
-        )
+        reads = ("profile.test_seeds", *READS[2:])
+        return Step(name, (), reads, rules, _on_test, shards="profile.shards")
     return Step(name, (), READS, ("train_profile", "profile_table"), _wanted, shards="profile.shards")
 
 
