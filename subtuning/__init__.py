@@ -10,9 +10,9 @@ The rooms of the package, in the order in which the data passes through them. A 
     training   a converted task and lanes -> trained lanes and their metrics
     search     a study as a list of steps: which runs to ask for next, and what a step concludes (no torch)
     analysis   run records -> tables, statistics, figures
-    deploy     trained tensors -> a model that timm loads, and what it says of images
+    deploy     trained tensors -> a model that timm loads, several with one trunk, and what they say of images
     workspace  what lies in the results folder: what is prepared for a config, and how to prepare it
-    benchmark  how fast training is, against plain PyTorch and the conventional way
+    benchmark  how fast training is, against plain PyTorch and the conventional way; what a further task costs
     workflow   what the Snakefile and the rules need: the config's values as params
     cli        one verb a rule
 """

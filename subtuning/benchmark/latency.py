@@ -106,16 +106,12 @@ def latencies(
     for size in batch_sizes:
         images = torch.randn(size, 3, layers["input_size"], layers["input_size"], device=device)
         found = _measure(_calls(trunk, branches, alone, images), device, seconds)
-        whole = statistics.median(found["full"])
         for choice in [*tried, Choice(TIMM, EVERYTHING)]:
-            rows.append(
-                {"name": choice.name, "layers": str(choice.tuning), "stage": stages.get(choice.name, "")}
-                | {"batch_size": size}
-                | _cells(found[choice.name], whole)
-                | {"added_mb": memory[choice.name] / 1e6, "mean": choice.score}
-            )
-    about = {"device": device_name(device), "threads": torch.get_num_threads() if device.type == "cpu" else 1}
-    return pd.DataFrame(rows).assign(**about)
+            about = {"name": choice.name, "layers": str(choice.tuning), "stage": stages.get(choice.name, "")}
+            rows.append(about | {"batch_size": size} | _cells(found[choice.name], found["full"]))
+            rows[-1] |= {"added_mb": memory[choice.name] / 1e6, "mean": choice.score}
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    return pd.DataFrame(rows).assign(device=device_name(device), threads=threads)
 
 
 def _can_train(trunk: Trunk, tuning: Tuning) -> bool:
@@ -163,7 +159,7 @@ def _measure(calls: Mapping[str, Callable[[], object]], device: torch.device, se
     return found
 
 
-def _cells(seconds: Sequence[float], whole: float) -> dict[str, float]:
+def _cells(seconds: Sequence[float], whole: Sequence[float]) -> dict[str, float]:
     low, median, high = (float(value) for value in 1000 * np.quantile(seconds, [0.25, 0.5, 0.75]))
-    share = {"added_percent": median / 10 / whole, "n": len(seconds)}
+    share = {"added_percent": median / 10 / statistics.median(whole), "n": len(seconds)}
     return {"added_ms": median, "low_ms": low, "high_ms": high} | share

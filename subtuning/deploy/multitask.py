@@ -51,8 +51,8 @@ class MultiTaskModel(nn.Module):
             _check_alike(first, other)
         self.tasks = {name: delivered.model.classes for name, delivered in found.items()}
         self.see = first.model.see
-        self.device = device or torch.device("cpu")
-        self.trunk = Trunk(_segments(list(found.values())), fold=False).to(self.device, torch.float32)
+        device = device or torch.device("cpu")
+        self.trunk = Trunk(_segments(list(found.values())), fold=False).to(device, torch.float32)
         names = [segment.name for segment in self.trunk.original]
         self.shared = nn.ModuleList(segment.module for segment in self.trunk.frozen)
         self.branches = nn.ModuleList(_branch(self.trunk, delivered) for delivered in found.values())
@@ -60,7 +60,7 @@ class MultiTaskModel(nn.Module):
             name: names[branch.cut] if branch.cut < len(names) else None
             for name, branch in zip(self.tasks, self.lanes, strict=True)
         }
-        self.to(self.device).eval().requires_grad_(False)
+        self.to(device).eval().requires_grad_(False)
 
     @property
     def lanes(self) -> list[Lane]:
@@ -75,9 +75,9 @@ class MultiTaskModel(nn.Module):
     def probabilities(self, seen: Iterable[Tensor]) -> Iterator[dict[str, np.ndarray]]:
         """Of images as `see` gives them, `folder.BATCH` at a time: for each task N x its classes, float32, each row
         adds up to 1."""
-        seen = iter(seen)
+        seen, device = iter(seen), next(self.parameters()).device
         while batch := list(islice(seen, BATCH)):
-            found = self(torch.stack(batch).to(self.device))
+            found = self(torch.stack(batch).to(device))
             yield {name: logits.softmax(1).cpu().numpy() for name, logits in found.items()}
 
 
