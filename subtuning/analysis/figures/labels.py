@@ -17,15 +17,18 @@ PLACES = [(direction, distance) for distance in (1, 1.5, 2.2, 3, 4.2) for direct
 """Directions and distances from a point at which its label is tried, best first."""
 
 
-def place_labels(figure: Figure, axes: Axes, rows: Sequence[Mapping[str, Any]], across: str) -> None:
+def place_labels(
+    figure: Figure, axes: Axes, rows: Sequence[Mapping[str, Any]], across: str, size: float = 10.5
+) -> None:
     """Put each label where it covers no point, bar or other label; the farther tries get a leader line.
 
     Args:
         rows: of each point `mean`, `ci_low` and `ci_high` (0-1) and its `label`, None for a point without one.
         across: the key of its place on the horizontal axis.
+        size: of the letters, in points.
     """
     figure.draw_without_rendering()
-    points = [{**row, "x": row[across]} for row in rows]
+    points = [{**row, "x": row[across], "size": size} for row in rows]
     taken = [_occupied(axes, point) for point in points]
     for row, own in zip(points, list(taken), strict=True):
         if row["label"] is None:
@@ -63,7 +66,7 @@ def _label(axes: Axes, row: Mapping[str, Any], direction: tuple[int, int], dista
         textcoords="offset points",
         ha={-1: "right", 0: "center", 1: "left"}[across],
         va="center" if across else ("bottom" if up > 0 else "top"),
-        fontsize=10.5,
+        fontsize=row["size"],
         zorder=5,
         bbox=style.BEHIND_TEXT,
         arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8} if distance > 1 else None,

@@ -65,7 +65,7 @@ def _panel(figure: Figure, axes: Axes, rows: pd.DataFrame, colours: Mapping[str,
     for whole in rows.loc[rows["name"] == WHOLE, "added_ms"]:
         axes.axvline(whole, color="#bdbdbd", zorder=0)
     axes.set_xlim(left=0, right=1.08 * rows["high_ms"].max())
-    place_labels(figure, axes, points, "added_ms")
+    place_labels(figure, axes, points, "added_ms", 9)
 
 
 def _same_layers(rows: pd.DataFrame) -> pd.DataFrame:
