@@ -10,20 +10,24 @@ The rooms of the package, in the order in which the data passes through them. A 
     training   a converted task and lanes -> trained lanes and their metrics
     search     a study as a list of steps: which runs to ask for next, and what a step concludes (no torch)
     analysis   run records -> tables, statistics, figures
-    deploy     trained tensors -> a model that timm loads, and what it says of images
+    deploy     trained tensors -> a model that timm loads, several with one trunk, and what they say of images
     workspace  what lies in the results folder: what is prepared for a config, and how to prepare it
-    benchmark  how fast training is, against plain PyTorch and the conventional way
+    benchmark  how fast training is, against plain PyTorch and the conventional way; what a further task costs
     workflow   what the Snakefile and the rules need: the config's values as params
     cli        one verb a rule
 """
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "greedy", "load_runs", "profile"]
+__all__ = ["MultiTaskModel", "__version__", "greedy", "load_runs", "profile"]
 
 
 def __getattr__(name: str):
-    """The functions for notebooks, which need pandas, are imported when they are used."""
+    """What is for notebooks, which needs pandas or torch, is imported when it is used."""
+    if name == "MultiTaskModel":
+        from subtuning.deploy.multitask import MultiTaskModel
+
+        return MultiTaskModel
     if name in __all__:
         from subtuning import api
 

@@ -35,6 +35,14 @@ def deliver(args: argparse.Namespace) -> None:
 def predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a delivered model")
     parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, folders of them, or quoted patterns")
+    parser.add_argument(
+        "--also",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="a further model of the same backbone, whose answers stand beside; give it again for more",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="a .csv file (default: print)")
     parser.add_argument("--top", type=positive, default=1, metavar="K", help="classes an image (default: %(default)s)")
     parser.add_argument("--workers", type=positive, default=4, help="threads that decode images (default: %(default)s)")
@@ -44,11 +52,13 @@ def predict_arguments(parser: argparse.ArgumentParser) -> None:
 def predict(args: argparse.Namespace) -> None:
     """Say which class images show. Those that cannot be used are listed at the end, as an error."""
     from subtuning.deploy.folder import Model
+    from subtuning.deploy.multitask import MultiTaskModel
     from subtuning.deploy.predict import find_images, predict
     from subtuning.tasks.write import unusable
     from subtuning.training.device import choose_device
 
-    images, model = find_images(args.images), Model(args.model, choose_device(args.device))
+    images, device = find_images(args.images), choose_device(args.device)
+    model = MultiTaskModel([args.model, *args.also], device) if args.also else Model(args.model, device)
     text, broken = predict(model, images, args.top, args.workers, progress=sys.stderr.isatty())
     if args.out:
         write_atomically(args.out, text)

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from subtuning.config.deliver import Deliver
 from subtuning.config.metrics import check_metric
 from subtuning.config.recipe import Recipe, RecipeOverride, Strict
-from subtuning.config.search import Search
+from subtuning.config.search import Greedy, Search, check_cost
 from subtuning.config.tasks import TaskEntry, check_bases
 from subtuning.config.values import (
     METHOD_NAMES,
@@ -24,7 +24,6 @@ from subtuning.config.values import (
     Factors,
     Layers,
     Name,
-    NotNegative,
     Pixels,
     Several,
     Shares,
@@ -112,41 +111,6 @@ class Profile(Strict):
         "`best_layer` from it. With four rates it costs four profiles. The greedy search stays at `recipe.lr`.",
     )
     shards: Count = Field(1, description="Jobs over which the layers are spread. Raise it to use several GPUs at once.")
-
-
-class Greedy(Strict):
-    """Greedy-SubTuning: grow (or shrink) the subset one layer a round, scored by cross-validation."""
-
-    start: Literal["linear", "full", "best"] = Field(
-        "linear", description="`linear`: add layers. `full`: remove layers. `best`: do both and keep the better."
-    )
-    folds: Several = Field(
-        5, description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's."
-    )
-    split: Literal["cv", "val"] = Field(
-        "cv",
-        description="What scores a candidate: `cv`, cross-validation on train + val, or `val` (one run, trained on "
-        "train: cheaper and noisier).",
-    )
-    max_rounds: Count = Field(
-        4,
-        description="Rounds at most; with `start: linear`, the size of the largest subset. Raising it later trains "
-        "only the new rounds.",
-    )
-    stop: Literal["test", "one_se", "epsilon"] = Field(
-        "test",
-        description="Which layers are kept after the rounds. `test`: the fewest that the end of the search does not "
-        "beat significantly (p < 0.05, corrected for all candidates tried). `one_se`: the fewest within one standard "
-        "error of it. `epsilon`: all. docs/stopping.md has how often each errs; a change never trains a search anew.",
-    )
-    epsilon: NotNegative = Field(
-        0.0,
-        description="Whatever `stop` is, a round must improve accuracy (0-1) by more than this, else it and all after "
-        "it are not kept. Raise it for smaller subsets; a change never trains a search anew.",
-    )
-    shards: Count = Field(
-        1, description="Jobs over which the candidates of a round are spread. Raise it to use several GPUs at once."
-    )
 
 
 class Tune(Strict):
@@ -239,6 +203,11 @@ class Config(Strict):
     @model_validator(mode="after")
     def _metric_fits(self):
         check_metric(self)
+        return self
+
+    @model_validator(mode="after")
+    def _cost_counts(self):
+        check_cost(self.search, self.greedy)
         return self
 
     @model_validator(mode="after")

@@ -1,11 +1,11 @@
 """How the searches score and train what they try."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from subtuning.config.recipe import Strict
-from subtuning.config.values import Count, How, Seed
+from subtuning.config.values import Count, How, NotNegative, Seed, Several
 
 NEED_PROBABILITIES = ("auroc", "mean_average_precision")
 """Metrics of the classes' probabilities; the others are of predicted classes."""
@@ -54,3 +54,69 @@ class Search(Strict):
         "the whole procedure again with other first heads and orders of images: does it come to the same layers? The "
         "folds stay the same.",
     )
+
+
+class Greedy(Strict):
+    """Greedy-SubTuning: grow (or shrink) the subset one layer a round, scored by cross-validation."""
+
+    start: Literal["linear", "full", "best"] = Field(
+        "linear", description="`linear`: add layers. `full`: remove layers. `best`: do both and keep the better."
+    )
+    folds: Several = Field(
+        5, description="Folds. With the profile's number, round 1 costs nothing: its runs are the profile's."
+    )
+    split: Literal["cv", "val"] = Field(
+        "cv",
+        description="What scores a candidate: `cv`, cross-validation on train + val, or `val` (one run, trained on "
+        "train: cheaper and noisier).",
+    )
+    max_rounds: Count = Field(
+        4,
+        description="Rounds at most; with `start: linear`, the size of the largest subset. Raising it later trains "
+        "only the new rounds.",
+    )
+    stop: Literal["test", "one_se", "epsilon"] = Field(
+        "test",
+        description="Which layers are kept after the rounds. `test`: the fewest that the end of the search does not "
+        "beat significantly (p < 0.05, corrected for all candidates tried). `one_se`: the fewest within one standard "
+        "error of it. `epsilon`: all. docs/stopping.md has how often each errs; a change never trains a search anew.",
+    )
+    epsilon: NotNegative = Field(
+        0.0,
+        description="Whatever `stop` is, a round must improve accuracy (0-1) by more than this, else it and all after "
+        "it are not kept. Raise it for smaller subsets; a change never trains a search anew.",
+    )
+    cost: Literal["none", "parameters", "flops"] = Field(
+        "none",
+        description="What a subset costs, as a share (0-1) of what all layers cost: `parameters`, those of its layers; "
+        "`flops`, those from its lowest layer on, which a further task adds to a network that serves one already and "
+        "on which its time depends (docs/multitask.md). `none`: the search looks at the score alone.",
+    )
+    cost_cap: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Candidates that cost a larger share are not tried. Below 1 it needs `start: linear`."
+    )
+    cost_weight: NotNegative = Field(
+        0.0,
+        description="So much score (0-1) all layers together must be worth: a candidate's score less this times its "
+        "share decides which is best and whether a round improves. 0.05: five points for the whole network. Stored "
+        "scores and runs stay as they are, so a change trains only what is newly tried.",
+    )
+    shards: Count = Field(
+        1, description="Jobs over which the candidates of a round are spread. Raise it to use several GPUs at once."
+    )
+
+
+def check_cost(search: Search, greedy: Greedy) -> None:
+    """Raise `ValueError` for keys of the cost that change nothing, or that a race or the start of a search forbids."""
+    if search.racing and greedy.cost_weight:
+        raise ValueError(
+            "search.racing drops candidates by their score alone, which greedy.cost_weight does not; set "
+            "search.racing to false"
+        )
+    given = ["cost_cap"] * (greedy.cost_cap < 1) + ["cost_weight"] * (greedy.cost_weight > 0)
+    if greedy.cost == "none" and given:
+        raise ValueError(f"greedy.{given[0]} needs greedy.cost, which says what counts: parameters or flops")
+    if greedy.cost != "none" and not given:
+        raise ValueError(f"greedy.cost {greedy.cost!r} changes nothing without greedy.cost_cap or cost_weight")
+    if greedy.cost_cap < 1 and greedy.start != "linear":
+        raise ValueError(f"greedy.cost_cap needs start: linear; start: {greedy.start} begins with all layers")

@@ -89,11 +89,7 @@ class Model:
     def __init__(self, folder: Path, device: torch.device | None = None):
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder} is no model: it has no config.json; `subtuning deliver` makes such a folder")
-        try:
-            network: Any = timm.create_model(f"local-dir:{folder}", pretrained=True)
-        except Exception as error:  # timm, json, safetensors and torch each have their own for a damaged file
-            why = str(error).partition("\n")[0] or type(error).__name__
-            raise UserError(f"{folder} cannot be loaded by timm ({why}); deliver the model again") from None
+        network: Any = load_timm(folder)
         self.device = device or torch.device("cpu")
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.see = create_transform(**resolve_data_config(model=network))
@@ -109,8 +105,11 @@ class Model:
         """
         seen = iter(seen)
         while batch := list(islice(seen, BATCH)):
-            logits = self.network(torch.stack(batch).to(self.device))
-            yield (logits.sigmoid() if self.multilabel else logits.softmax(1)).cpu().numpy()
+            yield self.to_probabilities(self.network(torch.stack(batch).to(self.device)))
+
+    def to_probabilities(self, logits: Tensor) -> np.ndarray:
+        """What logits (N x classes) say of each class, as `probabilities` gives it."""
+        return (logits.sigmoid() if self.multilabel else logits.softmax(1)).cpu().numpy()
 
     def answers(self, pictures: Iterable[Image]) -> np.ndarray:
         """The class, numbered from 0, of each picture (N), by timm's own transforms; or whether it has each of several
@@ -118,6 +117,15 @@ class Model:
         seen = (self.see(picture.convert("RGB")) for picture in pictures)
         every = np.concatenate(list(self.probabilities(seen)))
         return every > HALF if self.multilabel else every.argmax(1)
+
+
+def load_timm(folder: Path, **options: Any) -> nn.Module:
+    """The network in a folder, as timm makes it with these options. Raises `UserError` if the folder is damaged."""
+    try:
+        return timm.create_model(f"local-dir:{folder}", pretrained=True, **options)
+    except Exception as error:  # timm, json, safetensors and torch each have their own for a damaged file
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise UserError(f"{folder} cannot be loaded by timm ({why}); deliver the model again") from None
 
 
 def check_equal(ours: Tensor, timms: Tensor, what: str) -> None:

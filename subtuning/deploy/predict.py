@@ -1,15 +1,17 @@
-"""Which class is in each of a user's images, by a delivered model."""
+"""Which class is in each of a user's images, by a delivered model, or by several that share a trunk."""
 
 import csv
 import glob
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from subtuning.deploy.folder import HALF, Model
+from subtuning.deploy.multitask import MultiTaskModel
 from subtuning.errors import UserError
 from subtuning.tasks.images import ImageError, open_rgb
 from subtuning.tasks.sources.folder import find_files, is_image
@@ -39,7 +41,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
 
 
 def predict(
-    model: Model, images: Sequence[Path], top: int = 1, workers: int = 1, progress: bool = False
+    model: Model | MultiTaskModel, images: Sequence[Path], top: int = 1, workers: int = 1, progress: bool = False
 ) -> tuple[str, list[tuple[str, ImageError]]]:
     """Ask the model about images, which are decoded as at a conversion (upright, transparent pixels on white ...).
 
@@ -49,8 +51,10 @@ def predict(
     Returns:
         CSV text: a row an image, with the columns ``image``, ``class``, ``probability``, ``class_2``, ``probability_2``
         ...; where an image may have several labels, first ``labels``, those with a probability above 0.5, the most
-        probable first, joined by ``;``. And the images that cannot be used.
+        probable first, joined by ``;``; of a model of many tasks all of these for each task, ``<task>_class`` ...
+        And the images that cannot be used.
     """
+    tasks, probabilities = _asked(model)
     good: list[str] = []
     broken: list[tuple[str, ImageError]] = []
 
@@ -68,25 +72,33 @@ def predict(
                 good.append(str(path))
                 yield found
 
-    every = [row for batch in model.probabilities(seen()) for row in batch]
-    rows = [[*_labels(model, row), *_cells(model.classes, row, top)] for row in every]
+    batches = list(probabilities(seen()))
+    columns = [[_cells(tasks[task], row, top) for batch in batches for row in batch[task]] for task in tasks]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["image", *["labels"] * model.multilabel, *_headings(min(top, len(model.classes)))])
-    writer.writerows([name, *cells] for name, cells in zip(good, rows, strict=True))
+    writer.writerow(["image", *(head for task, one in tasks.items() for head in _headings(task, one, top))])
+    writer.writerows([name, *chain.from_iterable(cells)] for name, *cells in zip(good, *columns, strict=True))
     return file.getvalue(), broken
 
 
-def _labels(model: Model, probabilities: np.ndarray) -> list[str]:
-    """One cell with all labels of an image; none where an image has one class."""
+_Asked = tuple[Mapping[str, Model], Callable[[Iterable[Tensor]], Iterator[Mapping[str, np.ndarray]]]]
+
+
+def _asked(model: Model | MultiTaskModel) -> _Asked:
+    """The model of each task, and what gives its probabilities; the task of a single model has no name."""
+    if isinstance(model, MultiTaskModel):
+        return model.models, model.probabilities
+    return {"": model}, lambda seen: ({"": found} for found in model.probabilities(seen))
+
+
+def _headings(task: str, model: Model, top: int) -> list[str]:
+    ends = ["", *(f"_{i}" for i in range(2, min(top, len(model.classes)) + 1))]
+    names = [*["labels"] * model.multilabel, *(name + end for end in ends for name in ("class", "probability"))]
+    return [f"{task}{'_' * bool(task)}{name}" for name in names]
+
+
+def _cells(model: Model, probabilities: np.ndarray, top: int) -> list[str]:
+    """The cells of one image: all its labels in one, where it may have several; then the most probable classes."""
     best = np.argsort(-probabilities, kind="stable")
-    return [";".join(model.classes[i] for i in best if probabilities[i] > HALF)] if model.multilabel else []
-
-
-def _headings(top: int) -> list[str]:
-    return [f"{name}{end}" for end in ["", *(f"_{i}" for i in range(2, top + 1))] for name in ("class", "probability")]
-
-
-def _cells(classes: Sequence[str], probabilities: np.ndarray, top: int) -> list[str]:
-    best = np.argsort(-probabilities, kind="stable")[:top]
-    return [cell for i in best for cell in (classes[i], f"{probabilities[i]:.6f}")]
+    labels = [";".join(model.classes[i] for i in best if probabilities[i] > HALF)] * model.multilabel
+    return [*labels, *(cell for i in best[:top] for cell in (model.classes[i], f"{probabilities[i]:.6f}"))]

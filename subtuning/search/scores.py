@@ -33,6 +33,11 @@ def _mean_of_seeds(scores: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if len(known) == len(scores) else None
 
 
+def worth(found: Mapping[str, Any]) -> float:
+    """The mean of the `scores` of a candidate, less its `penalty` if it has one: what searches compare."""
+    return round(mean(found["scores"]) - found.get("penalty", 0.0), DIGITS)
+
+
 def mean(scores: Sequence[float | None]) -> float:
     """The mean, rounded so that the same hits in another order of folds are no improvement; minus infinity if a fold
     diverged."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from subtuning.runs.identity import Split
-from subtuning.search.scores import DIGITS, mean
+from subtuning.search.scores import DIGITS, mean, worth
 from subtuning.search.study import Study
 from subtuning.tuning.tuning import Tuning
 
@@ -81,8 +81,11 @@ def without_luck(study: Study, rounds: Sequence[Round], scored: Sequence[Split])
     """The accuracy of the tuning after the kept rounds, less its luck: it is the best of all that they tried, and if
     the search ended there, of what the round tried in which nothing was better (see `answers.best_of`).
 
-    None where it is not known: no round is kept, so nothing was chosen, or runs kept no answers.
+    None where it is not known: no round is kept, so nothing was chosen, or runs kept no answers; or what was chosen is
+    not the best of them, since its cost counted too.
     """
+    if any("penalty" in this for this in rounds):
+        return None
     import numpy as np
 
     from subtuning.search.answers import best_of
@@ -98,11 +101,13 @@ def without_luck(study: Study, rounds: Sequence[Round], scored: Sequence[Split])
 
 
 def stop_at(rounds: Sequence[Round], epsilon: float) -> list[Round]:
-    """The same rounds, `stopped` also true from the first one on that improves the mean score by `epsilon` or less."""
+    """The same rounds, `stopped` also true from the first one on that improves the mean score, less what it costs, by
+    `epsilon` or less."""
     result, stopped = [], False
     for this in sorted(rounds, key=lambda item: item["round"]):
         known = None not in this["base_scores"] and None not in this["scores"]
-        gain = round(mean(this["scores"]) - mean(this["base_scores"]), DIGITS) if known else float("inf")
+        base = {"scores": this["base_scores"], "penalty": this.get("base_penalty", 0.0)}
+        gain = round(worth(this) - worth(base), DIGITS) if known else float("inf")
         stopped = stopped or this["stopped"] or gain <= epsilon
         result.append(this | {"stopped": stopped})
     return result
@@ -127,7 +132,7 @@ def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]
         the content of `selected.json`: direction, tuning (its printed name), score (mean), scores, rounds, epsilon.
     """
     results = {direction: path(rounds, epsilon) for direction, rounds in chains.items()}
-    direction = max(results, key=lambda d: (_score(results[d][2]), d))  # "forward" comes after "backward"
+    direction = max(results, key=lambda d: (_worth(results[d], chains[d]), d))  # "forward" comes after "backward"
     kept, tuning, scores = results[direction]
     return {
         "direction": direction,
@@ -139,5 +144,7 @@ def select(chains: dict[str, Sequence[Round]], epsilon: float) -> dict[str, Any]
     }
 
 
-def _score(scores: Sequence[float | None]) -> float:
-    return float("-inf") if None in scores else mean(scores)
+def _worth(found: tuple[list[Round], str, list[float | None]], rounds: Sequence[Round]) -> float:
+    kept, _, scores = found
+    penalty = kept[-1].get("penalty", 0.0) if kept else rounds[0].get("base_penalty", 0.0)
+    return worth({"scores": scores, "penalty": penalty})

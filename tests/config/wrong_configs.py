@@ -253,6 +253,27 @@ WRONG_FOR_THE_MODELS_ONLY = {
         section("search", "{metric: macro_f1, racing: true}"),
         "search.racing counts right answers, which search.metric 'macro_f1' does not; set search.racing to false",
     ),
+    "race that minds cost": (
+        section("search", "{racing: true}") + "greedy: {cost: flops, cost_weight: 0.1}",
+        "search.racing drops candidates by their score alone, which greedy.cost_weight does not; set search.racing to "
+        "false",
+    ),
+    "cap of nothing": (
+        section("greedy", "{cost_cap: 0.3}"),
+        "greedy.cost_cap needs greedy.cost, which says what counts: parameters or flops",
+    ),
+    "cost that changes nothing": (
+        section("greedy", "{cost: flops}"),
+        "greedy.cost 'flops' changes nothing without greedy.cost_cap or cost_weight",
+    ),
+    "cap for a search from all layers": (
+        section("greedy", "{cost: flops, cost_cap: 0.3, start: best}"),
+        "greedy.cost_cap needs start: linear; start: best begins with all layers",
+    ),
+    "measured latency as cost": (
+        section("greedy", "{cost: latency, cost_cap: 0.3}"),
+        "greedy.cost is 'latency'; it must be 'none', 'parameters' or 'flops'",
+    ),
     "recipe of no method": (
         section("evaluate", "{recipes: {gredy: {lr: 0.1}}}"),
         "evaluate.recipes.gredy is for no method; the methods are best_layer, full, greedy, linear",

@@ -33,9 +33,9 @@ def write_task(folder: Path, size: int = SIZE, **keys: object) -> Path:
     return folder / "task"
 
 
-def write_weights(folder: Path, model: str) -> dict:
-    """Weights of a network in which every parameter matters, in `folder`; returns its layers.json."""
-    state = {n: v.float() if v.is_floating_point() else v for n, v in shaken_network(model).state_dict().items()}
+def write_weights(folder: Path, model: str, by: float = 1.0) -> dict:
+    """Weights of a network in which every parameter matters, times `by`, in `folder`; returns its layers.json."""
+    state = {n: v.float() * by if v.is_floating_point() else v for n, v in shaken_network(model).state_dict().items()}
     save_file(state, folder / "weights.safetensors")
     spec = BackboneEntry(model=model, input_size=SIZE, crop=1)
     return describe(spec, "net", folder / "weights.safetensors")

@@ -137,6 +137,11 @@ def costs(known: Known) -> list[str]:
         f"It trains {row['trained_percent']:.2g} % of the parameters ({int(row['trained_parameters']):,} of "
         f"{int(full['trained_parameters']):,}, the head included)."
     ]
+    if cost := known.selected.get("cost"):
+        what = "parameters" if cost["of"] == "parameters" else "operations, counted from the lowest of them on"
+        found.append(
+            f"The search minded what layers cost (`greedy.cost`): these have {100 * cost['share']:.2g} % of {what}."
+        )
     if not pd.isna(row["seconds"]):
         words = f"One training took {_seconds(row['seconds'])}"
         words += "" if pd.isna(full["seconds"]) else f" (all layers: {_seconds(full['seconds'])})"

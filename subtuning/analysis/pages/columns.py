@@ -64,6 +64,8 @@ EXPLAINED = {
     "round": "The round of the search.",
     "dropped": "Whether it was not trained in all folds, as it could hardly win any more (`search.racing`).",
     "chosen": "Whether it is the best of its round.",
+    "penalty": "What the mean is lowered by for what the subset costs (`greedy.cost_weight`) when candidates are "
+    "compared.",
     "kept": "Whether its round belongs to the subset that the search ends with.",
     "p": "p value of the rule that decides: that the subset before the round is as good as the search's end.",
     "rule": "The rule that decided which rounds are kept (`greedy.stop`).",

@@ -37,6 +37,7 @@ def greedy_table(
     direction is `direction`, the one that won, if that is given. `rule` names the rule that decided so. `p`, beside the
     chosen candidate, is that rule's for the subset before the round (see `search.stopping.p_values`), and `corrected`,
     beside the last one kept, its mean less the luck of having been chosen (see `search.selection.without_luck`).
+    `penalty` is there only with `greedy.cost_weight`: what the mean is lowered by when candidates are compared.
 
     A round may name its ``"split"``: ``"cv"`` (assumed), or ``"val"``, whose scores are seeds. Raises `ValueError` for
     ``"test"``: selection never sees test data.
@@ -66,11 +67,13 @@ def greedy_table(
                 | difference_cells("diff_previous", "diff", values, base, folds)
                 | {"dropped": candidate.get("dropped", False)}
                 | {"chosen": chosen, "kept": kept, "p": number.get("p", NAN) if chosen else NAN, "corrected": NAN}
+                | {"penalty": candidate.get("penalty", NAN)}
                 | {"rule": number.get("rule", "epsilon"), "metric": metric, "precision": number["precision"]}
             )
     if last is not None and corrected is not None:
         table[last]["corrected"] = corrected
-    return pd.DataFrame(table, columns=COLUMNS)
+    weighed = any("penalty" in candidate for number in rounds for candidate in number["candidates"])
+    return pd.DataFrame(table, columns=[*COLUMNS, *["penalty"] * weighed])
 
 
 def _finished(scores: Sequence[float | None] | None, n: int) -> tuple[list[float] | None, int]:

@@ -12,6 +12,8 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
     choice              the best candidate's layer (null when all diverged, or after the stop)
     tuning, scores      the tuning after the round, and its scores
     stopped             true when no candidate was better than the base; then `tuning` is the base
+    penalty             only with `greedy.cost_weight`: what the score of the tuning after the round is lowered by when
+                        it is compared; a candidate has its own, and `base_penalty` is the base's
 
 The chain of rounds stops when no candidate improves at all. `decided` applies `greedy.stop` and `greedy.epsilon`
 afterwards, so a change of either never trains the search anew.
@@ -21,9 +23,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from subtuning.runs.identity import Run, Split
+from subtuning.search.costs import FREE, CostRule
 from subtuning.search.experiments import profile
 from subtuning.search.racing import race
-from subtuning.search.scores import fold_scores, mean
+from subtuning.search.scores import fold_scores, worth
 from subtuning.search.selection import Round, decide, select, without_luck
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits, shard
 from subtuning.tuning.tuning import FULL, ONLY_HEAD, WEIGHTS, How, Tuning
@@ -32,6 +35,7 @@ DIRECTIONS = {"linear": ["forward"], "full": ["backward"], "best": ["forward", "
 """`greedy.start` -> the ways in which the search goes."""
 
 ROUND_READS = (*profile.READS, "greedy.folds", "greedy.split", "greedy.shards", "search.racing")
+ROUND_READS += ("greedy.cost", "greedy.cost_weight", "greedy.cost_cap")
 READS = (*ROUND_READS, "greedy.start", "greedy.max_rounds", "greedy.stop", "greedy.epsilon")
 
 
@@ -70,7 +74,20 @@ def wanted(study: Study, direction: str, number: int) -> Wanted:
     if len(done := finished(study, direction, number - 1)) < number - 1:
         count = len(candidates(study.layers, study.how)) - number + 1
         return Wanted(later=splits(study.settings) * study.settings["search.seeds"] * max(count, 0))
+    if number == 1 and (trouble := _nothing_fits(study)):
+        return Wanted(trouble=trouble)
     return _play(study, direction, done[-1] if done else None)[0]
+
+
+def _nothing_fits(study: Study) -> str:
+    """Why no layer at all may be tried, empty if one may."""
+    rule = CostRule.of_settings(study.settings)
+    costs = {name: rule.share(Tuning((name,), study.how), study.layers) for name in candidates(study.layers, study.how)}
+    cheapest = min(costs, key=costs.__getitem__)
+    if costs[cheapest] <= rule.cap:
+        return ""
+    least = f"the cheapest, {cheapest}, costs {costs[cheapest]:.3g} of all {rule.of}"
+    return f"greedy.cost_cap {rule.cap:g} leaves no layer to try: {least}"
 
 
 def finished(study: Study, direction: str, count: int) -> list[Round]:
@@ -82,7 +99,8 @@ def finished(study: Study, direction: str, count: int) -> list[Round]:
         if asked.later or any(None in found for found in records.values()):
             break
         split = study.settings["greedy.split"]
-        done.append(play(study.layers, direction, previous, records.__getitem__, split, study.how))
+        rule = CostRule.of_settings(study.settings)
+        done.append(play(study.layers, direction, previous, records.__getitem__, split, study.how, rule))
     return done[:count]
 
 
@@ -99,6 +117,10 @@ def conclude(study: Study) -> dict[str, Any]:
     selected = select(found, study.settings["greedy.epsilon"])
     rounds = found[selected["direction"]]
     about = {key: rounds[0][key] for key in ("rule", "note") if key in rounds[0]}
+    rule = CostRule.of_settings(study.settings)
+    if rule != FREE:
+        tuning = Tuning.parse(selected["tuning"], study.names)
+        about["cost"] = {"of": rule.of, "share": rule.share(tuning, study.layers)}
     return selected | {"corrected": without_luck(study, rounds, splits(study.settings))} | about
 
 
@@ -119,7 +141,7 @@ def chains(study: Study) -> dict[str, list[Round]]:
 def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
     """What a round asks for, and its records as far as they are finished; of a race, only those of candidates that were
     still in it."""
-    start, options = before(study.layers, direction, previous, study.how)
+    start, options = before(study.layers, direction, previous, study.how, CostRule.of_settings(study.settings))
     tunings = ([] if previous else [start]) + [tuning for _, tuning in options]
     seeds = study.settings["search.seeds"]
     runs = {tuning: study.runs([tuning], splits(study.settings), seeds) for tuning in tunings}
@@ -154,14 +176,15 @@ def moves(layers: Mapping[str, Any], direction: str, base: Tuning, how: How = WE
 
 
 def before(
-    layers: Mapping[str, Any], direction: str, previous: Round | None, how: How = WEIGHTS
+    layers: Mapping[str, Any], direction: str, previous: Round | None, how: How = WEIGHTS, rule: CostRule = FREE
 ) -> tuple[Tuning, list[tuple[str, Tuning]]]:
-    """The base of a round and its moves (none after a stop), given the round before it."""
+    """The base of a round and its moves (none after a stop), given the round before it; none that costs too much."""
     if previous is None:
         base = ONLY_HEAD if direction == "forward" else Tuning(FULL, how)
     else:
         base = Tuning.parse(previous["tuning"], [row["name"] for row in layers["layers"]])
-    return base, [] if previous and previous["stopped"] else moves(layers, direction, base, how)
+    options = [] if previous and previous["stopped"] else moves(layers, direction, base, how)
+    return base, [(layer, tuning) for layer, tuning in options if rule.allows(tuning, layers)]
 
 
 def play(
@@ -171,6 +194,7 @@ def play(
     records_of: Callable[[Tuning], Sequence[dict[str, Any]]],
     split: str = "cv",
     how: How = WEIGHTS,
+    rule: CostRule = FREE,
 ) -> Round:
     """Choose the best candidate of a round from finished records.
 
@@ -178,12 +202,13 @@ def play(
         previous: the round before, None for the first.
         records_of: the selection records of a tuning, one for each fold and seed.
         how: layers are trained.
+        rule: which candidates are tried, and what of their score their cost takes.
 
     Returns:
         The round. Of equal candidates the one with fewer trained parameters wins, one that diverged in a fold or was
         dropped from a race never.
     """
-    base, options = before(layers, direction, previous, how)
+    base, options = before(layers, direction, previous, how, rule)
     if previous is None:
         records, number = records_of(base), 1
         base_scores, precision = fold_scores(records), records[0]["identity"]["recipe"]["precision"]
@@ -197,11 +222,12 @@ def play(
     for candidate in tried:
         if len(candidate["scores"]) < len(base_scores):
             candidate["dropped"] = True
+    base_cost = _price(tried, options, base, layers, rule)
     finished = [c for c in tried if None not in c["scores"] and "dropped" not in c]
     parameters = {row["name"]: row["parameters"] for row in layers["layers"]}
     sign = -1 if direction == "forward" else 1
-    best = max(finished, key=lambda c: (mean(c["scores"]), sign * parameters[c["layer"]]), default=None)
-    better = best is not None and (None in base_scores or mean(best["scores"]) > mean(base_scores))
+    best = max(finished, key=lambda c: (worth(c), sign * parameters[c["layer"]]), default=None)
+    better = best is not None and (None in base_scores or worth(best) > worth({"scores": base_scores} | base_cost))
     about = {"round": number, "direction": direction, "split": split, "metric": metric, "precision": precision}
     return about | {
         "base": str(base),
@@ -211,4 +237,27 @@ def play(
         "tuning": best["tuning"] if better else str(base),
         "scores": best["scores"] if better else base_scores,
         "stopped": not better,
+        **_costs_of(base_cost, best if better else None),
     }
+
+
+def _price(
+    tried: Sequence[dict[str, Any]],
+    options: Sequence[tuple[str, Tuning]],
+    base: Tuning,
+    layers: Mapping[str, Any],
+    rule: CostRule,
+) -> dict[str, float]:
+    """Give each candidate its `penalty`; returns the base's. Nothing where cost has no weight."""
+    if not rule.weight:
+        return {}
+    for candidate, (_, tuning) in zip(tried, options, strict=True):
+        candidate["penalty"] = rule.penalty(tuning, layers)
+    return {"penalty": rule.penalty(base, layers)}
+
+
+def _costs_of(base: Mapping[str, float], best: Mapping[str, Any] | None) -> dict[str, float]:
+    """The keys of a round for what its base and the tuning after it cost, if cost has weight."""
+    if not base:
+        return {}
+    return {"base_penalty": base["penalty"], "penalty": best["penalty"] if best else base["penalty"]}
