@@ -34,6 +34,7 @@ VERBS = {
     "compare": ("compare", "say whether one method is better than another, and how sure that is"),
     "deliver": ("model", "write the model of a finished comparison as a folder that timm loads"),
     "predict": ("model", "say which class images show, by a delivered model"),
+    "export-model": ("model", "write a delivered model as one ONNX file, or one of torch.export"),
     "benchmark": ("benchmark", "measure how fast training is, or simulate how often intervals are right"),
     "schema": ("schema", "print or write the config's JSON schema and reference"),
 }

@@ -1,4 +1,4 @@
-"""Verbs of the model that one takes home: write it, ask it."""
+"""Verbs of the model that one takes home: write it, ask it, export it."""
 
 import argparse
 import sys
@@ -57,3 +57,38 @@ def predict(args: argparse.Namespace) -> None:
         print(text, end="")
     if broken:
         raise unusable(broken)
+
+
+def export_model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a delivered model")
+    parser.add_argument("--format", choices=["onnx", "torch-export"], default="onnx", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
+    parser.add_argument(
+        "--images",
+        nargs="+",
+        metavar="IMAGES",
+        help="images on which the file is compared with the model (default: test images of its task)",
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where its task is (default: %(default)s)"
+    )
+
+
+def export_model(args: argparse.Namespace) -> None:
+    """Write a model as one file, and say how far it is from the model."""
+    from subtuning.deploy.export import export_model, require, seen_of_files, seen_of_task
+    from subtuning.deploy.folder import Model
+    from subtuning.deploy.predict import find_images
+    from subtuning.workspace.delivery import task_of_model
+
+    require(args.format)
+    model = Model(args.model)
+    if args.images:
+        seen = seen_of_files(model, find_images(args.images))
+    else:
+        seen = seen_of_task(model, task_of_model(args.model, args.results))
+    found = export_model(model, seen, args.format, args.out)
+    print(
+        f"{args.out}: {args.format}; on {found.images} images logits differ from torch's by {found.largest:.1e} at "
+        f"most (the largest is {found.logit:.3g}), and {found.same} get the same class"
+    )

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from subtuning.deploy.card import card
-from subtuning.deploy.folder import FILES, Model, check_equal, write_model
+from subtuning.deploy.folder import FILES, Model, check_equal, picture, spread, write_model
 from subtuning.deploy.merge import Trained
 from subtuning.runs.identity import Backbone
 from subtuning.runs.predictions import unpack
@@ -101,23 +101,19 @@ def _check(trained: Trained, model: Model, task: Task) -> None:
 def _agreements(model: Model, task: Task, record: dict[str, Any]) -> tuple[Agreement, Agreement | None]:
     """On stored images and, where these were resized and the files are still there, on the original ones."""
     pixels, labels = task.part("test")
-    rows = np.unique(np.linspace(0, len(labels) - 1, MOST).astype(np.int64))
+    rows = spread(len(labels), MOST)
     told = unpack(record["predictions"])[rows]
 
     def agreement(pictures: Iterator[Image.Image]) -> Agreement:
         found = model.answers(pictures)
         return Agreement(len(rows), int((found == told).sum()), int((found == labels[rows]).sum()))
 
-    stored = agreement(_picture(pixels[row]) for row in rows)
+    stored = agreement(picture(pixels[row]) for row in rows)
     files = _originals(task)
     try:
         return stored, files and agreement(open_rgb(files(row)) for row in rows)
     except ImageError:  # moved or changed since it was converted
         return stored, None
-
-
-def _picture(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
 def _originals(task: Task) -> Callable[[int], Path] | None:

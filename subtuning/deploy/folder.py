@@ -9,6 +9,7 @@ import numpy as np
 import timm
 import torch
 from PIL.Image import Image
+from PIL.Image import fromarray as from_array
 from timm.data import create_transform, resolve_data_config
 from timm.models import save_for_hf
 from torch import Tensor, nn
@@ -56,6 +57,7 @@ class Model:
     """A folder of `write_model`, loaded by timm alone.
 
     Attributes:
+        folder: where it is.
         see: turns a picture of Pillow's (RGB) into what the network sees, 3 x S x S.
         classes: their names, in the order of the network's outputs.
         licence: of timm's own weights for this network, None if timm does not know it.
@@ -72,6 +74,7 @@ class Model:
         except Exception as error:  # timm, json, safetensors and torch each have their own for a damaged file
             why = str(error).partition("\n")[0] or type(error).__name__
             raise UserError(f"{folder} cannot be loaded by timm ({why}); deliver the model again") from None
+        self.folder = folder
         self.device = device or torch.device("cpu")
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.see = create_transform(**resolve_data_config(model=network))
@@ -89,6 +92,16 @@ class Model:
         """The class, numbered from 0, of each picture, by timm's own transforms."""
         seen = (self.see(picture.convert("RGB")) for picture in pictures)
         return np.concatenate([found.argmax(1) for found in self.probabilities(seen)])
+
+
+def picture(pixels: np.ndarray) -> Image:
+    """A stored image, uint8 H x W x C (C is 1 or 3), as Pillow has it; RGB, which models see."""
+    return from_array(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)).convert("RGB")
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Rows, at most so many, evenly spread over `count` of them."""
+    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
 
 
 def check_equal(ours: Tensor, timms: Tensor, what: str) -> None:

@@ -9,6 +9,8 @@ from subtuning.search.experiments.evaluation import runs_of
 from subtuning.search.methods import methods
 from subtuning.search.steps import step_named
 from subtuning.search.study import Settings, Study
+from subtuning.tasks import Task, load_task
+from subtuning.tasks.task import read_facts
 from subtuning.workspace.pair import Pair, require_finished
 from subtuning.workspace.paths import Results
 
@@ -36,6 +38,27 @@ def deliver_method(pair: Pair, settings: Settings, method: str, out: Path) -> "A
     table = find("tables", "evaluation").table(study, step)
     file = _trained_file(results, record, f"--task {task} --backbone {backbone}")
     return deliver(Chosen(method, record, table, file, pair.task, pair.layers, results.weights(backbone)), out)
+
+
+def task_of_model(folder: Path, results: Path) -> Task:
+    """The converted task in a folder such as `results` that trained a delivered model.
+
+    Raises:
+        UserError: it is not there, or the model does not say which it is.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / "delta.safetensors", "np") as delta:
+            wanted = (delta.metadata() or {}).get("task")
+    except (OSError, SafetensorError):
+        wanted = None
+    for file in sorted((results / "tasks").glob("*/task.json")):
+        if wanted and read_facts(file.parent)["sha256"] == wanted:
+            return load_task(file.parent)
+    raise UserError(
+        f"{results / 'tasks'} has not the images that trained {folder}; name some with --images, files or a folder"
+    )
 
 
 def _record(study: Study, method: str) -> dict[str, Any]:

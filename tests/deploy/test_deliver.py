@@ -157,13 +157,3 @@ def test_folders_that_are_no_models_are_one_sentence(damage, comparison, tmp_pat
     words = "is no model: it has no config.json" if damage == "no folder" else r"cannot be loaded by timm \(.+\)"
     with pytest.raises(UserError, match=words):
         Model(folder)
-
-
-@pytest.mark.parametrize("comparison", ["test_vit"], indirect=True)
-def test_torch_export_gives_the_same(model):
-    """As docs/model.md shows it."""
-    network = timm.create_model(f"local-dir:{model}", pretrained=True).eval()
-    images = torch.randn(2, 3, SIZE, SIZE)
-    exported = torch.export.export(network, (images,)).module()
-    with torch.no_grad():
-        assert torch.allclose(exported(images), network(images), atol=1e-5)

@@ -17,6 +17,7 @@ import yaml
 
 from subtuning.cli import VERBS, main
 from subtuning.config import load_config
+from subtuning.deploy.export import NEEDED
 from tests.project.pages import COMMENTED, PAGES, ROOT, Command, commands
 from tests.workflow.snake import CONFIG, write_arrays
 
@@ -164,6 +165,7 @@ OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
     "python3 -m pip --python .venv install [a-z-]+": lambda words: True,  # the pip that README.md asks for
     "pip install pillow-heif": lambda words: "pillow-heif" in (ROOT / "pyproject.toml").read_text(),
+    "pip install onnx onnxruntime onnxscript": lambda words: words[2:] == NEEDED,
     "pip install( --no-deps -e .)?": lambda words: (ROOT / "pyproject.toml").is_file(),
     "conda env create -f environment.yml": names_a_file,
     "vi [^ ]+": names_a_file,
