@@ -1,4 +1,4 @@
-"""Verbs of the model that one takes home: write it, ask it, export it."""
+"""Verbs of the model that one takes home: write it, ask it, export it, upload it."""
 
 import argparse
 import sys
@@ -92,3 +92,25 @@ def export_model(args: argparse.Namespace) -> None:
         f"{args.out}: {args.format}; on {found.images} images logits differ from torch's by {found.largest:.1e} at "
         f"most (the largest is {found.logit:.3g}), and {found.same} get the same class"
     )
+
+
+def push_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a delivered model")
+    parser.add_argument("repository", metavar="OWNER/NAME", help="of the hub; it is made if it is not there")
+    parser.add_argument("--private", action="store_true", help="make the repository for its owner alone")
+    parser.add_argument("--dry-run", action="store_true", help="check and list everything, and upload nothing")
+
+
+def push(args: argparse.Namespace) -> None:
+    """Upload a model to the Hugging Face hub, or say what would be uploaded."""
+    from subtuning.deploy.hub import push
+    from subtuning.workspace.clean import size_words
+
+    files = push(args.model, args.repository, args.private, args.dry_run)
+    for name, size in files:
+        print(f"{size_words(size):>9}  {name}")
+    total = f"{len(files)} files, {size_words(sum(size for _, size in files))}"
+    if args.dry_run:
+        print(f"{args.repository}: would get {total}; its card's metadata is whole, and nothing was uploaded")
+    else:
+        print(f'{args.repository}: {total}; timm.create_model("hf-hub:{args.repository}", pretrained=True) loads it')

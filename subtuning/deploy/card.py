@@ -3,7 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from subtuning.analysis.paper import paper_notes, paper_table
+from subtuning.deploy.folder import Model
+from subtuning.deploy.hub import metadata
+from subtuning.deploy.peft import lora_config, lora_modules
 from subtuning.errors import listed
+from subtuning.search.metrics import in_words
 from subtuning.tasks.copies import copy_sentences
 from subtuning.tuning.tuning import FULL, Tuning
 
@@ -12,16 +16,14 @@ if TYPE_CHECKING:
 
 _CARD = """\
 ---
-library_name: timm
-pipeline_tag: image-classification
-tags: [image-classification, timm, subtuning]
+{metadata}
 ---
 # {task}, {backbone}
 
 {model}, fine-tuned on the {classes} classes of *{task}*: {trained}.
 
     import timm
-    model = timm.create_model("local-dir:<this folder>", pretrained=True).eval()
+    model = timm.create_model("local-dir:<this folder>", pretrained=True).eval()  # on the hub: "hf-hub:<owner>/<name>"
     transform = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
 
 `python predict.py photo.jpg` says which class is in a photo; `config.json` has the classes in order (`label_names`). An
@@ -35,11 +37,11 @@ On {test:,} test images, which no choice of layers has seen, after training on {
 
 {scores}
 
-This model is *{method}* with seed {seed}, {picked}: {accuracy:.1%} of the test images.
+{this}
 
 {agreement}
 
-## Data
+{peft}## Data
 
 {data}
 
@@ -59,14 +61,26 @@ This model is *{method}* with seed {seed}, {picked}: {accuracy:.1%} of the test 
 Run `{run}`: seed {seed}, {precision}, {device}, {recipe}. Made by subtuning, after Kaplun et al., arXiv 2302.06354.
 """
 
+_PEFT = """\
+## The same layers in peft
+
+In this model LoRA's changes are merged into the weights. For new ones on the same {count} modules of timm's pretrained
+{model}:
+
+    from peft import LoraConfig, get_peft_model
+    config = {config}
+    model = get_peft_model(timm.create_model("{model}", pretrained=True, num_classes=...), config)
+
+"""
+
 
 def card(
-    chosen: "Chosen", licence: str | None, facts: dict[str, Any], stored: "Agreement", original: "Agreement | None"
+    chosen: "Chosen", model: Model, facts: dict[str, Any], stored: "Agreement", original: "Agreement | None"
 ) -> str:
     """The text of README.md.
 
     Args:
-        licence: of timm's own weights for the model.
+        model: as timm loaded it.
         facts: the content of task.json.
         stored, original: how the model agrees with the run on images as they are stored, and on the files that they
             were made from, where these have another size.
@@ -75,7 +89,11 @@ def card(
     (task, backbone), identity, counts = record["names"].values(), record["identity"], facts["counts"]
     items = [(task, backbone, chosen.table, chosen.table)]
     scores = paper_table(items).drop(columns=["task", "backbone"]).to_markdown(index=False, disable_numparse=True)
+    licence, weights = model.licence, layers.get("spec", {}).get("weights", "timm")
     return _CARD.format(
+        metadata=metadata(
+            layers, (task, backbone), licence if weights == "timm" else None, record["metrics"]["accuracy"]
+        ).to_yaml(),
         **{key: layers[key] for key in ("model", "interpolation", "crop")},
         task=task,
         backbone=backbone,
@@ -85,13 +103,12 @@ def card(
         test=counts["test"],
         trainval=counts["train"] + counts["val"],
         scores="\n".join([scores, "", *(f"{note}." for note in paper_notes(items))]),
-        method=chosen.method,
         seed=identity["seed"],
-        picked="since earlier seeds diverged" if identity["seed"] else "the first, not picked by its score",
-        accuracy=record["metrics"]["accuracy"],
+        this=_this(chosen),
+        peft=_peft(chosen, model),
         agreement=_agreement(facts, identity["recipe"]["precision"], stored, original),
         data=_data(facts),
-        weights_licence=weights_licence(licence, layers.get("spec", {}).get("weights", "timm")),
+        weights_licence=weights_licence(licence, weights),
         data_licence=facts.get("licence", "unknown here; ask where they come from"),
         run=record["id"],
         device=record["device"],
@@ -107,6 +124,29 @@ def weights_licence(of_timm: str | None, weights: str) -> str:
     if weights != "timm":
         return f"that of `{weights}`, which this package does not know"
     return f"{of_timm}, says timm" if of_timm else "unknown to timm; ask where they come from"
+
+
+def _this(chosen: "Chosen") -> str:
+    """Which run it is and how good it is, and by what layers and rates were chosen if not by the accuracy."""
+    metrics, seed = chosen.record["metrics"], chosen.record["identity"]["seed"]
+    picked = "since earlier seeds diverged" if seed else "the first, not picked by its score"
+    words = f"This model is *{chosen.method}* with seed {seed}, {picked}: {metrics['accuracy']:.1%} of the test images"
+    if chosen.metric == "accuracy":
+        return f"{words}."
+    metric, score = in_words(chosen.metric), metrics.get("score")
+    return f"{words}{'' if score is None else f', a {metric} of {score:.1%}'}. What was chosen, was so by {metric}."
+
+
+def _peft(chosen: "Chosen", model: Model) -> str:
+    """How to adapt the same layers with peft, where LoRA is what was chosen."""
+    tuning = Tuning.of_identity(chosen.record["identity"])
+    modules = lora_modules(chosen.layers, tuning)
+    if not modules:
+        return ""
+    every = [name for name, _ in model.network.named_modules()]
+    return _PEFT.format(
+        config=lora_config(modules, every, tuning, model.classifiers), model=chosen.layers["model"], count=len(modules)
+    )
 
 
 def _trained(record: dict[str, Any]) -> str:

@@ -41,6 +41,7 @@ class Chosen:
         tensors: the file of what the run trained.
         layers: the content of the backbone's layers.json.
         weights: the file of its fetched weights.
+        metric: by which layers and recipes were chosen, as `search.metric` has it.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Chosen:
     task: Task
     layers: dict[str, Any]
     weights: Path
+    metric: str = "accuracy"
 
 
 class Agreement(NamedTuple):
@@ -80,7 +82,7 @@ def deliver(chosen: Chosen, out: Path) -> Agreement:
         _check(trained, model, task)
         stored, original = _agreements(model, task, record)
         (partial / "delta.safetensors").write_bytes(chosen.tensors.read_bytes())
-        text = card(chosen, model.licence, read_facts(task.path), stored, original)
+        text = card(chosen, model, read_facts(task.path), stored, original)
         (partial / "README.md").write_text(text, encoding="utf-8")
         out.mkdir(parents=True, exist_ok=True)
         (out / "config.json").unlink(missing_ok=True)

@@ -62,6 +62,8 @@ class Model:
         classes: their names, in the order of the network's outputs.
         licence: of timm's own weights for this network, None if timm does not know it.
 
+        classifiers: the names of the modules that are its head, of distilled networks two.
+
     Raises:
         UserError: the folder is no such one, or damaged.
     """
@@ -81,6 +83,8 @@ class Model:
         cfg = network.pretrained_cfg
         self.classes = [str(name) for name in cfg.get("label_names") or range(network.num_classes)]
         self.licence = cfg.get("license")
+        found = cfg.get("classifier") or ()
+        self.classifiers = [found] if isinstance(found, str) else list(found)
 
     def probabilities(self, seen: Iterable[Tensor]) -> Iterator[np.ndarray]:
         """Of images as `see` gives them, `BATCH` at a time: N x classes, float32, each row adds up to 1."""

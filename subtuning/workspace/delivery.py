@@ -37,7 +37,8 @@ def deliver_method(pair: Pair, settings: Settings, method: str, out: Path) -> "A
     results, (task, backbone) = Results(pair.results), pair.names
     table = find("tables", "evaluation").table(study, step)
     file = _trained_file(results, record, f"--task {task} --backbone {backbone}")
-    return deliver(Chosen(method, record, table, file, pair.task, pair.layers, results.weights(backbone)), out)
+    weights, metric = results.weights(backbone), settings.get("search.metric", "accuracy")
+    return deliver(Chosen(method, record, table, file, pair.task, pair.layers, weights, metric), out)
 
 
 def task_of_model(folder: Path, results: Path) -> Task:

@@ -84,6 +84,15 @@ def test_the_card_says_what_it_is(comparison, model):
     assert card.count("\n| ") == 4, "headings, and a row a method"
 
 
+@pytest.mark.parametrize("comparison", ["test_resnet"], indirect=True)
+def test_the_card_names_the_metric_of_the_choice(comparison, tmp_path):
+    record = comparison["linear"].record
+    record = record | {"metrics": record["metrics"] | {"score": 0.5}}
+    deliver(replace(comparison["linear"], record=record, metric="macro_f1"), tmp_path / "model")
+    words = "of the test images, a macro F1 of 50.0%. What was chosen, was so by macro F1."
+    assert words in (tmp_path / "model" / "README.md").read_text()
+
+
 @pytest.mark.parametrize("comparison", ["test_vit"], indirect=True)
 def test_the_script_needs_only_timm(comparison, model, tmp_path):
     files = as_png(comparison["mine"].task, tmp_path)[:3]
