@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from subtuning.cli.common import pair_arguments, pair_of, positive
+from subtuning.cli.common import device_arguments, machine_of, pair_arguments, pair_of, positive
 from subtuning.cli.steps import settings_argument, settings_from
 from subtuning.config import load_config
 from subtuning.errors import UserError
@@ -16,19 +16,26 @@ def deliver_arguments(parser: argparse.ArgumentParser) -> None:
     settings_argument(parser)
     parser.add_argument("--method", metavar="NAME", help="a row of the comparison (default: the config's)")
     parser.add_argument(
+        "--data", choices=["trainval", "all"], help="what trains it; all: trained once more, on test images too"
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="the folder to write (default: results/<task>/<backbone>/model)"
     )
+    device_arguments(parser)
 
 
 def deliver(args: argparse.Namespace) -> None:
-    """Write the model of a finished comparison; nothing is trained."""
+    """Write the model of a finished comparison; only a model of all images is trained, once."""
     from subtuning.workspace.delivery import deliver_method
 
-    method = args.method or load_config(args.config).deliver.method
+    method, data = args.method, args.data
+    if method is None or data is None:
+        asked = load_config(args.config).deliver
+        method, data = method or asked.method, data or asked.data
     if method == "none":
         raise UserError("deliver.method is none, so nothing is delivered; name a row of the comparison with --method")
     out = args.out or args.results / args.task / args.backbone / "model"
-    found = deliver_method(pair_of(args), settings_from(args), method, out)
+    found = deliver_method(pair_of(args), settings_from(args), method, out, data, machine_of(args))
     print(f"{out}: {method}; loaded by timm, {found.same} of {found.images} test images get the recorded class")
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from subtuning.analysis.paper import paper_notes, paper_table
 from subtuning.deploy.folder import Model
 from subtuning.deploy.hub import metadata
-from subtuning.deploy.peft import lora_config, lora_modules
+from subtuning.deploy.peft import lora_config, lora_modules, peft_takes
 from subtuning.errors import listed
 from subtuning.search.metrics import in_words
 from subtuning.tasks.copies import copy_sentences
@@ -61,11 +61,14 @@ On {test:,} test images, which no choice of layers has seen, after training on {
 Run `{run}`: seed {seed}, {precision}, {device}, {recipe}. Made by subtuning, after Kaplun et al., arXiv 2302.06354.
 """
 
+_LEFT = """
+(peft changes a grouped convolution only if its number of groups divides the rank, so {modules} is left out)
+"""
+
 _PEFT = """\
 ## The same layers in peft
 
-In this model LoRA's changes are merged into the weights. For new ones on the same {count} modules of timm's pretrained
-{model}:
+In this model LoRA's changes are merged into the weights. For new ones on the same modules of pretrained {model}:{left}
 
     from peft import LoraConfig, get_peft_model
     config = {config}
@@ -92,7 +95,10 @@ def card(
     licence, weights = model.licence, layers.get("spec", {}).get("weights", "timm")
     return _CARD.format(
         metadata=metadata(
-            layers, (task, backbone), licence if weights == "timm" else None, record["metrics"]["accuracy"]
+            layers,
+            (task, backbone),
+            licence if weights == "timm" else None,
+            None if chosen.on_all else record["metrics"]["accuracy"],
         ).to_yaml(),
         **{key: layers[key] for key in ("model", "interpolation", "crop")},
         task=task,
@@ -107,7 +113,7 @@ def card(
         this=_this(chosen),
         peft=_peft(chosen, model),
         agreement=_agreement(facts, identity["recipe"]["precision"], stored, original),
-        data=_data(facts),
+        data=_data(facts, "all of which" if chosen.on_all else "of which the first two"),
         weights_licence=weights_licence(licence, weights),
         data_licence=facts.get("licence", "unknown here; ask where they come from"),
         run=record["id"],
@@ -128,13 +134,19 @@ def weights_licence(of_timm: str | None, weights: str) -> str:
 
 def _this(chosen: "Chosen") -> str:
     """Which run it is and how good it is, and by what layers and rates were chosen if not by the accuracy."""
-    metrics, seed = chosen.record["metrics"], chosen.record["identity"]["seed"]
+    metric = in_words(chosen.metric)
+    by = "" if metric == "accuracy" else f" What was chosen, was so by {metric}."
+    metrics, seed = chosen.tested["metrics"], chosen.record["identity"]["seed"]
+    if chosen.on_all:
+        return (
+            f"**This model has no test score.** After the comparison *{chosen.method}* was trained once more with seed "
+            f"{seed}, on all images, those of the test included; nothing is left to test it on. The table says what "
+            f"the method gets without them: its run with this seed {metrics['accuracy']:.1%} of the test images.{by}"
+        )
     picked = "since earlier seeds diverged" if seed else "the first, not picked by its score"
     words = f"This model is *{chosen.method}* with seed {seed}, {picked}: {metrics['accuracy']:.1%} of the test images"
-    if chosen.metric == "accuracy":
-        return f"{words}."
-    metric, score = in_words(chosen.metric), metrics.get("score")
-    return f"{words}{'' if score is None else f', a {metric} of {score:.1%}'}. What was chosen, was so by {metric}."
+    score = metrics.get("score")
+    return f"{words}{'' if score is None else f', a {metric} of {score:.1%}'}.{by}"
 
 
 def _peft(chosen: "Chosen", model: Model) -> str:
@@ -143,9 +155,15 @@ def _peft(chosen: "Chosen", model: Model) -> str:
     modules = lora_modules(chosen.layers, tuning)
     if not modules:
         return ""
-    every = [name for name, _ in model.network.named_modules()]
+    every = dict(model.network.named_modules())
+    taken = [name for name in modules if peft_takes(every[name], tuning)]
+    left = [f"`{name}`" for name in modules if name not in taken]
+    if not taken:
+        return ""
     return _PEFT.format(
-        config=lora_config(modules, every, tuning, model.classifiers), model=chosen.layers["model"], count=len(modules)
+        config=lora_config(taken, list(every), tuning, model.classifiers),
+        model=chosen.layers["model"],
+        left=_LEFT.format(modules=listed(left)) if left else "",
     )
 
 
@@ -160,8 +178,8 @@ def _trained(record: dict[str, Any]) -> str:
 
 def _agreement(facts: dict[str, Any], precision: str, stored: "Agreement", original: "Agreement | None") -> str:
     words = [
-        f"Loaded by timm and shown {stored.images:,} of them through timm's transforms, it gives {stored.same:,} the "
-        f"recorded class{_why_not_all(stored, precision)}."
+        f"Loaded by timm and shown {stored.images:,} of the test images through timm's transforms, it gives "
+        f"{stored.same:,} the recorded class{_why_not_all(stored, precision)}."
     ]
     height, width = facts["image_size"][:2]
     if facts.get("resize", "none") != "none":
@@ -187,11 +205,11 @@ def _why_not_all(found: "Agreement", precision: str) -> str:
     return f" (timm {' and '.join(ways)})"
 
 
-def _data(facts: dict[str, Any]) -> str:
+def _data(facts: dict[str, Any], which: str) -> str:
     counts, labels = facts["counts"], facts["label_counts"]
     of_class = [sum(both) for both in zip(labels["train"], labels["val"], strict=True)]
     lines = [
-        f"- train {counts['train']:,}, val {counts['val']:,}, test {counts['test']:,} images, of which the first two "
+        f"- train {counts['train']:,}, val {counts['val']:,}, test {counts['test']:,} images, {which} "
         "trained this model",
         f"- classes: {listed(facts['classes'], 50)}",
         f"- training images a class: {min(of_class):,} to {max(of_class):,}",

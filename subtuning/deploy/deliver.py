@@ -36,7 +36,8 @@ class Chosen:
 
     Attributes:
         method: a row of the comparison.
-        record: of the run.
+        record: of the run that is delivered.
+        tested: of the run that the comparison tested: the same one, but where it was trained once more on all images.
         table: the comparison (see `analysis.tables.evaluation`).
         tensors: the file of what the run trained.
         layers: the content of the backbone's layers.json.
@@ -46,12 +47,18 @@ class Chosen:
 
     method: str
     record: dict[str, Any]
+    tested: dict[str, Any]
     table: pd.DataFrame
     tensors: Path
     task: Task
     layers: dict[str, Any]
     weights: Path
     metric: str = "accuracy"
+
+    @property
+    def on_all(self) -> bool:
+        """Whether the test images trained it too."""
+        return self.record["identity"]["split"] == "all"
 
 
 class Agreement(NamedTuple):
@@ -111,7 +118,7 @@ def _agreements(model: Model, task: Task, record: dict[str, Any]) -> tuple[Agree
         return Agreement(len(rows), int((found == told).sum()), int((found == labels[rows]).sum()))
 
     stored = agreement(picture(pixels[row]) for row in rows)
-    files = _originals(task)
+    files = _originals(task) if record["identity"]["split"] == "test" else None  # others learned these very files
     try:
         return stored, files and agreement(open_rgb(files(row)) for row in rows)
     except ImageError:  # moved or changed since it was converted

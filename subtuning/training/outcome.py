@@ -21,15 +21,16 @@ from subtuning.training.schedule import Workplace
 from subtuning.tuning.lane import Lane
 
 
-def write_outcome(run: Run, lane: Lane, probabilities: np.ndarray, place: Workplace) -> None:
-    """Write `<id>.npy` (N x C, float16) beside the record and, where models are kept, `<id>.safetensors`.
+def write_outcome(run: Run, lane: Lane, probabilities: np.ndarray | None, place: Workplace) -> None:
+    """Write `<id>.npy` (N x C, float16; not of None) beside the record and, where models are kept, `<id>.safetensors`.
 
     The tensors have the names that they have in the backbone, and `head.<name>`; the metadata says to which backbone,
     task and run they belong, each by its hash, and holds a `sha256` of the tensors.
     """
-    file = io.BytesIO()
-    np.save(file, probabilities)
-    write_atomically(place.store.probabilities_path(run.id), file.getvalue())
+    if probabilities is not None:
+        file = io.BytesIO()
+        np.save(file, probabilities)
+        write_atomically(place.store.probabilities_path(run.id), file.getvalue())
     if place.models is not None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in lane.trained_state().items()}
         about = {"run": run.id, "task": run.task, "backbone": run.backbone.weights_sha256, "tuning": str(run.tuning)}

@@ -163,8 +163,8 @@ class _Training:
             run, place = state.run, self.place
             result = _result(state, found, group, place, started, self.work.shared_seconds)
             result["lane_memory_bytes"] = self.work.need.lanes[memory.kind_of(run)]
-            if found and run.split.kind == "test":
-                write_outcome(run, state.lane, found.probabilities, place)
+            if found and run.split.kind in ("test", "all"):
+                write_outcome(run, state.lane, found.probabilities if run.split.kind == "test" else None, place)
             record = place.store.add(run, result)
             place.checkpoints.remove(run.id)
             place.finished(record, run)
@@ -229,7 +229,7 @@ def _result(
     images = group.step * len(group.train) / group.steps_per_epoch
     return {
         "status": "diverged" if scores is None else "done",
-        "metrics": scores and scores.metrics(hits=state.run.split.kind != "test"),
+        "metrics": scores and _metrics(scores, state.run),
         "predictions": scores and pack(scores.predictions),
         "curve": state.curve,
         "trainable_parameters": sum(p.numel() for p in state.lane.trained_parameters),
@@ -243,6 +243,11 @@ def _result(
         "versions": versions(),
         "started": started,
     }
+
+
+def _metrics(scores: Scores, run: Run) -> dict[str, Any] | None:
+    """How right a run is; None of one that was trained on the very images on which it could be scored."""
+    return None if run.split.kind == "all" else scores.metrics(hits=run.split.kind != "test")
 
 
 def _progress_bar(lane_epochs: int) -> tqdm:

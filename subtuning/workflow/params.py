@@ -90,6 +90,15 @@ class Params:
         """The method that is delivered."""
         return self.config.deliver.method
 
+    def data_of(self, wildcards) -> str:
+        """What trains the model that is delivered."""
+        return self.config.deliver.data
+
+    @property
+    def trains_delivered(self) -> bool:
+        """Whether a delivery trains a run of its own."""
+        return self.config.deliver.data == "all"
+
     @property
     def delivered(self) -> list[str]:
         """`<task>/<backbone>` of every pair of which a model is delivered."""

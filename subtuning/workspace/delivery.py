@@ -3,26 +3,34 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from subtuning.config.deliver import Deliver
 from subtuning.errors import UserError, listed
 from subtuning.registry import find
+from subtuning.runs import Split
 from subtuning.search.experiments.evaluation import runs_of
 from subtuning.search.methods import methods
 from subtuning.search.steps import step_named
-from subtuning.search.study import Settings, Study
+from subtuning.search.study import Settings, Study, Wanted
 from subtuning.tasks import Task, load_task
 from subtuning.tasks.task import read_facts
 from subtuning.workspace.pair import Pair, require_finished
 from subtuning.workspace.paths import Results
+from subtuning.workspace.trainings import Machine, Trainings
 
 if TYPE_CHECKING:
     from subtuning.deploy.deliver import Agreement
 
 
-def deliver_method(pair: Pair, settings: Settings, method: str, out: Path) -> "Agreement":
+def deliver_method(
+    pair: Pair, settings: Settings, method: str, out: Path, data: str = "trainval", machine: Machine | None = None
+) -> "Agreement":
     """Write the model of a method of a finished comparison to the folder `out` (see `deploy.deliver`).
 
     It is the run of the first seed, or of the first that did not diverge: a seed picked by its test score would
-    promise too much.
+    promise too much. With `all` as `data` this run is trained again, on the test images too, if it never was.
+
+    Args:
+        machine: what a training may use; anything by default.
 
     Raises:
         UserError: no such method, no finished comparison, or nothing that was trained is kept.
@@ -30,7 +38,9 @@ def deliver_method(pair: Pair, settings: Settings, method: str, out: Path) -> "A
     step = step_named("evaluation", settings)
     study = pair.study(step, settings)
     require_finished(study, step)
-    record = _record(study, method)
+    tested = record = _record(study, method)
+    if data == "all":
+        record = _trained_on_all(pair, study, method, tested, machine or Machine())
 
     from subtuning.deploy.deliver import Chosen, deliver
 
@@ -38,7 +48,33 @@ def deliver_method(pair: Pair, settings: Settings, method: str, out: Path) -> "A
     table = find("tables", "evaluation").table(study, step)
     file = _trained_file(results, record, f"--task {task} --backbone {backbone}")
     weights, metric = results.weights(backbone), settings.get("search.metric", "accuracy")
-    return deliver(Chosen(method, record, table, file, pair.task, pair.layers, weights, metric), out)
+    return deliver(Chosen(method, record, tested, table, file, pair.task, pair.layers, weights, metric), out)
+
+
+def wanted_on_all(study: Study, deliver: Deliver) -> Wanted:
+    """The run that a delivery asks for besides those of the steps: none, or the method's on all images."""
+    if deliver.data != "all":
+        return Wanted()
+    try:
+        runs = runs_of(study, deliver.method) or []
+    except UserError as error:
+        return Wanted(trouble=str(error), later=[Split("all")])
+    for run in runs:
+        if not (record := study.get(run)):
+            break
+        if record["status"] == "done":
+            return Wanted([run.with_split(Split("all"))])
+    return Wanted(later=[Split("all")])
+
+
+def _trained_on_all(pair: Pair, study: Study, method: str, tested: dict[str, Any], machine: Machine) -> dict[str, Any]:
+    """The record of the same run on all images, which is trained if it is not finished."""
+    (run,) = (run for run in runs_of(study, method) or [] if run.id == tested["id"])
+    with Trainings(pair, machine) as trainings:
+        (record,) = trainings.train([run.with_split(Split("all"))])
+    if record["status"] != "done":
+        raise UserError(f"{run} diverged on all images; lower recipe.lr, or set deliver.data: trainval")
+    return record
 
 
 def task_of_model(folder: Path, results: Path) -> Task:
@@ -84,6 +120,8 @@ def _trained_file(results: Results, record: dict[str, Any], pair: str) -> Path:
     if not file.is_file():
         raise UserError(
             f"{file} is missing: evaluate.models was off when this run was trained, or the file was removed; to train "
-            f"it again, remove {results.store.path(record['id'])} and run subtuning train-step evaluation {pair}"
+            f"it again, remove {results.store.path(record['id'])} and run subtuning "
+            + ("deliver --data all" if record["identity"]["split"] == "all" else "train-step evaluation")
+            + f" {pair}"
         )
     return file

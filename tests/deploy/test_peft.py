@@ -4,10 +4,11 @@ import re
 
 import pytest
 import timm
+from torch import nn
 from torch.nn.utils import parametrize
 
 from subtuning.deploy.deliver import deliver
-from subtuning.deploy.peft import lora_config, lora_modules
+from subtuning.deploy.peft import lora_config, lora_modules, peft_takes
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 from tests.deploy.conftest import compared, write_task, write_weights
 from tests.deploy.test_merge import trained
@@ -19,6 +20,13 @@ def selected(config: str, every: list[str]) -> list[str]:
     if isinstance(found, str):
         return [name for name in every if re.fullmatch(found, name)]
     return [name for name in every if name in found or name.endswith(tuple(f".{end}" for end in found))]
+
+
+def test_what_peft_cannot_change_is_left_out():
+    """Tried with peft 0.21: rank 2 on a depthwise convolution of 128 channels is an error."""
+    tuning = Tuning.parse("blocks.0 with lora(rank=4)", ["blocks.0"])
+    kinds = (nn.Linear(8, 8), nn.Conv2d(8, 8, 3), nn.Conv2d(8, 8, 3, groups=2), nn.Conv2d(8, 8, 3, groups=8))
+    assert [peft_takes(kind, tuning) for kind in kinds] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(
