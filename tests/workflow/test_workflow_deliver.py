@@ -1,0 +1,28 @@
+"""The delivery as the workflow does it, where it trains a run of its own."""
+
+import json
+
+from tests.workflow.snake import changed, copy, write_config
+
+
+def records(folder):
+    found = [json.loads(file.read_text()) for file in sorted((folder / "results/runs").glob("??/*.json"))]
+    return {record["id"]: record for record in found}
+
+
+def test_a_model_of_all_images(finished, tmp_path, snakemake, subtuning):
+    """One run is trained, no table counts it, and `status` and `clean` know that it is wanted."""
+    folder = copy(finished[0], tmp_path / "project")
+    before, table = records(folder), (folder / "results/cells/tiny/evaluation.csv").read_text()
+    write_config(folder, changed("deliver.data", "all"))
+    result = snakemake(folder, "--cores", "2")
+    assert result.code == 0, result.output
+    (new,) = (record for run_id, record in records(folder).items() if run_id not in before)
+    assert (new["identity"]["split"], new["identity"]["seed"], new["metrics"]) == ("all", 0, None)
+    assert "**This model has no test score.**" in (folder / "results/cells/tiny/model/README.md").read_text()
+    assert (folder / "results/cells/tiny/evaluation.csv").read_text() == table
+    assert "Nothing to be done" in snakemake(folder, "--cores", "2").output
+    assert "deliver" in subtuning(folder, "status").output
+    assert new["id"][:8] in subtuning(folder, "runs", "--split", "all").output
+    cleaned = subtuning(folder, "clean", "--remove", "unwanted").output
+    assert new["id"] in records(folder), cleaned
