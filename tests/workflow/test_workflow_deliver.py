@@ -24,5 +24,5 @@ def test_a_model_of_all_images(finished, tmp_path, snakemake, subtuning):
     assert "Nothing to be done" in snakemake(folder, "--cores", "2").output
     assert "deliver" in subtuning(folder, "status").output
     assert new["id"][:8] in subtuning(folder, "runs", "--split", "all").output
-    cleaned = subtuning(folder, "clean", "--remove", "unwanted").output
+    cleaned = subtuning(folder, "clean", "--what", "unwanted", "--yes").output
     assert new["id"] in records(folder), cleaned
