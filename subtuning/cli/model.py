@@ -7,6 +7,7 @@ from pathlib import Path
 from subtuning.cli.common import device_arguments, machine_of, pair_arguments, pair_of, positive
 from subtuning.cli.steps import settings_argument, settings_from
 from subtuning.config import load_config
+from subtuning.config.deliver import Deliver
 from subtuning.errors import UserError
 from subtuning.runs.store import write_atomically
 
@@ -19,23 +20,26 @@ def deliver_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", choices=["trainval", "all"], help="what trains it; all: trained once more, on test images too"
     )
     parser.add_argument(
+        "--calibrate", action=argparse.BooleanOptionalAction, help="fit a temperature for its probabilities"
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="DIR", help="the folder to write (default: results/<task>/<backbone>/model)"
     )
     device_arguments(parser)
 
 
 def deliver(args: argparse.Namespace) -> None:
-    """Write the model of a finished comparison; only a model of all images is trained, once."""
+    """Write the model of a finished comparison; a model of all images, and folds to calibrate it, are trained."""
     from subtuning.workspace.delivery import deliver_method
 
-    method, data = args.method, args.data
-    if method is None or data is None:
-        asked = load_config(args.config).deliver
-        method, data = method or asked.method, data or asked.data
+    given = {key: getattr(args, key) for key in Deliver.model_fields if getattr(args, key) is not None}
+    whole = given.keys() == Deliver.model_fields.keys()  # a job of the workflow, which has no need of a config
+    asked = (Deliver() if whole else load_config(args.config).deliver).model_copy(update=given)
+    method = asked.method
     if method == "none":
         raise UserError("deliver.method is none, so nothing is delivered; name a row of the comparison with --method")
     out = args.out or args.results / args.task / args.backbone / "model"
-    found = deliver_method(pair_of(args), settings_from(args), method, out, data, machine_of(args))
+    found = deliver_method(pair_of(args), settings_from(args), asked, out, machine_of(args))
     print(f"{out}: {method}; loaded by timm, {found.same} of {found.images} test images get the recorded class")
 
 

@@ -23,3 +23,9 @@ class Deliver(Strict):
         "score. `all`: after the comparison the method is trained once more, on the test images too; this model has "
         "no test score of its own, and its card says so. Choose it when images are few and the comparison was read.",
     )
+    calibrate: bool = Field(
+        False,
+        description="Fit a temperature, so that the model's probabilities mean what they say: on what cross-validation "
+        "says of held-out training images, never on the test. The method's folds are trained once more for it, since "
+        "search keeps no probabilities. `predict.py` and `subtuning predict` use it; no answer changes.",
+    )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from subtuning.analysis.paper import paper_notes, paper_table
+from subtuning.deploy.calibrate import Calibration
 from subtuning.deploy.folder import Model
 from subtuning.deploy.hub import metadata
 from subtuning.deploy.peft import lora_config, lora_modules, peft_takes
@@ -49,7 +50,7 @@ On {test:,} test images, which no choice of layers has seen, after training on {
 
 - The scores are those of images that come about as these did. Photos of another camera, place or time may do worse, and
   something of no class at all gets one of the {classes} names as well, often with a high probability.
-- The probabilities are the network's own and not calibrated.
+- {calibrated}
 
 ## Licences
 
@@ -112,6 +113,7 @@ def card(
         seed=identity["seed"],
         this=_this(chosen),
         peft=_peft(chosen, model),
+        calibrated=_calibrated(chosen.calibration),
         agreement=_agreement(facts, identity["recipe"]["precision"], stored, original),
         data=_data(facts, "all of which" if chosen.on_all else "of which the first two"),
         weights_licence=weights_licence(licence, weights),
@@ -147,6 +149,18 @@ def _this(chosen: "Chosen") -> str:
     words = f"This model is *{chosen.method}* with seed {seed}, {picked}: {metrics['accuracy']:.1%} of the test images"
     score = metrics.get("score")
     return f"{words}{'' if score is None else f', a {metric} of {score:.1%}'}.{by}"
+
+
+def _calibrated(found: Calibration | None) -> str:
+    if found is None:
+        return "The probabilities are the network's own and not calibrated."
+    (loss, loss_then), (error, error_then) = found.log_loss, found.error
+    return (
+        f"`predict.py` and `subtuning predict` divide the logits by a temperature of {found.temperature:g} "
+        f"(`temperature` in config.json), fitted on what {found.folds}-fold cross-validation of the method said of "
+        f"{found.images:,} training images when they were held out. On the test images it takes the tested run's log loss "
+        f"from {loss:.3f} to {loss_then:.3f} and the calibration error from {error:.1%} to {error_then:.1%}."
+    )
 
 
 def _peft(chosen: "Chosen", model: Model) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from subtuning.deploy.calibrate import Calibration
 from subtuning.deploy.card import card
 from subtuning.deploy.folder import FILES, Model, check_equal, picture, spread, write_model
 from subtuning.deploy.merge import Trained
@@ -42,6 +43,7 @@ class Chosen:
         tensors: the file of what the run trained.
         layers: the content of the backbone's layers.json.
         weights: the file of its fetched weights.
+        calibration: of its probabilities; None leaves them as the network gives them.
         metric: by which layers and recipes were chosen, as `search.metric` has it.
     """
 
@@ -54,6 +56,7 @@ class Chosen:
     layers: dict[str, Any]
     weights: Path
     metric: str = "accuracy"
+    calibration: Calibration | None = None
 
     @property
     def on_all(self) -> bool:
@@ -84,7 +87,8 @@ def deliver(chosen: Chosen, out: Path) -> Agreement:
     task, record = chosen.task, chosen.record
     trained = Trained(chosen.layers, chosen.weights, record["identity"], tensors, len(task.classes))
     with written_aside(out) as partial:
-        write_model(trained.model(), chosen.layers, task.classes, partial)
+        temperature = chosen.calibration.temperature if chosen.calibration else None
+        write_model(trained.model(), chosen.layers, task.classes, partial, temperature)
         model = Model(partial)
         _check(trained, model, task)
         stored, original = _agreements(model, task, record)

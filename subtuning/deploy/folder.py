@@ -1,5 +1,6 @@
 """A model as a folder that timm loads: written, read back, and shown the images of a task."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -24,32 +25,39 @@ BATCH = 64
 
 SCRIPT = '''\
 """Which class is in each image: python predict.py photo.jpg ... (needs timm alone)."""
+import json
 import sys
 from pathlib import Path
 
 import timm
 from PIL import Image, ImageOps
 
-model = timm.create_model(f"local-dir:{Path(__file__).parent}", pretrained=True).eval().requires_grad_(False)
+here = Path(__file__).parent
+model = timm.create_model(f"local-dir:{here}", pretrained=True).eval().requires_grad_(False)
+temperature = json.loads((here / "config.json").read_text(encoding="utf-8")).get("temperature", 1)
 see = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
 for name in sys.argv[1:]:
     image = ImageOps.exif_transpose(Image.open(name)).convert("RGB")
-    share, best = model(see(image)[None]).softmax(1)[0].max(0)
+    share, best = (model(see(image)[None]) / temperature).softmax(1)[0].max(0)
     print(f"{name}: {model.pretrained_cfg['label_names'][best]} ({share:.1%})")
 '''
 
 
-def write_model(model: nn.Module, layers: dict[str, Any], classes: Sequence[str], folder: Path) -> None:
+def write_model(
+    model: nn.Module, layers: dict[str, Any], classes: Sequence[str], folder: Path, temperature: float | None = None
+) -> None:
     """Write `model.safetensors`, `config.json` and `predict.py` into the new folder `folder`.
 
     Args:
         layers: the content of the backbone's layers.json, which says how the network wants to see images. They are
             brought to its square whatever their shape, as at their conversion, which timm calls `squash`.
+        temperature: by which whoever wants probabilities divides the logits; timm itself does not look at it.
     """
     size, keys = layers["input_size"], ("mean", "std", "interpolation")
     seen = {"input_size": (3, size, size), "crop_pct": layers["crop"], "crop_mode": "squash"}
     seen |= {key: layers[key] for key in keys}
-    save_for_hf(model, str(folder), {"label_names": list(classes)}, safe_serialization=True, data_config=seen)
+    about: dict[str, Any] = {"label_names": list(classes)} | ({"temperature": temperature} if temperature else {})
+    save_for_hf(model, str(folder), about, safe_serialization=True, data_config=seen)
     (folder / "predict.py").write_text(SCRIPT)
 
 
@@ -62,6 +70,7 @@ class Model:
         classes: their names, in the order of the network's outputs.
         licence: of timm's own weights for this network, None if timm does not know it.
 
+        temperature: by which logits are divided before they become probabilities.
         classifiers: the names of the modules that are its head, of distilled networks two.
 
     Raises:
@@ -83,6 +92,7 @@ class Model:
         cfg = network.pretrained_cfg
         self.classes = [str(name) for name in cfg.get("label_names") or range(network.num_classes)]
         self.licence = cfg.get("license")
+        self.temperature = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("temperature", 1.0)
         found = cfg.get("classifier") or ()
         self.classifiers = [found] if isinstance(found, str) else list(found)
 
@@ -90,7 +100,7 @@ class Model:
         """Of images as `see` gives them, `BATCH` at a time: N x classes, float32, each row adds up to 1."""
         seen = iter(seen)
         while batch := list(islice(seen, BATCH)):
-            yield self.network(torch.stack(batch).to(self.device)).softmax(1).cpu().numpy()
+            yield (self.network(torch.stack(batch).to(self.device)) / self.temperature).softmax(1).cpu().numpy()
 
     def answers(self, pictures: Iterable[Image]) -> np.ndarray:
         """The class, numbered from 0, of each picture, by timm's own transforms."""

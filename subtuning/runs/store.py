@@ -26,10 +26,14 @@ NEEDED = {"names", "identity", "status", "metrics", "seconds"}
 
 
 class Store:
-    """Finished runs in a folder such as `results/runs`."""
+    """Finished runs in a folder such as `results/runs`.
 
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
+    Attributes:
+        with_probabilities: whether a run counts as finished only where it left its classes' probabilities too.
+    """
+
+    def __init__(self, folder: str | Path, with_probabilities: bool = False):
+        self.folder, self.with_probabilities = Path(folder), with_probabilities
 
     def path(self, run_id: str) -> Path:
         """Where the record of a run is or would be; 256 subfolders keep each listing short."""
@@ -74,7 +78,11 @@ class Store:
                 f"{self.path(run.id)} has format {record['format']}, and this version of subtuning reads format "
                 f"{FORMAT}; use the version that wrote it, or another folder for results"
             )
-        return {**record, "names": _names(run)} if record and record.keys() >= NEEDED else None
+        if not record or not record.keys() >= NEEDED:
+            return None
+        if self.with_probabilities and record["status"] == "done" and not self.probabilities_path(run.id).is_file():
+            return None
+        return {**record, "names": _names(run)}
 
     def record(self, run_id: str) -> dict[str, Any] | None:
         """The record with this id, or None where there is none that is whole."""

@@ -163,9 +163,11 @@ class _Training:
             run, place = state.run, self.place
             result = _result(state, found, group, place, started, self.work.shared_seconds)
             result["lane_memory_bytes"] = self.work.need.lanes[memory.kind_of(run)]
-            if found and run.split.kind in ("test", "all"):
-                write_outcome(run, state.lane, found.probabilities if run.split.kind == "test" else None, place)
-            record = place.store.add(run, result)
+            again = place.store.with_probabilities
+            if found and (again or run.split.kind in ("test", "all")):
+                write_outcome(run, state.lane, None if run.split.kind == "all" else found.probabilities, place)
+            # a run that was trained again for its probabilities keeps the record from which tables were made
+            record = (again and place.store.record(run.id)) or place.store.add(run, result)
             place.checkpoints.remove(run.id)
             place.finished(record, run)
 

@@ -1,5 +1,6 @@
 """Which run of a pair's comparison becomes its model, and where that goes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from subtuning.runs import Split
 from subtuning.search.experiments.evaluation import runs_of
 from subtuning.search.methods import methods
 from subtuning.search.steps import step_named
-from subtuning.search.study import Settings, Study, Wanted
+from subtuning.search.study import Settings, Study, Wanted, cv_splits
 from subtuning.tasks import Task, load_task
 from subtuning.tasks.task import read_facts
 from subtuning.workspace.pair import Pair, require_finished
@@ -18,18 +19,21 @@ from subtuning.workspace.paths import Results
 from subtuning.workspace.trainings import Machine, Trainings
 
 if TYPE_CHECKING:
+    from subtuning.deploy.calibrate import Calibration
     from subtuning.deploy.deliver import Agreement
 
 
 def deliver_method(
-    pair: Pair, settings: Settings, method: str, out: Path, data: str = "trainval", machine: Machine | None = None
+    pair: Pair, settings: Settings, asked: Deliver, out: Path, machine: Machine | None = None
 ) -> "Agreement":
     """Write the model of a method of a finished comparison to the folder `out` (see `deploy.deliver`).
 
     It is the run of the first seed, or of the first that did not diverge: a seed picked by its test score would
-    promise too much. With `all` as `data` this run is trained again, on the test images too, if it never was.
+    promise too much. With `data: all` this run is trained once more, on the test images too; with
+    `calibrate` the folds are, for their probabilities. Neither is where it was before.
 
     Args:
+        asked: what the config says of the delivery.
         machine: what a training may use; anything by default.
 
     Raises:
@@ -38,9 +42,11 @@ def deliver_method(
     step = step_named("evaluation", settings)
     study = pair.study(step, settings)
     require_finished(study, step)
+    method, machine = asked.method, machine or Machine()
     tested = record = _record(study, method)
-    if data == "all":
-        record = _trained_on_all(pair, study, method, tested, machine or Machine())
+    found = _calibration(pair, study, method, tested, machine) if asked.calibrate else None
+    if asked.data == "all":
+        record = _trained_on_all(pair, study, method, tested, machine)
 
     from subtuning.deploy.deliver import Chosen, deliver
 
@@ -48,23 +54,42 @@ def deliver_method(
     table = find("tables", "evaluation").table(study, step)
     file = _trained_file(results, record, f"--task {task} --backbone {backbone}")
     weights, metric = results.weights(backbone), settings.get("search.metric", "accuracy")
-    return deliver(Chosen(method, record, tested, table, file, pair.task, pair.layers, weights, metric), out)
+    return deliver(Chosen(method, record, tested, table, file, pair.task, pair.layers, weights, metric, found), out)
 
 
-def wanted_on_all(study: Study, deliver: Deliver) -> Wanted:
-    """The run that a delivery asks for besides those of the steps: none, or the method's on all images."""
-    if deliver.data != "all":
-        return Wanted()
+def wanted_by(study: Study, deliver: Deliver) -> Wanted:
+    """The runs that a delivery asks for besides those of the steps: the method's on all images, and its folds."""
+    splits = [Split("all")] * (deliver.data == "all")
+    splits += cv_splits(study.settings["profile.folds"]) if deliver.calibrate else []
     try:
-        runs = runs_of(study, deliver.method) or []
+        runs = (runs_of(study, deliver.method) or []) if splits else []
     except UserError as error:
-        return Wanted(trouble=str(error), later=[Split("all")])
+        return Wanted(trouble=str(error), later=splits)
     for run in runs:
         if not (record := study.get(run)):
             break
         if record["status"] == "done":
-            return Wanted([run.with_split(Split("all"))])
-    return Wanted(later=[Split("all")])
+            return Wanted([run.with_split(split) for split in splits])
+    return Wanted(later=splits)
+
+
+def _calibration(pair: Pair, study: Study, method: str, tested: dict[str, Any], machine: Machine) -> "Calibration":
+    """What cross-validation of the tested run's method says of its probabilities; folds without any are trained."""
+    from subtuning.deploy.calibrate import calibration
+    from subtuning.search.metrics import scored_labels
+
+    (run,) = (run for run in runs_of(study, method) or [] if run.id == tested["id"])
+    runs = [run.with_split(split) for split in cv_splits(study.settings["profile.folds"])]
+    with Trainings(pair, replace(machine, models=False), probabilities=True) as trainings:
+        records = trainings.train(runs)
+    kept = [pair.store.probabilities(record) if record["status"] == "done" else None for record in records]
+    known, said = [each for each in kept if each is not None], study.probabilities(tested)
+    if len(known) < len(kept):
+        raise UserError(f"{run}: a fold diverged, so there is nothing to calibrate on; set deliver.calibrate: false")
+    if said is None:
+        raise UserError(f"run {tested['id']} kept no probabilities; set deliver.calibrate: false")
+    labels = [scored_labels(pair.task, fold.split) for fold in runs]
+    return calibration(list(zip(labels, known, strict=True)), pair.task.part("test")[1], said)
 
 
 def _trained_on_all(pair: Pair, study: Study, method: str, tested: dict[str, Any], machine: Machine) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
-from subtuning.runs import Run
+from subtuning.runs import Run, Store
 from subtuning.runs.precision import finished_alike, with_precision
 from subtuning.tasks import check_content
 from subtuning.training.lease import gpu_lease
@@ -38,10 +38,15 @@ class Machine:
 
 
 class Trainings:
-    """The trainings of one pair; the GPU that is leased for them is given back at the end of the ``with`` block."""
+    """The trainings of one pair; the GPU that is leased for them is given back at the end of the ``with`` block.
 
-    def __init__(self, pair: Pair, machine: Machine):
+    Args:
+        probabilities: also train runs again that are finished without having kept their classes' probabilities.
+    """
+
+    def __init__(self, pair: Pair, machine: Machine, probabilities: bool = False):
         self.pair, self.machine = pair, machine
+        self.store = Store(pair.store.folder, probabilities)
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> "Trainings":
@@ -75,7 +80,7 @@ class Trainings:
 
     def train(self, runs: Sequence[Run]) -> list[dict[str, Any]]:
         """Train those of the runs that are missing and return all records."""
-        pair, store = self.pair, self.pair.store
+        pair, store = self.pair, self.store
         records = {run: record for run in runs if (record := store.get(run))}
         missing = [run for run in runs if run not in records]
         print(f"{'/'.join(pair.names)}: {len(runs)} runs, {len(runs) - len(missing)} finished before", file=sys.stderr)
@@ -112,7 +117,7 @@ class Trainings:
             task=self.pair.task,
             layers=self.pair.layers,
             weights=results.weights(self.pair.names[1]),
-            store=self.pair.store,
+            store=self.store,
             checkpoints=Checkpoints(results.checkpoints),
             device=self.device,
             finished=lambda record, run: write_scalars(record, run, results.tensorboard),
