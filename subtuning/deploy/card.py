@@ -158,8 +158,8 @@ def _calibrated(found: Calibration | None) -> str:
     return (
         f"`predict.py` and `subtuning predict` divide the logits by a temperature of {found.temperature:g} "
         f"(`temperature` in config.json), fitted on what {found.folds}-fold cross-validation of the method said of "
-        f"{found.images:,} training images when they were held out. On the test images it takes the tested run's log loss "
-        f"from {loss:.3f} to {loss_then:.3f} and the calibration error from {error:.1%} to {error_then:.1%}."
+        f"{found.images:,} training images when they were held out. On the test images it takes the tested run's log "
+        f"loss from {loss:.3f} to {loss_then:.3f} and the calibration error from {error:.1%} to {error_then:.1%}."
     )
 
 

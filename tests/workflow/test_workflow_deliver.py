@@ -11,8 +11,8 @@ def records(folder):
 
 
 def test_a_model_of_all_images(finished, tmp_path, snakemake, subtuning):
-    """One run is added, no table counts it, and `status` and `clean` know that it is wanted. The folds that calibrate it
-    are trained again for their probabilities."""
+    """One run is added, no table counts it, and `status` and `clean` know that it is wanted. Folds that calibrate it are
+    trained again for their probabilities."""
     folder = copy(finished[0], tmp_path / "project")
     before, table = records(folder), (folder / "results/cells/tiny/evaluation.csv").read_text()
     write_config(folder, changed("deliver", {"data": "all", "calibrate": True}))
