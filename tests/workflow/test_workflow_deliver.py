@@ -11,7 +11,7 @@ def records(folder):
 
 
 def test_a_model_of_all_images(finished, tmp_path, snakemake, subtuning):
-    """One run is added, no table counts it, and `status` and `clean` know that it is wanted. Folds that calibrate it are
+    """One run is added, no table counts it, and `status` and `clean` know that it is wanted. Folds that calibrate are
     trained again for their probabilities."""
     folder = copy(finished[0], tmp_path / "project")
     before, table = records(folder), (folder / "results/cells/tiny/evaluation.csv").read_text()
