@@ -39,6 +39,8 @@ VERBS = {
     "deliver": ("model", "write the model of a finished comparison as a folder that timm loads"),
     "predict": ("model", "say which class images show, by a delivered model"),
     "latency": ("latency", "measure what a further task costs, by the layers that it tunes"),
+    "export-model": ("model", "write a delivered model as one ONNX file, or one of torch.export"),
+    "push": ("model", "upload a delivered model to the Hugging Face hub"),
     "benchmark": ("benchmark", "measure how fast training is, or simulate how often intervals are right"),
     "schema": ("schema", "print or write the config's JSON schema and reference"),
 }

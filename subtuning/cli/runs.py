@@ -14,7 +14,7 @@ from subtuning.workspace.paths import Results
 def runs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", help="only this task")
     parser.add_argument("--backbone", help="only this backbone")
-    parser.add_argument("--split", choices=["cv", "val", "test"], help="only runs scored so")
+    parser.add_argument("--split", choices=["cv", "val", "test", "all"], help="only runs scored so")
     parser.add_argument("--status", choices=["done", "diverged"], help="only these")
     parser.add_argument("--layers", metavar="A,B", help="only runs that train exactly these layers; linear, or full")
     parser.add_argument("--seed", type=int, metavar="N", help="only this seed")

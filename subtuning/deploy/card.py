@@ -4,7 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from subtuning.analysis.paper import paper_notes, paper_table
 from subtuning.backbones.packages import PACKAGES
+from subtuning.deploy.calibrate import Calibration
+from subtuning.deploy.folder import Model
+from subtuning.deploy.hub import metadata
+from subtuning.deploy.peft import lora_config, lora_modules, peft_takes
 from subtuning.errors import listed
+from subtuning.search.metrics import in_words
 from subtuning.tasks.copies import copy_sentences
 from subtuning.tuning.tuning import FULL, Tuning
 
@@ -13,16 +18,14 @@ if TYPE_CHECKING:
 
 _CARD = """\
 ---
-library_name: timm
-pipeline_tag: image-classification
-tags: [image-classification, timm, subtuning]
+{metadata}
 ---
 # {task}, {backbone}
 
 {model}, fine-tuned on the {classes} classes of *{task}*: {trained}.
 
     import timm
-    model = timm.create_model("local-dir:<this folder>", pretrained=True).eval()
+    model = timm.create_model("local-dir:<this folder>", pretrained=True).eval()  # on the hub: "hf-hub:<owner>/<name>"
     transform = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
 
 `python predict.py photo.jpg` says {says};
@@ -36,11 +39,11 @@ On {test:,} test images, which no choice of layers has seen, after training on {
 
 {scores}
 
-This model is *{method}* with seed {seed}, {picked}: {accuracy:.1%} of the test images{right}.
+{this}
 
 {agreement}
 
-## Data
+{peft}## Data
 
 {data}
 
@@ -48,7 +51,7 @@ This model is *{method}* with seed {seed}, {picked}: {accuracy:.1%} of the test 
 
 - The scores are those of images that come about as these did. Photos of another camera, place or time may do worse, and
   something of no class at all {odd}.
-- The probabilities are the network's own and not calibrated.
+- {calibrated}
 
 ## Licences
 
@@ -60,14 +63,29 @@ This model is *{method}* with seed {seed}, {picked}: {accuracy:.1%} of the test 
 Run `{run}`: seed {seed}, {precision}, {device}, {recipe}. Made by subtuning, after Kaplun et al., arXiv 2302.06354.
 """
 
+_LEFT = """
+(peft changes a grouped convolution only if its number of groups divides the rank, so {modules} is left out)
+"""
+
+_PEFT = """\
+## The same layers in peft
+
+In this model LoRA's changes are merged into the weights. For new ones on the same modules of pretrained {model}:{left}
+
+    from peft import LoraConfig, get_peft_model
+    config = {config}
+    model = get_peft_model(timm.create_model("{model}", pretrained=True, num_classes=...), config)
+
+"""
+
 
 def card(
-    chosen: "Chosen", licence: str | None, facts: dict[str, Any], stored: "Agreement", original: "Agreement | None"
+    chosen: "Chosen", model: Model, facts: dict[str, Any], stored: "Agreement", original: "Agreement | None"
 ) -> str:
     """The text of README.md.
 
     Args:
-        licence: of timm's own weights for the model.
+        model: as timm loaded it.
         facts: the content of task.json.
         stored, original: how the model agrees with the run on images as they are stored, and on the files that they
             were made from, where these have another size.
@@ -76,7 +94,14 @@ def card(
     (task, backbone), identity, counts = record["names"].values(), record["identity"], facts["counts"]
     items = [(task, backbone, chosen.table, chosen.table)]
     scores = paper_table(items).drop(columns=["task", "backbone"]).to_markdown(index=False, disable_numparse=True)
+    licence, weights = model.licence, layers.get("spec", {}).get("weights", "timm")
     return _CARD.format(
+        metadata=metadata(
+            layers,
+            (task, backbone),
+            licence if weights == "timm" else None,
+            None if chosen.on_all else record["metrics"]["accuracy"],
+        ).to_yaml(),
         **{key: layers[key] for key in ("model", "interpolation", "crop")},
         task=task,
         backbone=backbone,
@@ -86,14 +111,14 @@ def card(
         test=counts["test"],
         trainval=counts["train"] + counts["val"],
         scores="\n".join([scores, "", *(f"{note}." for note in paper_notes(items))]),
-        method=chosen.method,
         seed=identity["seed"],
-        picked="the first that did not diverge, not picked by its score",
-        accuracy=record["metrics"]["accuracy"],
+        this=_this(chosen),
+        peft=_peft(chosen, model),
+        calibrated=_calibrated(chosen.calibration),
         **_phrases(len(facts["classes"]), facts.get("multilabel", False)),
         agreement=_agreement(facts, identity["recipe"]["precision"], stored, original),
-        data=_data(facts),
-        weights_licence=weights_licence(licence, layers.get("spec", {}).get("weights", "timm")),
+        data=_data(facts, "all of which" if chosen.on_all else "of which the first two"),
+        weights_licence=weights_licence(licence, weights),
         data_licence=facts.get("licence", "unknown here; ask where they come from"),
         run=record["id"],
         device=record["device"],
@@ -106,9 +131,9 @@ def _phrases(classes: int, multilabel: bool) -> dict[str, str]:
     """What the card says of one class an image, or of several labels."""
     if not multilabel:
         odd = f"gets one of the {classes} names as well, often with a high probability"
-        return {"says": "which class is in a photo", "right": "", "odd": odd}
+        return {"says": "which class is in a photo", "odd": odd}
     says = "which labels a photo has: those whose output's sigmoid is above 0.5, any number of the classes"
-    return {"says": says, "right": " with all labels right", "odd": "may get some of the labels as well"}
+    return {"says": says, "odd": "may get some of the labels as well"}
 
 
 def weights_licence(of_timm: str | None, weights: str) -> str:
@@ -122,6 +147,56 @@ def weights_licence(of_timm: str | None, weights: str) -> str:
     return f"{of_timm}, says timm" if of_timm else "unknown to timm; ask where they come from"
 
 
+def _this(chosen: "Chosen") -> str:
+    """Which run it is and how good it is, and by what layers and rates were chosen if not by the accuracy."""
+    metric = in_words(chosen.metric)
+    by = "" if metric == "accuracy" else f" What was chosen, was so by {metric}."
+    metrics, seed = chosen.tested["metrics"], chosen.record["identity"]["seed"]
+    if chosen.on_all:
+        return (
+            f"**This model has no test score.** After the comparison *{chosen.method}* was trained once more with seed "
+            f"{seed}, on all images, those of the test included; nothing is left to test it on. The table says what "
+            f"the method gets without them: its run with this seed {metrics['accuracy']:.1%} of the test images.{by}"
+        )
+    right = " with all labels right" if chosen.task.multilabel else ""
+    words = (
+        f"This model is *{chosen.method}* with seed {seed}, the first that did not diverge, not picked by its score: "
+        f"{metrics['accuracy']:.1%} of the test images{right}"
+    )
+    score = metrics.get("score")
+    return f"{words}{'' if score is None else f', a {metric} of {score:.1%}'}.{by}"
+
+
+def _calibrated(found: Calibration | None) -> str:
+    if found is None:
+        return "The probabilities are the network's own and not calibrated."
+    (loss, loss_then), (error, error_then) = found.log_loss, found.error
+    return (
+        f"`predict.py` and `subtuning predict` divide the logits by a temperature of {found.temperature:g} "
+        f"(`temperature` in config.json), fitted on what {found.folds}-fold cross-validation of the method said of "
+        f"{found.images:,} training images when they were held out. On the test images it takes the tested run's log "
+        f"loss from {loss:.3f} to {loss_then:.3f} and the calibration error from {error:.1%} to {error_then:.1%}."
+    )
+
+
+def _peft(chosen: "Chosen", model: Model) -> str:
+    """How to adapt the same layers with peft, where LoRA is what was chosen."""
+    tuning = Tuning.of_identity(chosen.record["identity"])
+    modules = lora_modules(chosen.layers, tuning)
+    if not modules:
+        return ""
+    every = dict(model.network.named_modules())
+    taken = [name for name in modules if peft_takes(every[name], tuning)]
+    left = [f"`{name}`" for name in modules if name not in taken]
+    if not taken:
+        return ""
+    return _PEFT.format(
+        config=lora_config(taken, list(every), tuning, model.classifiers),
+        model=chosen.layers["model"],
+        left=_LEFT.format(modules=listed(left)) if left else "",
+    )
+
+
 def _trained(record: dict[str, Any]) -> str:
     tuning = Tuning.of_identity(record["identity"])
     share = 100 * record["trainable_parameters"] / record["total_parameters"]
@@ -133,8 +208,8 @@ def _trained(record: dict[str, Any]) -> str:
 
 def _agreement(facts: dict[str, Any], precision: str, stored: "Agreement", original: "Agreement | None") -> str:
     words = [
-        f"Loaded by timm and shown {stored.images:,} of them through timm's transforms, it gives {stored.same:,} the "
-        f"recorded class{_why_not_all(stored, precision)}."
+        f"Loaded by timm and shown {stored.images:,} of the test images through timm's transforms, it gives "
+        f"{stored.same:,} the recorded class{_why_not_all(stored, precision)}."
     ]
     height, width = facts["image_size"][:2]
     if facts.get("resize", "none") != "none":
@@ -160,11 +235,11 @@ def _why_not_all(found: "Agreement", precision: str) -> str:
     return f" (timm {' and '.join(ways)})"
 
 
-def _data(facts: dict[str, Any]) -> str:
+def _data(facts: dict[str, Any], which: str) -> str:
     counts, labels = facts["counts"], facts["label_counts"]
     of_class = [sum(both) for both in zip(labels["train"], labels["val"], strict=True)]
     lines = [
-        f"- train {counts['train']:,}, val {counts['val']:,}, test {counts['test']:,} images, of which the first two "
+        f"- train {counts['train']:,}, val {counts['val']:,}, test {counts['test']:,} images, {which} "
         "trained this model",
         f"- classes: {listed(facts['classes'], 50)}",
         f"- training images a class: {min(of_class):,} to {max(of_class):,}",

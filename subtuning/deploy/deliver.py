@@ -11,8 +11,9 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from subtuning.deploy.calibrate import Calibration
 from subtuning.deploy.card import card
-from subtuning.deploy.folder import FILES, Model, check_equal, write_model
+from subtuning.deploy.folder import FILES, Model, check_equal, picture, spread, write_model
 from subtuning.deploy.merge import Trained
 from subtuning.runs.identity import Backbone
 from subtuning.runs.predictions import unpack
@@ -36,20 +37,31 @@ class Chosen:
 
     Attributes:
         method: a row of the comparison.
-        record: of the run.
+        record: of the run that is delivered.
+        tested: of the run that the comparison tested: the same one, but where it was trained once more on all images.
         table: the comparison (see `analysis.tables.evaluation`).
         tensors: the file of what the run trained.
         layers: the content of the backbone's layers.json.
         weights: the file of its fetched weights.
+        calibration: of its probabilities; None leaves them as the network gives them.
+        metric: by which layers and recipes were chosen, as `search.metric` has it.
     """
 
     method: str
     record: dict[str, Any]
+    tested: dict[str, Any]
     table: pd.DataFrame
     tensors: Path
     task: Task
     layers: dict[str, Any]
     weights: Path
+    metric: str = "accuracy"
+    calibration: Calibration | None = None
+
+    @property
+    def on_all(self) -> bool:
+        """Whether the test images trained it too."""
+        return self.record["identity"]["split"] == "all"
 
 
 class Agreement(NamedTuple):
@@ -75,12 +87,13 @@ def deliver(chosen: Chosen, out: Path) -> Agreement:
     task, record = chosen.task, chosen.record
     trained = Trained(chosen.layers, chosen.weights, record["identity"], tensors, len(task.classes))
     with written_aside(out) as partial:
-        write_model(trained.model(), chosen.layers, task.classes, partial, task.multilabel)
+        temperature = chosen.calibration.temperature if chosen.calibration else None
+        write_model(trained.model(), chosen.layers, task.classes, partial, temperature, task.multilabel)
         model = Model(partial)
         _check(trained, model, task)
         stored, original = _agreements(model, task, record)
         (partial / "delta.safetensors").write_bytes(chosen.tensors.read_bytes())
-        text = card(chosen, model.licence, read_facts(task.path), stored, original)
+        text = card(chosen, model, read_facts(task.path), stored, original)
         (partial / "README.md").write_text(text, encoding="utf-8")
         out.mkdir(parents=True, exist_ok=True)
         (out / "config.json").unlink(missing_ok=True)
@@ -101,7 +114,7 @@ def _check(trained: Trained, model: Model, task: Task) -> None:
 def _agreements(model: Model, task: Task, record: dict[str, Any]) -> tuple[Agreement, Agreement | None]:
     """On stored images and, where these were resized and the files are still there, on the original ones."""
     pixels, labels = task.part("test")
-    rows = np.unique(np.linspace(0, len(labels) - 1, MOST).astype(np.int64))
+    rows = spread(len(labels), MOST)
     told = unpack(record["predictions"])[rows]
 
     def agreement(pictures: Iterator[Image.Image]) -> Agreement:
@@ -109,8 +122,8 @@ def _agreements(model: Model, task: Task, record: dict[str, Any]) -> tuple[Agree
         same, right = (_equal(found, others) for others in (told, labels[rows]))
         return Agreement(len(rows), int(same.sum()), int(right.sum()))
 
-    stored = agreement(_picture(pixels[row]) for row in rows)
-    files = _originals(task)
+    stored = agreement(picture(pixels[row]) for row in rows)
+    files = _originals(task) if record["identity"]["split"] == "test" else None  # others learned these very files
     try:
         return stored, files and agreement(open_rgb(files(row)) for row in rows)
     except ImageError:  # moved or changed since it was converted
@@ -120,10 +133,6 @@ def _agreements(model: Model, task: Task, record: dict[str, Any]) -> tuple[Agree
 def _equal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Which of N answers are the same; of several labels (N x C) all of them."""
     return left == right if left.ndim == 1 else (left == (right > 0)).all(1)
-
-
-def _picture(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
 def _originals(task: Task) -> Callable[[int], Path] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import timm
 import torch
 from PIL.Image import Image
+from PIL.Image import fromarray as from_array
 from timm.data import create_transform, resolve_data_config
 from timm.models import save_for_hf
 from torch import Tensor, nn
@@ -27,13 +28,16 @@ BATCH = 64
 
 SCRIPT = '''\
 """Which class is in each image: python predict.py photo.jpg ... (needs timm alone)."""
+import json
 import sys
 from pathlib import Path
 
 import timm
 from PIL import Image, ImageOps
 
-model = timm.create_model(f"local-dir:{Path(__file__).parent}", pretrained=True).eval().requires_grad_(False)
+here = Path(__file__).parent
+model = timm.create_model(f"local-dir:{here}", pretrained=True).eval().requires_grad_(False)
+temperature = json.loads((here / "config.json").read_text(encoding="utf-8")).get("temperature", 1)
 see = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
 names = model.pretrained_cfg["label_names"]
 for name in sys.argv[1:]:
@@ -41,7 +45,7 @@ for name in sys.argv[1:]:
     @OUT@'''
 
 ONE = """\
-share, best = model(see(image)[None]).softmax(1)[0].max(0)
+share, best = (model(see(image)[None]) / temperature).softmax(1)[0].max(0)
     print(f"{name}: {names[best]} ({share:.1%})")
 """
 
@@ -56,7 +60,12 @@ MULTILABEL = "multilabel"
 
 
 def write_model(
-    model: nn.Module, layers: dict[str, Any], classes: Sequence[str], folder: Path, multilabel: bool = False
+    model: nn.Module,
+    layers: dict[str, Any],
+    classes: Sequence[str],
+    folder: Path,
+    temperature: float | None = None,
+    multilabel: bool = False,
 ) -> None:
     """Write `model.safetensors`, `config.json` and `predict.py` into the new folder `folder`.
 
@@ -64,11 +73,13 @@ def write_model(
         multilabel: whether the outputs are labels of which an image may have several, as config.json then says.
         layers: the content of the backbone's layers.json, which says how the network wants to see images. They are
             brought to its square whatever their shape, as at their conversion, which timm calls `squash`.
+        temperature: by which whoever wants probabilities divides the logits; timm itself does not look at it.
     """
     size, keys = layers["input_size"], ("mean", "std", "interpolation")
     seen = {"input_size": (3, size, size), "crop_pct": layers["crop"], "crop_mode": "squash"}
     seen |= {key: layers[key] for key in keys}
-    about = {"label_names": list(classes)} | ({MULTILABEL: True} if multilabel else {})
+    about: dict[str, Any] = {"label_names": list(classes)} | ({"temperature": temperature} if temperature else {})
+    about |= {MULTILABEL: True} if multilabel else {}
     save_for_hf(model, str(folder), about, safe_serialization=True, data_config=seen)
     (folder / "predict.py").write_text(SCRIPT.replace("@OUT@", SEVERAL if multilabel else ONE))
 
@@ -77,10 +88,14 @@ class Model:
     """A folder of `write_model`, loaded by timm alone.
 
     Attributes:
+        folder: where it is.
         see: turns a picture of Pillow's (RGB) into what the network sees, 3 x S x S.
         classes: their names, in the order of the network's outputs.
         multilabel: whether an image may have several of them.
         licence: of timm's own weights for this network, None if timm does not know it.
+
+        temperature: by which logits are divided before they become probabilities.
+        classifiers: the names of the modules that are its head, of distilled networks two.
 
     Raises:
         UserError: the folder is no such one, or damaged.
@@ -90,13 +105,17 @@ class Model:
         if not (folder / "config.json").is_file():
             raise UserError(f"{folder} is no model: it has no config.json; `subtuning deliver` makes such a folder")
         network: Any = load_timm(folder)
+        self.folder = folder
         self.device = device or torch.device("cpu")
         self.network = network.to(self.device).eval().requires_grad_(False)
         self.see = create_transform(**resolve_data_config(model=network))
         cfg = network.pretrained_cfg
         self.classes = [str(name) for name in cfg.get("label_names") or range(network.num_classes)]
         self.licence = cfg.get("license")
-        self.multilabel = json.loads((folder / "config.json").read_text(encoding="utf-8")).get(MULTILABEL, False)
+        about = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self.temperature, self.multilabel = about.get("temperature", 1.0), about.get(MULTILABEL, False)
+        found = cfg.get("classifier") or ()
+        self.classifiers = [found] if isinstance(found, str) else list(found)
 
     def probabilities(self, seen: Iterable[Tensor]) -> Iterator[np.ndarray]:
         """Of images as `see` gives them, `BATCH` at a time: N x classes, float32.
@@ -109,7 +128,8 @@ class Model:
 
     def to_probabilities(self, logits: Tensor) -> np.ndarray:
         """What logits (N x classes) say of each class, as `probabilities` gives it."""
-        return (logits.sigmoid() if self.multilabel else logits.softmax(1)).cpu().numpy()
+        found = logits.sigmoid() if self.multilabel else (logits / self.temperature).softmax(1)
+        return found.cpu().numpy()
 
     def answers(self, pictures: Iterable[Image]) -> np.ndarray:
         """The class, numbered from 0, of each picture (N), by timm's own transforms; or whether it has each of several
@@ -126,6 +146,16 @@ def load_timm(folder: Path, **options: Any) -> nn.Module:
     except Exception as error:  # timm, json, safetensors and torch each have their own for a damaged file
         why = str(error).partition("\n")[0] or type(error).__name__
         raise UserError(f"{folder} cannot be loaded by timm ({why}); deliver the model again") from None
+
+
+def picture(pixels: np.ndarray) -> Image:
+    """A stored image, uint8 H x W x C (C is 1 or 3), as Pillow has it; RGB, which models see."""
+    return from_array(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)).convert("RGB")
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """Rows, at most so many, evenly spread over `count` of them."""
+    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
 
 
 def check_equal(ours: Tensor, timms: Tensor, what: str) -> None:

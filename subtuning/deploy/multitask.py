@@ -74,7 +74,7 @@ class MultiTaskModel(nn.Module):
         return {name: lane(values[lane.cut]) for name, lane in zip(self.tasks, self.lanes, strict=True)}
 
     def probabilities(self, seen: Iterable[Tensor]) -> Iterator[dict[str, np.ndarray]]:
-        """Of images as `see` gives them, `folder.BATCH` at a time: for each task what its model's `probabilities` gives."""
+        """Of images as `see` gives them, `folder.BATCH` at a time: for each task what its model gives."""
         seen, device = iter(seen), next(self.parameters()).device
         while batch := list(islice(seen, BATCH)):
             found = self(torch.stack(batch).to(device))

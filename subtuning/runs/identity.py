@@ -18,11 +18,12 @@ class Split:
 
     Attributes:
         kind: `cv`: trained on train + val less one fold, scored on that fold. `val`: trained on train, scored on val.
-            `test`: trained on train + val, scored on test; only the evaluation asks for it.
+            `test`: trained on train + val, scored on test; only the evaluation asks for it. `all`: trained on every
+            image, so there is nothing left to score it; only a model that is delivered asks for it.
         folds, fold: number of folds, and which one (from 0) is held out; only for `cv`.
     """
 
-    kind: Literal["cv", "val", "test"]
+    kind: Literal["cv", "val", "test", "all"]
     folds: int | None = None
     fold: int | None = None
 

@@ -66,6 +66,11 @@ class Task:
         parts = [self.part("train"), self.part("val")]
         return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
 
+    def everything(self) -> tuple[np.ndarray, np.ndarray]:
+        """All images in memory: those of train, val and test, with their labels."""
+        known, test = self.trainval(), self.part("test")
+        return np.concatenate([known[0], test[0]]), np.concatenate([known[1], test[1]])
+
     def folds(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """`k` stratified folds of `trainval`: (training indices, held-out indices) of each; copies share a fold.
 

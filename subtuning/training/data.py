@@ -106,20 +106,25 @@ class Images:
 
 
 def source_of(split: Split) -> str:
-    """The images that a split trains on: `train`, or `trainval` (of which a fold may be held out)."""
-    return "train" if split.kind == "val" else "trainval"
+    """The images that a split trains on: `train`, `trainval` (of which a fold may be held out), or `all`."""
+    return {"val": "train", "all": "all"}.get(split.kind, "trainval")
 
 
 def load_source(
     name: str, task: Task, backbone: Backbone, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Images:
-    """All images of `train`, `val`, `test` or `trainval`."""
-    return Images(*(task.trainval() if name == "trainval" else task.part(name)), backbone, device, dtype)
+    """All images of `train`, `val`, `test`, `trainval` or `all`."""
+    parts = {"trainval": task.trainval, "all": task.everything}
+    return Images(*(parts[name]() if name in parts else task.part(name)), backbone, device, dtype)
 
 
 def images_of(split: Split, training: Images, task: Task) -> tuple[Images, Images]:
-    """The training and the scored images of a split (see `runs.identity.Split`), out of its source."""
+    """The training and the scored images of a split (see `runs.identity.Split`), out of its source.
+
+    A run on all images looks at those of the test for its predictions alone, by which its delivery is checked.
+    """
     if split.folds is not None and split.fold is not None:
         kept, held = task.folds(split.folds)[split.fold]
         return training.part(kept), training.part(held)
-    return training, load_source(split.kind, task, training.backbone, training.device, training.dtype)
+    scored = "test" if split.kind == "all" else split.kind
+    return training, load_source(scored, task, training.backbone, training.device, training.dtype)

@@ -23,7 +23,7 @@ from subtuning.tuning.lane import Lane
 
 
 def write_outcome(run: Run, lane: Lane, probabilities: np.ndarray, place: Workplace) -> None:
-    """Write `<id>.npy` (N x C) beside the record and, of a test run where models are kept, `<id>.safetensors`.
+    """Write what a run leaves: `<id>.npy` (N x C) beside the record, and `<id>.safetensors` where models are kept.
 
     The tensors have the names that they have in the backbone, and `head.<name>`; the metadata says to which backbone,
     task and run they belong, each by its hash, and holds a `sha256` of the tensors.
@@ -32,7 +32,7 @@ def write_outcome(run: Run, lane: Lane, probabilities: np.ndarray, place: Workpl
         file = io.BytesIO()
         np.save(file, probabilities)
         write_atomically(place.store.probabilities_path(run.id), file.getvalue())
-    if run.split.kind == "test" and place.models is not None:
+    if run.split.kind in ("test", "all") and place.models is not None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in lane.trained_state().items()}
         about = {"run": run.id, "task": run.task, "backbone": run.backbone.weights_sha256, "tuning": str(run.tuning)}
         about |= {

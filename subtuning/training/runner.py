@@ -167,7 +167,8 @@ class _Training:
             result["lane_memory_bytes"] = self.work.need.lanes[memory.kind_of(run)]
             if found:
                 write_outcome(run, state.lane, found.probabilities, place)
-            record = place.store.add(run, result)
+            # a run that was trained again for its probabilities keeps the record from which tables were made
+            record = (place.store.needs_probabilities and place.store.record(run.id)) or place.store.add(run, result)
             place.checkpoints.remove(run.id)
             place.finished(record, run)
             self.progress.finished()
@@ -221,7 +222,7 @@ def _result(
     images = group.step * len(group.train) / group.steps_per_epoch
     return {
         "status": "diverged" if scores is None else "done",
-        "metrics": scores and scores.metrics(hits=state.run.split.kind != "test"),
+        "metrics": scores and _metrics(scores, state.run),
         "predictions": scores and pack(scores.predictions),
         "curve": state.curve,
         "trainable_parameters": sum(p.numel() for p in state.lane.trained_parameters),
@@ -239,8 +240,11 @@ def _result(
 
 def images_seen(run: Run, task: Task) -> float:
     """How many images train a run, over all epochs."""
-    both = task.counts["train"] + task.counts["val"]
-    one = (
-        task.counts["train"] if run.split.kind == "val" else both * (1 - 1 / run.split.folds if run.split.folds else 1)
-    )
-    return run.recipe.epochs * one
+    parts = {"val": ["train"], "all": ["train", "val", "test"]}.get(run.split.kind, ["train", "val"])
+    share = 1 - 1 / run.split.folds if run.split.folds else 1
+    return run.recipe.epochs * share * sum(task.counts[part] for part in parts)
+
+
+def _metrics(scores: Scores, run: Run) -> dict[str, Any] | None:
+    """How right a run is; None of one that was trained on the very images on which it could be scored."""
+    return None if run.split.kind == "all" else scores.metrics(hits=run.split.kind != "test")

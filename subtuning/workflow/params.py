@@ -101,6 +101,19 @@ class Params:
         """The method that is delivered."""
         return self.config.deliver.method
 
+    def data_of(self, wildcards) -> str:
+        """What trains the model that is delivered."""
+        return self.config.deliver.data
+
+    def calibrate_of(self, wildcards) -> str:
+        """Whether its probabilities are calibrated, as a flag."""
+        return "--calibrate" if self.config.deliver.calibrate else "--no-calibrate"
+
+    @property
+    def trains_delivered(self) -> bool:
+        """Whether a delivery trains runs of its own."""
+        return self.config.deliver.data == "all" or self.config.deliver.calibrate
+
     @property
     def delivered(self) -> list[str]:
         """`<task>/<backbone>` of every pair of which a model is delivered."""

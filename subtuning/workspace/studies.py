@@ -11,6 +11,7 @@ from subtuning.runs.store import Snapshot
 from subtuning.search.steps import settings_of, step_named, steps_of
 from subtuning.search.study import Study, Wanted
 from subtuning.tasks import load_task
+from subtuning.workspace.delivery import wanted_by
 from subtuning.workspace.pair import base_run
 from subtuning.workspace.paths import Results
 from subtuning.workspace.prepared import prepared_backbone, prepared_task
@@ -68,5 +69,7 @@ def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[St
             for precision in precisions(profile, snapshot.get):
                 study = Study(settings, base.with_precision(precision), layers, snapshot.get, *known)
                 wanted = {step.name: step.wanted(study) for step in steps_of(settings)}
+                if config.delivers(task, backbone):
+                    wanted["deliver"] = wanted_by(study, config.deliver)
                 asked = {name: step for name, step in wanted.items() if step.runs or step.later}
                 yield StudyState((task, backbone), study, asked, facts["counts"])

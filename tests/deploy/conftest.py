@@ -41,10 +41,15 @@ def write_weights(folder: Path, model: str, by: float = 1.0) -> dict:
     return describe(spec, "net", folder / "weights.safetensors")
 
 
+def base_run(task: str, layers: dict) -> Run:
+    """Linear probing as `compared` tests it, with seed 0."""
+    return Run(task, Split("test"), Backbone.of(layers), ONLY_HEAD, recipe(), names=("tiny", "net"))
+
+
 def compared(folder: Path, layers: dict, tunings: dict[str, Tuning]) -> dict[str, Chosen]:
     """Train methods with two seeds in a folder of `write_task` and `write_weights`; each as it would be delivered."""
     place = new_place(folder, layers, folder, dtype=torch.float32, models=folder / "models")
-    base = Run(place.task.sha256, Split("test"), Backbone.of(layers), ONLY_HEAD, recipe(), names=("tiny", "net"))
+    base = base_run(place.task.sha256, layers)
     runs = {name: [base.with_tuning(t).with_seed(seed) for seed in (0, 1)] for name, t in tunings.items()}
     train_missing([run for own in runs.values() for run in own], place)
     records = {name: place.store.require(own) for name, own in runs.items()}
@@ -52,7 +57,7 @@ def compared(folder: Path, layers: dict, tunings: dict[str, Tuning]) -> dict[str
     table = evaluation_table(records, layers, task.part("test")[1])
     files = {name: folder / "models" / f"{own[0]['id']}.safetensors" for name, own in records.items()}
     weights = folder / "weights.safetensors"
-    return {n: Chosen(n, own[0], table, files[n], task, layers, weights) for n, own in records.items()}
+    return {n: Chosen(n, own[0], own[0], table, files[n], task, layers, weights) for n, own in records.items()}
 
 
 @pytest.fixture(scope="session", params=MODELS)

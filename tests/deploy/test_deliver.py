@@ -19,12 +19,38 @@ from subtuning.config.tasks import FolderTask
 from subtuning.deploy.deliver import deliver
 from subtuning.deploy.folder import FILES, Model
 from subtuning.errors import UserError
+from subtuning.runs import Split
 from subtuning.runs.predictions import unpack
 from subtuning.tasks import convert_task
+from subtuning.training.runner import train_missing
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD
-from tests.deploy.conftest import compared, write_task, write_weights
+from tests.deploy.conftest import base_run, compared, write_task, write_weights
 from tests.tasks.pictures import save
 from tests.tiny import CLASSES, SIZE, pictures
+from tests.training.conftest import new_place
+
+
+def test_a_model_of_all_images_has_no_test_score(tmp_path):
+    """Nothing of its run can be taken for one either."""
+    write_task(tmp_path)
+    layers = write_weights(tmp_path, "test_vit")
+    chosen = compared(tmp_path, layers, {"linear": ONLY_HEAD, "full": EVERYTHING})["full"]
+    run = base_run(chosen.task.sha256, layers).with_tuning(EVERYTHING)
+    assert run.id == chosen.record["id"]
+    everything = run.with_split(Split("all"))
+    place = new_place(tmp_path, layers, tmp_path, dtype=torch.float32, models=tmp_path / "models")
+    train_missing([everything], place)
+    (record,) = place.store.require([everything])
+    assert (record["status"], record["metrics"]) == ("done", None)
+    assert not place.store.probabilities_path(everything.id).exists()
+    tensors = tmp_path / "models" / f"{everything.id}.safetensors"
+    assert deliver(replace(chosen, record=record, tensors=tensors), tmp_path / "model")[:2] == (16, 16)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "**This model has no test score.** After the comparison *full* was trained once more with seed 0" in card
+    assert f"its run with this seed {chosen.record['metrics']['accuracy']:.1%} of the test images." in card
+    assert "- train 24, val 12, test 16 images, all of which trained this model" in card
+    assert "model-index" not in card
+    assert "metrics:" not in card
 
 
 def as_png(task, folder: Path) -> list[Path]:
@@ -74,15 +100,23 @@ def test_the_card_says_what_it_is(comparison, model):
     accuracy = comparison["mine"].record["metrics"]["accuracy"]
     for words in (
         f"{comparison['mine'].layers['model']}, fine-tuned on the 4 classes of *tiny*: `",
-        f"This model is *mine* with seed 0, the first that did not diverge, not picked by its score: "
-        f"{accuracy:.1%} of the test images.",
-        "shown 16 of them through timm's transforms, it gives 16 the recorded class.",
+        f"This model is *mine* with seed 0, the first, not picked by its score: {accuracy:.1%} of the test images.",
+        "shown 16 of the test images through timm's transforms, it gives 16 the recorded class.",
         "- train 24, val 12, test 16 images",
         "- images: unknown here; ask where they come from",
         f"Run `{comparison['mine'].record['id']}`",
     ):
         assert words in card
     assert card.count("\n| ") == 4, "headings, and a row a method"
+
+
+@pytest.mark.parametrize("comparison", ["test_resnet"], indirect=True)
+def test_the_card_names_the_metric_of_the_choice(comparison, tmp_path):
+    record = comparison["linear"].record
+    record = record | {"metrics": record["metrics"] | {"score": 0.5}}
+    deliver(replace(comparison["linear"], tested=record, metric="macro_f1"), tmp_path / "model")
+    words = "% of the test images, a macro F1 of 50.0%. What was chosen, was so by macro F1."
+    assert words in (tmp_path / "model" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("comparison", ["test_vit"], indirect=True)
@@ -158,13 +192,3 @@ def test_folders_that_are_no_models_are_one_sentence(damage, comparison, tmp_pat
     words = "is no model: it has no config.json" if damage == "no folder" else r"cannot be loaded by timm \(.+\)"
     with pytest.raises(UserError, match=words):
         Model(folder)
-
-
-@pytest.mark.parametrize("comparison", ["test_vit"], indirect=True)
-def test_torch_export_gives_the_same(model):
-    """As docs/model.md shows it."""
-    network = timm.create_model(f"local-dir:{model}", pretrained=True).eval()
-    images = torch.randn(2, 3, SIZE, SIZE)
-    exported = torch.export.export(network, (images,)).module()
-    with torch.no_grad():
-        assert torch.allclose(exported(images), network(images), atol=1e-5)

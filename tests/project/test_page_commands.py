@@ -23,7 +23,7 @@ from tests.workflow.snake import CONFIG, write_arrays
 ALL = [command for page in [*PAGES, *COMMENTED] for command in commands(page)]
 
 STANDS_FOR = {"MODEL": "test_vit", "FILE": "my.yaml", "N": "2", "CHECKOUT": str(ROOT), "PROJECT": ".", "DIR": "out"}
-STANDS_FOR |= {"KIND": "claims", "<verb>": "status", "$kind": "lanes"}
+STANDS_FOR |= {"OWNER/NAME": "me/flowers", "KIND": "claims", "<verb>": "status", "$kind": "lanes"}
 """Word of a page -> an example of what people write for it."""
 
 REQUIRED = {"--task": "cifar100", "--backbone": "resnet50", "--layers": "linear", "--out": "out"}

@@ -46,6 +46,7 @@ CHANGES = {
     "`search.metric`": (config("search.metric", "macro_f1"), ""),
     "`search.how`": (config("search.how", "biases"), ""),
     "`deliver.method`": (config("deliver.method", "full"), ""),
+    "`deliver.data`, `deliver.calibrate`": (config("deliver", {"data": "all", "calibrate": True}), ""),
     "`profile.shards`": (config("profile.shards", 2), ""),
     "`greedy.shards`": (config("greedy.shards", 2), ""),
     "a task's images": (lambda project, root: write_arrays(project / "more.npz", seed=2), "task=more"),
