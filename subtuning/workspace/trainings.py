@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TextIO
 
-from subtuning.runs import Run, Store
+from subtuning.runs import Run
 from subtuning.runs.precision import finished_alike, with_precision
 from subtuning.tasks import check_content
 from subtuning.training.lease import gpu_lease
