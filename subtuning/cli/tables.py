@@ -111,7 +111,7 @@ def _vtab_groups(facts: dict[str, Any]) -> dict[str, str]:
     """The VTAB group of each task that was converted from VTAB-1k."""
     from subtuning.tasks.vtab.registry import TASKS
 
-    sources = {task: found["source"] for task, found in facts.items()}
+    sources = {task: found["source"] for task, found in facts.items() if "train_images" not in found["source"]}
     return {task: TASKS[source["name"]].group for task, source in sources.items() if source["source"] == "vtab"}
 
 

@@ -1,11 +1,11 @@
 """The tasks of the config: one model for each source of images."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
 from subtuning.config.recipe import RecipeOverride, Strict
-from subtuning.config.values import Column, PathText, Pixels, Seed, ShareOrCount
+from subtuning.config.values import Column, PathText, Pixels, Seed, ShareOrCount, TrainImages
 
 
 class TaskBase(Strict):
@@ -26,7 +26,23 @@ class TaskBase(Strict):
         "parts or under two labels. `drop`: train and val lose the images that test has too, all copies of an image "
         "that has several labels in them, and all but the first of other copies; test stays as it is.",
     )
+    train_images: TrainImages = Field(
+        "all",
+        description="Only so many images of train and val together, drawn so that classes keep their shares; test "
+        "stays whole. Several entries of one source with different numbers and draws are shown beside each other in "
+        "results/tables/sizes.md.",
+    )
+    draw: Seed = Field(
+        0,
+        description="Which draw of `train_images`: of one draw, a larger number of images holds a smaller. Without "
+        "`train_images` it means nothing.",
+    )
     recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
+
+    def plain(self) -> dict[str, Any]:
+        """What decides the converted images, as plain values; how to train on them does not."""
+        unused = {"train_images", "draw"} if self.train_images == "all" else set()
+        return self.model_dump(mode="json", exclude={"recipe", *unused})
 
 
 class BuiltinTask(TaskBase):

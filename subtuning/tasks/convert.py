@@ -13,6 +13,7 @@ import numpy as np
 
 from subtuning.errors import UserError, listed, printable, trouble
 from subtuning.tasks.copies import EXAMPLES, copy_sentences, count_copies, rows_to_keep, same_images
+from subtuning.tasks.draws import draw
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.source import PARTS, Item, Source, label_warnings
 from subtuning.tasks.task import content_hash, label_counts, write_names
@@ -45,6 +46,8 @@ def convert_source(
 ) -> None:
     """Convert an opened source, whose files had the fingerprint `files`; see `convert_task`."""
     out = Path(out)
+    if spec.train_images != "all":
+        source = draw(source, spec.train_images, spec.draw)
     size, how = stored_shape(source, spec)
     odd = [*source.warnings, *label_warnings(source)]
     for sentence in odd:
@@ -61,8 +64,7 @@ def convert_source(
             "resize": how,
             "sha256": content_hash(partial, source.classes),
             "copies": copies,
-            # The recipe says how to train on the task, not what the task is.
-            "source": spec.model_dump(mode="json", exclude={"recipe"}),
+            "source": spec.plain(),
             "files": files,
             "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
             **source.about,

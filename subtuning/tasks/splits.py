@@ -88,8 +88,12 @@ def share_or_count(value: float | int, total: int, where: str) -> int:
 
 def _members(labels: np.ndarray, seed: int) -> list[np.ndarray]:
     """The indices of each class that occurs, in class order, each in hash order."""
-    order = np.array([hashlib.sha256(f"{seed}:{i}".encode()).digest()[:8] for i in range(len(labels))], dtype="S8")
-    # Compared as unsigned big-endian numbers: fixed-width byte strings would lose trailing zeros.
-    rank = np.frombuffer(order.tobytes(), dtype=">u8") if len(labels) else np.empty(0, ">u8")
-    rows = np.lexsort((rank, labels))
+    rows = np.lexsort((hash_rank(len(labels), seed), labels))
     return np.split(rows, np.flatnonzero(np.diff(np.asarray(labels)[rows])) + 1)
+
+
+def hash_rank(count: int, seed: int) -> np.ndarray:
+    """A number for each of N positions by which they are in a random order; uint64 N."""
+    order = np.array([hashlib.sha256(f"{seed}:{i}".encode()).digest()[:8] for i in range(count)], dtype="S8")
+    # Compared as unsigned big-endian numbers: fixed-width byte strings would lose trailing zeros.
+    return np.frombuffer(order.tobytes(), dtype=">u8") if count else np.empty(0, ">u8")

@@ -19,7 +19,7 @@ from subtuning.workspace.paths import Results, read_json, write_json
 
 def task_entry(task: TaskEntry) -> dict[str, Any]:
     """What of a task's entry decides its converted images, as plain values; how to train on it does not."""
-    return task.model_dump(mode="json", exclude={"recipe"})
+    return task.plain()
 
 
 def backbone_entry(backbone: BackboneEntry) -> dict[str, Any]:
