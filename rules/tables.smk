@@ -3,7 +3,8 @@ This part of the workflow draws the figures and gathers all tasks and backbones 
 
 REQUIRED INPUTS: profile.csv, greedy.csv and evaluation.csv of each task and backbone.
 OUTPUTS: results/figures/<task>/<backbone>/*.{svg,png}, results/tables/{summary,comparison}.{csv,md,tex}, and, of at
-least three tasks x backbones, results/tables/ranks.{csv,md,tex} and results/figures/ranks.{svg,png}.
+least three tasks x backbones, results/tables/ranks.{csv,md,tex} and results/figures/ranks.{svg,png}; of tasks that are
+draws of one source (`train_images`), results/tables/sizes.{csv,md,tex} and results/figures/sizes.{svg,png}.
 """
 
 
@@ -101,6 +102,9 @@ rule summary:
         comparison=expand("results/tables/comparison.{kind}", kind=["csv", "md", "tex"]),
         ranks=expand("results/tables/ranks.{kind}", kind=settings.rank_tables),
         ranks_figures=expand("results/figures/ranks.{kind}", kind=["svg", "png"] if settings.rank_tables else []),
+        sizes=expand("results/tables/sizes.{kind}", kind=settings.size_tables),
+        sizes_layers="results/tables/sizes_layers.csv" if settings.size_tables else [],
+        sizes_figures=expand("results/figures/sizes.{kind}", kind=["svg", "png"] if settings.size_tables else []),
         summary_page=report(
             "results/tables/summary.html",
             caption="../workflow/report/summary.rst",
@@ -122,6 +126,7 @@ rule summary:
         pairs=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
         vtab="--vtab" if settings.vtab_tables else "",
         ranks="--ranks results/figures" if settings.rank_tables else "",
+        sizes="--sizes results/figures" if settings.size_tables else "",
         version=settings.version_of("tables"),
     shell:
         r"""
@@ -129,6 +134,7 @@ rule summary:
             --pairs {params.pairs} \
             {params.vtab} \
             {params.ranks} \
+            {params.sizes} \
             --out results/tables \
             2>&1 | tee -i {log:q}
         """

@@ -57,6 +57,9 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--vtab", action="store_true", help="also write vtab.{csv,md,tex}, with VTAB's group means")
     parser.add_argument("--ranks", type=Path, metavar="DIR", help="also write ranks.{csv,md,tex}, and draw them here")
+    parser.add_argument(
+        "--sizes", type=Path, metavar="DIR", help="the same of sizes.{csv,md,tex}, of draws of one task"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
 
 
@@ -78,6 +81,8 @@ def tables(args: argparse.Namespace) -> None:
     write_formats(paper_table(items), out / "comparison", notes, LATEX_COLUMNS)
     if args.ranks:
         _ranks(items, args)
+    if args.sizes:
+        _sizes(items, facts, args)
     if args.vtab:
         write_formats(vtab_table(items, _vtab_groups(facts)), out / "vtab")
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
@@ -97,6 +102,22 @@ def _ranks(items: "list[Item]", args: argparse.Namespace) -> None:
     write_formats(ranks_words(table), args.out / "ranks", rank_notes(table) if len(table) else none)
     write_csv(table, args.out / "ranks.csv")
     save(ranks_figure(table), args.ranks / "ranks.svg", args.ranks / "ranks.png")
+
+
+def _sizes(items: "list[Item]", facts: dict[str, Any], args: argparse.Namespace) -> None:
+    """Tables and figure over the size of the training set, of tasks that are draws of one source."""
+    from subtuning.analysis.figures import save
+    from subtuning.analysis.figures.sizes import sizes_figure
+    from subtuning.analysis.files import write_csv
+    from subtuning.analysis.sizes import draws_of, layers_table, sizes_notes, sizes_table, sizes_words
+    from subtuning.analysis.summary import write_formats
+
+    draws = draws_of(facts)
+    table, layers = sizes_table(items, draws), layers_table(items, draws)
+    write_formats(sizes_words(table), args.out / "sizes", sizes_notes(table) if len(table) else [])
+    write_csv(table, args.out / "sizes.csv")
+    write_csv(layers, args.out / "sizes_layers.csv")
+    save(sizes_figure(table, layers), args.sizes / "sizes.svg", args.sizes / "sizes.png")
 
 
 def _notes(facts: dict[str, Any]) -> list[str]:
