@@ -35,6 +35,7 @@ class Study:
         layers: the content of the backbone's `layers.json`.
         task: the converted task, whose labels score stored predictions; None where it is not at hand.
         probabilities: gives those of a finished test run (see `Store.probabilities`); None where it has none.
+        first_seed: that of its runs; another one is another repetition of the whole study.
         kept: what steps have worked out from finished runs, which does not change any more.
     """
 
@@ -44,6 +45,7 @@ class Study:
     get: Get
     task: "Task | None" = None
     probabilities: "Callable[[Mapping[str, Any]], np.ndarray | None]" = lambda record: None
+    first_seed: int = 0
     kept: dict[Any, Any] = field(default_factory=dict)
 
     @cached_property
@@ -90,7 +92,7 @@ class Study:
         """The one object for this run: it remembers its id."""
         key = (tuning, split, seed, changes)
         if key not in self.kept:
-            run = self.base.with_split(split).with_tuning(tuning).with_seed(seed)
+            run = self.base.with_split(split).with_tuning(tuning).with_seed(self.first_seed + seed)
             self.kept[key] = run.with_recipe(self._changed(changes)) if changes else run
         return self.kept[key]
 

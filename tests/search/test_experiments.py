@@ -3,11 +3,14 @@
 import pytest
 
 from subtuning.analysis.figures import pairs as pairs_figure
+from subtuning.analysis.figures import stability as stability_figure
 from subtuning.analysis.figures import windows as windows_figure
 from subtuning.analysis.tables import pairs as pairs_table
+from subtuning.analysis.tables import stability as stability_table
 from subtuning.analysis.tables import windows as windows_table
 from subtuning.errors import UserError
-from subtuning.search.experiments import pairs, windows
+from subtuning.search.experiments import pairs, stability, windows
+from subtuning.search.select import select
 from subtuning.search.steps import steps_of
 from subtuning.search.study import Study
 from tests.search.test_tune import SETTINGS as OF_TUNE
@@ -17,14 +20,20 @@ NAMES = ["a", "b", "c", "d"]
 GAINS = {"a": 0.1, "b": 0.2, "c": 0.4, "d": 0.3}
 LAYERS = {"layers": [{"name": name, "kind": "layer", "stage": "s", "parameters": 10} for name in NAMES]}
 SETTINGS = OF_TUNE | {"search.metric": "accuracy", "experiments.pairs": {}, "experiments.windows": {}}
+SETTINGS |= {"experiments.stability": {}, "greedy.max_rounds": 2}
 
 
-def study_of(diverged=(), **options):
-    """A study in which two layers give what both give alone, but for `a+c`, which is best of all."""
+def study_of(diverged=(), moved=None, **options):
+    """A study in which two layers give what both give alone, but for `a+c`, which is best of all.
+
+    Where `moved` is true of a run, it is `d` that is best, and nothing helps it.
+    """
 
     def get(run):
         layers = run.tuning.layers
         score = 0.2 + 0.5 * sum(GAINS[name] for name in layers if layers != "full") + 0.01 * (run.split.fold or 0)
+        if moved and moved(run):
+            score = 0.9 if layers == ("d",) else 0.1
         done = str(run.tuning) not in diverged
         return {
             "id": run.id, "names": {"task": "task", "backbone": "net"},
@@ -98,3 +107,64 @@ def test_figures_show_what_is_best_and_what_diverged():
     assert len(lines["one layer"]) == 4
     assert len(lines["2 layers"]) == len(lines["3 layers"]) == 2
     assert "1 of 9, of which a run diverged" in " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+
+
+SEARCHES = {"seeds": 3, "folds": [3], "epochs": [5], "lr": [0.1], "epsilon": [0.25], "stop": []}
+
+
+def test_whole_searches_are_made_again():
+    study = study_of(stability=SEARCHES)
+    runs = step_of("stability").wanted(study).runs
+    assert {(run.seed, run.split.folds, run.recipe.epochs, run.recipe.lr) for run in runs} == {
+        (0, 2, 2, 0.01), (1, 2, 2, 0.01), (2, 2, 2, 0.01), (0, 3, 2, 0.01), (0, 2, 5, 0.01), (0, 2, 2, 0.001)
+    }  # fmt: skip
+    assert {run.split.kind for run in runs} == {"cv"}
+    assert len(runs) == len(set(runs))
+
+
+def test_the_first_round_is_asked_for_before_the_second_is_known():
+    study = study_of(stability=SEARCHES)
+    study.get = lambda run: None
+    wanted = step_of("stability").wanted(study)
+    assert max(run.tuning.size or 0 for run in wanted.runs) == 1
+    assert len(wanted.later) == 3 * (5 * 2 + 3) + 3 * 2  # 3 candidates of a second round, 5 x 2 + 3 + 2 folds
+
+
+def test_the_table_tells_which_searches_choose_otherwise():
+    study = study_of(moved=lambda run: run.seed == 2 or run.recipe.epochs == 5, stability=SEARCHES)
+    table = stability_table.table(study, step_of("stability")).set_index("variant")
+    assert list(table.index) == [
+        "as configured", "seed 1", "seed 2", "3 folds", "5 epochs", "lr x 0.1", "epsilon 0.25"
+    ]  # fmt: skip
+    assert table["layers"].tolist() == ["a+c", "a+c", "d", "a+c", "d", "a+c", "linear"]
+    assert table["best_layer"].tolist() == ["c", "c", "d", "c", "d", "c", "c"]
+    assert table["overlap"].tolist() == [1, 1, 0, 1, 0, 1, 0]
+    assert table.loc["as configured", ["gain_1", "gain_2"]].tolist() == [pytest.approx(0.2), pytest.approx(0.25)]
+    assert table["gain_2"].isna().tolist() == [False, False, True, False, True, False, False]
+    shared, same, twos = stability_table.agreement(table.reset_index())
+    assert (shared, same, twos) == (pytest.approx(1 / 3), pytest.approx(1 / 3), 3)
+    figure = stability_figure.draw(table.reset_index(), LAYERS, "digits", "net")
+    words = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert "share 33% of their layers (mean of 3); 33% choose exactly the same" in words
+
+
+def test_wrong_options_of_the_stability_are_told():
+    for options, words in (
+        ({"seeds": 0}, "stability.seeds is 0; it must be a whole number from 1"),
+        ({"lr": [0]}, "stability.lr is [0]; it must be a list of factors"),
+        ({"stop": ["luck"]}, "stability.stop is ['luck']; it must be a list of test, one_se, epsilon"),
+    ):
+        with pytest.raises(UserError) as told:
+            stability.names({"experiments.stability": options})
+        assert words in str(told.value)
+
+
+def test_layers_drawn_by_chance_have_no_more_parameters_than_greedys():
+    drawn = {str(select(f"random_sized seed {seed}", study_of())) for seed in range(12)}
+    assert len(drawn) > 2
+    assert all(text.count("+") == 1 for text in drawn)  # all layers have equally many
+    with pytest.raises(UserError, match="write random_sized seed N"):
+        select("random_sized 2", study_of())
+    unfinished = study_of()
+    unfinished.get = lambda run: None
+    assert select("random_sized", unfinished) is None
