@@ -48,6 +48,8 @@ def training_images(split: Split, counts: Mapping[str, int]) -> float:
     """How many images train a run of this split in one epoch."""
     if split.kind == "val":
         return counts["train"]
+    if split.labelled:
+        return int(split.labelled, 16).bit_count()
     both = counts["train"] + counts["val"]
     return both * (1 - 1 / split.folds) if split.folds else both
 

@@ -30,7 +30,7 @@ def write_outcome(run: Run, lane: Lane, probabilities: np.ndarray, place: Workpl
     file = io.BytesIO()
     np.save(file, probabilities)
     write_atomically(place.store.probabilities_path(run.id), file.getvalue())
-    if place.models is not None:
+    if place.models is not None and not run.split.labelled:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in lane.trained_state().items()}
         about = {"run": run.id, "task": run.task, "backbone": run.backbone.weights_sha256, "tuning": str(run.tuning)}
         about |= {

@@ -163,7 +163,7 @@ class _Training:
             run, place = state.run, self.place
             result = _result(state, found, group, place, started, self.work.shared_seconds)
             result["lane_memory_bytes"] = self.work.need.lanes[memory.kind_of(run)]
-            if found and run.split.kind == "test":
+            if found and run.split.kind in ("test", "pool"):
                 write_outcome(run, state.lane, found.probabilities, place)
             record = place.store.add(run, result)
             place.checkpoints.remove(run.id)
@@ -229,7 +229,7 @@ def _result(
     images = group.step * len(group.train) / group.steps_per_epoch
     return {
         "status": "diverged" if scores is None else "done",
-        "metrics": scores and scores.metrics(hits=state.run.split.kind != "test"),
+        "metrics": scores and scores.metrics(hits=state.run.split.kind not in ("test", "pool")),
         "predictions": scores and pack(scores.predictions),
         "curve": state.curve,
         "trainable_parameters": sum(p.numel() for p in state.lane.trained_parameters),

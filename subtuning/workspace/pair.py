@@ -63,7 +63,7 @@ class Pair:
         else:
             precision = (records or require_alike(self.store, runs))[0]["identity"]["recipe"]["precision"]
         base, store = self.base.with_precision(precision), self.store
-        return Study(settings, base, self.layers, store.get, self.task, store.probabilities)
+        return Study(settings, base, self.layers, store.get, self.task, store.probabilities, self.task.counts)
 
 
 def base_run(task: str, layers: dict[str, Any], recipe: Recipe, names: tuple[str, str]) -> Run:

@@ -58,7 +58,8 @@ def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[St
             scored = None if settings["search.metric"] == "accuracy" else load_task(Results(results).task(task))
             profile = step_named("profile", settings).wanted(Study(settings, base, layers, snapshot.get)).runs
             for precision in precisions(profile, snapshot.get):
-                study = Study(settings, base.with_precision(precision), layers, snapshot.get, scored)
+                about = (snapshot.get, scored, snapshot.store.probabilities, facts["counts"])
+                study = Study(settings, base.with_precision(precision), layers, *about)
                 wanted = {step.name: step.wanted(study) for step in steps_of(settings)}
                 asked = {name: step for name, step in wanted.items() if step.runs or step.later}
                 yield StudyState((task, backbone), study, asked, facts["counts"])
