@@ -99,6 +99,7 @@ rule summary:
         summary=expand("results/tables/summary.{kind}", kind=["csv", "md", "tex"]),
         all_rows="results/tables/all.csv",
         vtab=expand("results/tables/vtab.{kind}", kind=settings.vtab_tables),
+        published=expand("results/tables/published.{kind}", kind=settings.vtab_tables),
         comparison=expand("results/tables/comparison.{kind}", kind=["csv", "md", "tex"]),
         ranks=expand("results/tables/ranks.{kind}", kind=settings.rank_tables),
         ranks_figures=expand("results/figures/ranks.{kind}", kind=["svg", "png"] if settings.rank_tables else []),

@@ -122,8 +122,9 @@ def sizes_notes(sizes: pd.DataFrame) -> list[str]:
     """What a reader must know, as sentences without their full stops."""
     few, many = int(sizes["n"].min()), int(sizes["n"].max())
     counted = f"{many}" if few == many else f"{few} to {many}"
-    words = f"Test scores in percent by the number of training images; 95 % intervals over {counted} draws of them"
-    return [words + (" (one draw has none)" if few < 2 else ""), *crossings(sizes)]
+    words = "Test scores in percent by the number of training images; "
+    words += "one draw of each, so no intervals" if many < 2 else f"95 % intervals over {counted} draws of them"
+    return [words + (" (one draw has none)" if few < 2 <= many else ""), *crossings(sizes)]
 
 
 def _grouped(items: Sequence[Item], draws: Mapping[str, Draw]) -> dict[tuple[str, str, int], list[Item]]:

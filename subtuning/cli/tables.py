@@ -67,6 +67,7 @@ def tables(args: argparse.Namespace) -> None:
     """Gather all tasks and backbones: every row, and a compact table as CSV, Markdown and LaTeX."""
     from subtuning.analysis.files import read_csv, write_csv
     from subtuning.analysis.paper import LATEX_COLUMNS, paper_notes, paper_table
+    from subtuning.analysis.published import NOTES, published_table
     from subtuning.analysis.summary import combined_table, compact_table, precision_words, vtab_table, write_formats
 
     items = []
@@ -85,6 +86,7 @@ def tables(args: argparse.Namespace) -> None:
         _sizes(items, facts, args)
     if args.vtab:
         write_formats(vtab_table(items, _vtab_groups(facts)), out / "vtab")
+        write_formats(published_table(items, _vtab_names(facts), _models(args)), out / "published", NOTES)
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
 
 
@@ -132,8 +134,19 @@ def _vtab_groups(facts: dict[str, Any]) -> dict[str, str]:
     """The VTAB group of each task that was converted from VTAB-1k."""
     from subtuning.tasks.vtab.registry import TASKS
 
+    return {task: TASKS[name].group for task, name in _vtab_names(facts).items()}
+
+
+def _vtab_names(facts: dict[str, Any]) -> dict[str, str]:
+    """What each task that was converted from VTAB-1k, whole, is called there."""
     sources = {task: found["source"] for task, found in facts.items() if "train_images" not in found["source"]}
-    return {task: TASKS[source["name"]].group for task, source in sources.items() if source["source"] == "vtab"}
+    return {task: source["name"] for task, source in sources.items() if source["source"] == "vtab"}
+
+
+def _models(args: argparse.Namespace) -> dict[str, str]:
+    """timm's name of each backbone that is described."""
+    files = {name: Results(args.results).layers(name) for name in {pair.partition("/")[2] for pair in args.pairs}}
+    return {name: read_json(file, "subtuning describe")["model"] for name, file in files.items() if file.exists()}
 
 
 def _facts(args: argparse.Namespace) -> dict[str, Any]:
