@@ -4,7 +4,8 @@ This part of the workflow draws the figures and gathers all tasks and backbones 
 REQUIRED INPUTS: profile.csv, greedy.csv and evaluation.csv of each task and backbone.
 OUTPUTS: results/figures/<task>/<backbone>/*.{svg,png}, results/tables/{summary,comparison}.{csv,md,tex}; of several tasks or
 backbones results/figures/profiles.{svg,png}, of several tasks results/figures/profiles_<backbone>.{svg,png}; of at least
-three tasks x backbones results/tables/ranks.{csv,md,tex} and results/figures/ranks.{svg,png}.
+three tasks x backbones results/tables/ranks.{csv,md,tex} and results/figures/ranks.{svg,png}; of tasks that are draws of one
+source (`train_images`), results/tables/sizes.{csv,md,tex} and results/figures/sizes.{svg,png}.
 """
 
 
@@ -147,6 +148,7 @@ rule summary:
         summary=expand("results/tables/summary.{kind}", kind=["csv", "md", "tex"]),
         all_rows="results/tables/all.csv",
         vtab=expand("results/tables/vtab.{kind}", kind=settings.vtab_tables),
+        published=expand("results/tables/published.{kind}", kind=settings.vtab_tables),
         comparison=expand("results/tables/comparison.{kind}", kind=["csv", "md", "tex"]),
         ranks=expand("results/tables/ranks.{kind}", kind=settings.rank_tables),
         ranks_png=["results/figures/ranks.png"] * bool(settings.rank_tables),
@@ -156,6 +158,9 @@ rule summary:
             category="Comparison",
             labels={"task": "all", "backbone": "all", "split": "test", "kind": "mean ranks"},
         ),
+        sizes=expand("results/tables/sizes.{kind}", kind=settings.size_tables),
+        sizes_layers="results/tables/sizes_layers.csv" if settings.size_tables else [],
+        sizes_figures=expand("results/figures/sizes.{kind}", kind=["svg", "png"] if settings.size_tables else []),
         summary_page=report(
             "results/tables/summary.html",
             caption="../workflow/report/summary.rst",
@@ -177,6 +182,7 @@ rule summary:
         pairs=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
         vtab="--vtab" if settings.vtab_tables else "",
         ranks="--ranks results/figures" if settings.rank_tables else "",
+        sizes="--sizes results/figures" if settings.size_tables else "",
         version=settings.version_of("tables"),
         figures=settings.version_of("figures") if settings.rank_tables else "",
     shell:
@@ -185,6 +191,7 @@ rule summary:
             --pairs {params.pairs} \
             {params.vtab} \
             {params.ranks} \
+            {params.sizes} \
             --out results/tables \
             2>&1 | tee -i {log:q}
         """

@@ -50,6 +50,8 @@ def training_images(split: Split, counts: Mapping[str, int]) -> float:
         return counts["train"]
     if split.kind == "all":
         return counts["train"] + counts["val"] + counts["test"]
+    if split.labelled:
+        return int(split.labelled, 16).bit_count()
     both = counts["train"] + counts["val"]
     return both * (1 - 1 / split.folds) if split.folds else both
 

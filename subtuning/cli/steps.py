@@ -35,7 +35,7 @@ def check_plan(args: argparse.Namespace) -> None:
             pair.task.folds(settings[key])
         except UserError as error:
             raise UserError(f"{key}, task {args.task!r}: {error}") from None
-    study = Study(settings, pair.base, pair.layers, lambda run: None)
+    study = Study(settings, pair.base, pair.layers, lambda run: None, counts=pair.task.counts)
     every = steps_of(settings)
     for step in every:
         wanted = step.wanted(study)

@@ -84,6 +84,9 @@ def tables_arguments(parser: argparse.ArgumentParser) -> None:
     _pairs_arguments(parser)
     parser.add_argument("--vtab", action="store_true", help="also write vtab.{csv,md,tex}, with VTAB's group means")
     parser.add_argument("--ranks", type=Path, metavar="DIR", help="also write ranks.{csv,md,tex}, and draw them here")
+    parser.add_argument(
+        "--sizes", type=Path, metavar="DIR", help="the same of sizes.{csv,md,tex}, of draws of one task"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
 
 
@@ -92,6 +95,7 @@ def tables(args: argparse.Namespace) -> None:
     from subtuning.analysis.files import read_csv, write_csv
     from subtuning.analysis.pages.columns import OF_A_TASK
     from subtuning.analysis.paper import LATEX_COLUMNS, paper_notes, paper_table
+    from subtuning.analysis.published import NOTES, published_table
     from subtuning.analysis.summary import combined_table, compact_table, precision_words, vtab_table, write_formats
 
     items = []
@@ -106,8 +110,11 @@ def tables(args: argparse.Namespace) -> None:
     write_formats(paper_table(items), out / "comparison", notes, LATEX_COLUMNS)
     if args.ranks:
         _ranks(items, args)
+    if args.sizes:
+        _sizes(items, facts, args)
     if args.vtab:
         write_formats(vtab_table(items, _vtab_groups(facts)), out / "vtab")
+        write_formats(published_table(items, _vtab_names(facts), _models(args)), out / "published", NOTES)
     print((out / "summary.md").read_text(), precision_words(items), sep="\n")
 
 
@@ -127,6 +134,22 @@ def _ranks(items: "list[Item]", args: argparse.Namespace) -> None:
     save(ranks_figure(table), args.ranks / "ranks.svg", args.ranks / "ranks.png")
 
 
+def _sizes(items: "list[Item]", facts: dict[str, Any], args: argparse.Namespace) -> None:
+    """Tables and figure over the size of the training set, of tasks that are draws of one source."""
+    from subtuning.analysis.figures import save
+    from subtuning.analysis.figures.sizes import sizes_figure
+    from subtuning.analysis.files import write_csv
+    from subtuning.analysis.sizes import draws_of, layers_table, sizes_notes, sizes_table, sizes_words
+    from subtuning.analysis.summary import write_formats
+
+    draws = draws_of(facts)
+    table, layers = sizes_table(items, draws), layers_table(items, draws)
+    write_formats(sizes_words(table), args.out / "sizes", sizes_notes(table) if len(table) else [])
+    write_csv(table, args.out / "sizes.csv")
+    write_csv(layers, args.out / "sizes_layers.csv")
+    save(sizes_figure(table, layers), args.sizes / "sizes.svg", args.sizes / "sizes.png")
+
+
 def _notes(facts: dict[str, Any]) -> list[str]:
     """What a reader must know of each task's images."""
     from subtuning.tasks.copies import copy_sentences
@@ -139,8 +162,19 @@ def _vtab_groups(facts: dict[str, Any]) -> dict[str, str]:
     """The VTAB group of each task that was converted from VTAB-1k."""
     from subtuning.tasks.vtab.registry import TASKS
 
-    sources = {task: found["source"] for task, found in facts.items()}
-    return {task: TASKS[source["name"]].group for task, source in sources.items() if source["source"] == "vtab"}
+    return {task: TASKS[name].group for task, name in _vtab_names(facts).items()}
+
+
+def _vtab_names(facts: dict[str, Any]) -> dict[str, str]:
+    """What each task that was converted from VTAB-1k, whole, is called there."""
+    sources = {task: found["source"] for task, found in facts.items() if "train_images" not in found["source"]}
+    return {task: source["name"] for task, source in sources.items() if source["source"] == "vtab"}
+
+
+def _models(args: argparse.Namespace) -> dict[str, str]:
+    """timm's name of each backbone that is described."""
+    files = {name: Results(args.results).layers(name) for name in {pair.partition("/")[2] for pair in args.pairs}}
+    return {name: read_json(file, "subtuning describe")["model"] for name, file in files.items() if file.exists()}
 
 
 def _facts(args: argparse.Namespace) -> dict[str, Any]:

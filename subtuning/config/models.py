@@ -185,7 +185,7 @@ class Config(Strict):
     experiments: dict[Name, dict[str, Any]] = Field(
         default_factory=dict,
         description="Further experiments by name, each with its options; CONTRIBUTING.md says how to write one.",
-        examples=[{"windows": {"size": 2}}],
+        examples=[{"windows": {"sizes": [2, 3]}}],
         json_schema_extra=NAMED,
     )
 

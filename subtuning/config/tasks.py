@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from subtuning.config.recipe import RecipeOverride, Strict
-from subtuning.config.values import Column, Name, PathText, Pixels, Seed, ShareOrCount
+from subtuning.config.values import Column, Name, PathText, Pixels, Seed, ShareOrCount, TrainImages
 from subtuning.errors import did_you_mean, listed
 
-ADDED = ("label_separator", "label_columns")
+ADDED = ("label_separator", "label_columns", "train_images", "draw")
 """Keys that were added after the first version."""
 
 
@@ -29,6 +29,17 @@ class TaskBase(Strict):
         description="Images with equal pixels, after the resize. `keep`: a warning says how many there are in two "
         "parts or under two labels. `drop`: train and val lose the images that test has too, all copies of an image "
         "that has several labels in them, and all but the first of other copies; test stays as it is.",
+    )
+    train_images: TrainImages = Field(
+        "all",
+        description="Only so many images of train and val together, drawn so that classes keep their shares; test "
+        "stays whole. Several entries of one source with different numbers and draws are shown beside each other in "
+        "results/tables/sizes.md.",
+    )
+    draw: Seed = Field(
+        0,
+        description="Which draw of `train_images`: of one draw, a larger number of images holds a smaller. Without "
+        "`train_images` it means nothing.",
     )
     recipe: RecipeOverride = Field(default_factory=RecipeOverride, description="Recipe values for this task only.")
 

@@ -1,7 +1,7 @@
 """The kinds of values that config keys take, each with the limits that a checker and an editor both know."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
 
@@ -65,6 +65,13 @@ def _weights(value: str) -> str:
         f"must be 'timm', 'random', 'package:<import name>' or the path of a file that ends with "
         f"{', '.join(WEIGHT_FILES)}"
     )
+
+
+def _all_or_count(value: Any) -> Any:
+    """A number of images, or the word."""
+    if value == "all" or (isinstance(value, int) and not isinstance(value, bool) and value >= 2):
+        return value
+    raise ValueError("must be a whole number of images, 2 or more, or all")
 
 
 def _share_or_count(value: Any) -> float | int:
@@ -140,6 +147,11 @@ ShareOrCount = Annotated[
     WithJsonSchema(
         {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}, {"type": "integer", "minimum": 1}]}
     ),
+]
+TrainImages = Annotated[
+    int | Literal["all"],
+    PlainValidator(_all_or_count),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 2}, {"enum": ["all"]}]}),
 ]
 
 NAMED = {"propertyNames": {"pattern": NAME_PATTERN, "not": {"enum": sorted(RESERVED_NAMES)}}}

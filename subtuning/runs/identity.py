@@ -19,15 +19,21 @@ class Split:
     Attributes:
         kind: `cv`: trained on train + val less one fold, scored on that fold. `val`: trained on train, scored on val.
             `test`: trained on train + val, scored on test; only the evaluation asks for it. `all`: trained on every
-            image, so there is nothing left to score it; only a model that is delivered asks for it.
+            image, so there is nothing left to score it; only a model that is delivered asks for it. `pool`: trained on
+            the labelled images of train + val, scored on the others; only active learning asks for it.
         folds, fold: number of folds, and which one (from 0) is held out; only for `cv`.
+        labelled: for `pool` and `test`, which images of train + val are trained on: a bit an image, as hex digits (see
+            `labelled_rows`); empty for all.
     """
 
-    kind: Literal["cv", "val", "test", "all"]
+    kind: Literal["cv", "val", "test", "all", "pool"]
     folds: int | None = None
     fold: int | None = None
+    labelled: str = ""
 
     def __str__(self) -> str:
+        if self.labelled:
+            return f"{self.kind} after {int(self.labelled, 16).bit_count()} labels"
         return self.kind if self.fold is None else f"fold {self.fold + 1}/{self.folds}"
 
 
@@ -81,6 +87,8 @@ class Run:
             "recipe": effective(self.recipe, bool(self.tuning.layers)),
             "seed": self.seed,
         }
+        if self.split.labelled:
+            values["labelled"] = self.split.labelled
         return values | {"numbers": numbers_of(values)}
 
     @cached_property
@@ -105,9 +113,10 @@ class Run:
 
     def _id_with(self, numbers: int) -> str:
         split, recipe = self.split, _text_of_recipe(self.recipe, bool(self.tuning.layers))
+        labelled = f'"labelled":"{split.labelled}",' if split.labelled else ""
         text = (
             f'{{"backbone":{_text_of_backbone(self.backbone)},"fold":{_text(split.fold)},'
-            f'"folds":{_text(split.folds)},"method":"{self.tuning.how}","numbers":{numbers},'
+            f'"folds":{_text(split.folds)},{labelled}"method":"{self.tuning.how}","numbers":{numbers},'
             f'"recipe":{recipe},"seed":{self.seed},"split":"{split.kind}",'
             f'"subset":{_text(self.tuning.layers)},"task":"{self.task}"}}'
         )

@@ -94,5 +94,7 @@ def _trained_images(run: Run, task: Task) -> float:
     sizes = {part: len(task.part(part)[1]) for part in ("train", "val")}
     if run.split.kind == "val":
         return sizes["train"]
+    if run.split.labelled:
+        return int(run.split.labelled, 16).bit_count()
     every = sum(sizes.values())
     return every if run.split.folds is None else every * (1 - 1 / run.split.folds)

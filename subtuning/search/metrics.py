@@ -17,6 +17,7 @@ import numpy as np
 from subtuning.config.metrics import metric_problem
 from subtuning.errors import UserError
 from subtuning.runs.identity import Split
+from subtuning.runs.labelled import labelled_rows
 from subtuning.runs.predictions import unpack
 from subtuning.search.probability_metrics import PROBABILITY_METRICS
 
@@ -133,8 +134,10 @@ def scored(
 
 def scored_labels(task: "Task", split: Split) -> np.ndarray:
     """The labels of the images on which a run of this split is scored, in their order, N."""
-    parts = ("train", "val") if split.kind == "cv" else (split.kind,)
+    parts = ("train", "val") if split.kind in ("cv", "pool") else (split.kind,)
     labels = np.concatenate([task.part(part)[1] for part in parts])
+    if split.kind == "pool":
+        return labels[labelled_rows(split.labelled, len(labels))[1]]
     if split.folds is None or split.fold is None:
         return labels
     return labels[task.folds(split.folds)[split.fold][1]]

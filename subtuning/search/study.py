@@ -35,6 +35,8 @@ class Study:
         layers: the content of the backbone's `layers.json`.
         task: the converted task, whose labels score stored predictions; None where it is not at hand.
         probabilities: gives those of a finished run (see `Store.probabilities`); None where it has none.
+        counts: the numbers of images in the task's parts; None where they are not known.
+        first_seed: that of its runs; another one is another repetition of the whole study.
         kept: what steps have worked out from finished runs, which does not change any more.
     """
 
@@ -44,6 +46,8 @@ class Study:
     get: Get
     task: "Task | None" = None
     probabilities: "Callable[[Mapping[str, Any]], np.ndarray | None]" = lambda record: None
+    counts: Mapping[str, int] | None = None
+    first_seed: int = 0
     kept: dict[Any, Any] = field(default_factory=dict)
 
     @cached_property
@@ -91,7 +95,7 @@ class Study:
         """The one object for this run: it remembers its id."""
         key = (tuning, split, seed, changes)
         if key not in self.kept:
-            run = self.base.with_split(split).with_tuning(tuning).with_seed(seed)
+            run = self.base.with_split(split).with_tuning(tuning).with_seed(self.first_seed + seed)
             self.kept[key] = run.with_recipe(self._changed(changes)) if changes else run
         return self.kept[key]
 

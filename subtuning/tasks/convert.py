@@ -13,6 +13,7 @@ import numpy as np
 
 from subtuning.errors import UserError, listed, printable, trouble
 from subtuning.tasks.copies import EXAMPLES, copy_sentences, count_copies, rows_to_keep, same_images
+from subtuning.tasks.draws import draw
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.labels import label_codes, label_counts
 from subtuning.tasks.source import PARTS, Item, Source, label_warnings
@@ -49,6 +50,8 @@ def convert_source(
 ) -> None:
     """Convert an opened source, whose files had the fingerprint `files`; see `convert_task`."""
     out = Path(out)
+    if spec.train_images != "all":
+        source = draw(source, spec.train_images, spec.draw)
     size, how = stored_shape(source, spec)
     odd = [*source.warnings, *label_warnings(source)]
     for sentence in odd:

@@ -36,7 +36,7 @@ def folds(
         raise UserError("no class has two images, so nothing held out could ever be learned; add images")
     if have_several(labels):
         sizes = [len(part) for part in np.array_split(labels, k)]
-        fold = stratify(labels, sizes, _rank(len(labels), seed), same)
+        fold = stratify(labels, sizes, hash_rank(len(labels), seed), same)
     else:
         order, fold = np.concatenate(_members(labels, seed)), np.empty(len(labels), np.int64)
         fold[order] = np.arange(len(labels)) % k if same is None else _deal(labels[order], same[order], k)
@@ -82,7 +82,7 @@ def take(labels: np.ndarray, count: int, seed: int, where: str) -> tuple[np.ndar
             raise UserError(
                 f"{where}: {count} of {len(labels)} images cannot be set aside; use at most {len(labels) - 1}"
             )
-        part = stratify(labels, [len(labels) - count, count], _rank(len(labels), seed))
+        part = stratify(labels, [len(labels) - count, count], hash_rank(len(labels), seed))
         return np.flatnonzero(part == 0), np.flatnonzero(part == 1)
     members = _members(labels, seed)
     sizes = np.array([len(rows) for rows in members])
@@ -110,12 +110,12 @@ def share_or_count(value: float | int, total: int, where: str) -> int:
 
 def _members(labels: np.ndarray, seed: int) -> list[np.ndarray]:
     """The indices of each class that occurs, in class order, each in hash order."""
-    rows = np.lexsort((_rank(len(labels), seed), labels))
+    rows = np.lexsort((hash_rank(len(labels), seed), labels))
     return np.split(rows, np.flatnonzero(np.diff(np.asarray(labels)[rows])) + 1)
 
 
-def _rank(count: int, seed: int) -> np.ndarray:
-    """A hash of seed and position for each of so many images."""
+def hash_rank(count: int, seed: int) -> np.ndarray:
+    """A number for each of N positions by which they are in a random order; uint64 N."""
     order = np.array([hashlib.sha256(f"{seed}:{i}".encode()).digest()[:8] for i in range(count)], dtype="S8")
     # Compared as unsigned big-endian numbers: fixed-width byte strings would lose trailing zeros.
     return np.frombuffer(order.tobytes(), dtype=">u8") if count else np.empty(0, ">u8")

@@ -30,7 +30,7 @@ def verify_task(path: Path) -> list[Check]:
     task, facts = load_task(path), read_facts(path)
     source = facts.get("source", {})
     known = manifest().get(source.get("name")) if source.get("source") in ("vtab", "builtin") else None
-    if known is None:
+    if known is None or source.get("train_images"):
         raise UserError(f"{path} is a task of your own, which no manifest can know; use it as it is")
     if facts.get("scaled_down"):
         raise UserError(f"{path} was made from scaled-down test data; convert the real {source['name']}")

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from subtuning.runs.identity import Backbone, Split
+from subtuning.runs.labelled import labelled_rows
 from subtuning.tasks import Task
 from subtuning.training.augment import flip, random_resized_crop
 from subtuning.training.resize import central
@@ -126,5 +127,10 @@ def images_of(split: Split, training: Images, task: Task) -> tuple[Images, Image
     if split.folds is not None and split.fold is not None:
         kept, held = task.folds(split.folds)[split.fold]
         return training.part(kept), training.part(held)
+    if split.labelled:
+        known, unknown = labelled_rows(split.labelled, training.rows)
+        training, rest = training.part(known), training.part(unknown)
+        if split.kind == "pool":
+            return training, rest
     scored = "test" if split.kind == "all" else split.kind
     return training, load_source(scored, task, training.backbone, training.device, training.dtype)

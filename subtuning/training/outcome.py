@@ -28,11 +28,11 @@ def write_outcome(run: Run, lane: Lane, probabilities: np.ndarray, place: Workpl
     The tensors have the names that they have in the backbone, and `head.<name>`; the metadata says to which backbone,
     task and run they belong, each by its hash, and holds a `sha256` of the tensors.
     """
-    if run.split.kind == "test" or place.store.needs_probabilities:
+    if run.split.kind in ("test", "pool") or place.store.needs_probabilities:
         file = io.BytesIO()
         np.save(file, probabilities)
         write_atomically(place.store.probabilities_path(run.id), file.getvalue())
-    if run.split.kind in ("test", "all") and place.models is not None:
+    if run.split.kind in ("test", "all") and not run.split.labelled and place.models is not None:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in lane.trained_state().items()}
         about = {"run": run.id, "task": run.task, "backbone": run.backbone.weights_sha256, "tuning": str(run.tuning)}
         about |= {

@@ -247,4 +247,4 @@ def images_seen(run: Run, task: Task) -> float:
 
 def _metrics(scores: Scores, run: Run) -> dict[str, Any] | None:
     """How right a run is; None of one that was trained on the very images on which it could be scored."""
-    return None if run.split.kind == "all" else scores.metrics(hits=run.split.kind != "test")
+    return None if run.split.kind == "all" else scores.metrics(hits=run.split.kind not in ("test", "pool"))

@@ -70,6 +70,15 @@ class Params:
         return ["profiles", *maps] if len(self.tasks) * len(self.backbones) > 1 else []
 
     @property
+    def size_tables(self) -> list[str]:
+        """The kinds of file in which sizes of the training set are compared, if a task is there in several."""
+        sizes: dict[str, set[Any]] = {}
+        for task in self.config.tasks.values():
+            source = {key: value for key, value in task.entry().items() if key not in ("train_images", "draw")}
+            sizes.setdefault(canonical_json(source), set()).add(task.train_images)
+        return ["csv", "md", "tex"] if any(len(found) > 1 for found in sizes.values()) else []
+
+    @property
     def directions(self) -> list[str]:
         """The ways in which the greedy search goes."""
         return DIRECTIONS[self.greedy.start]

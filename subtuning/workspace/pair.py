@@ -70,9 +70,8 @@ class Pair:
             precision = resolve()
         else:
             precision = (records or require_alike(store, runs))[0]["identity"]["recipe"]["precision"]
-        return Study(
-            settings, self.base.with_precision(precision), self.layers, store.get, self.task, store.probabilities
-        )
+        base = self.base.with_precision(precision)
+        return Study(settings, base, self.layers, store.get, self.task, store.probabilities, self.task.counts)
 
 
 def base_run(task: str, layers: dict[str, Any], recipe: Recipe, names: tuple[str, str]) -> Run:

@@ -64,10 +64,10 @@ def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[St
             base = base_run(facts["sha256"], layers, recipes.setdefault(recipe, recipe), (task, backbone))
             settings = settings_of(config, backbone)
             scored = None if settings["search.metric"] == "accuracy" else load_task(Results(results).task(task))
-            known = (scored, snapshot.store.probabilities)
             profile = step_named("profile", settings).wanted(Study(settings, base, layers, snapshot.get)).runs
             for precision in precisions(profile, snapshot.get):
-                study = Study(settings, base.with_precision(precision), layers, snapshot.get, *known)
+                about = (snapshot.get, scored, snapshot.store.probabilities, facts["counts"])
+                study = Study(settings, base.with_precision(precision), layers, *about)
                 wanted = {step.name: step.wanted(study) for step in steps_of(settings)}
                 if config.delivers(task, backbone):
                     wanted["deliver"] = wanted_by(study, config.deliver)

@@ -49,7 +49,7 @@ WRONG = {
     "key of another source": (
         folder("data_dir: x"),
         "unknown key 'tasks.flowers.data_dir'; known here: "
-        "source, path, stored_size, resize, copies, recipe, val, test, split_seed",
+        "source, path, stored_size, resize, copies, train_images, draw, recipe, val, test, split_seed",
     ),
     "unknown backbone key": (
         backbone("weight: timm"),
@@ -155,6 +155,10 @@ WRONG = {
     ),
     "all warm-up": (section("recipe", "{warmup: 1}"), "recipe.warmup is 1; it must be a number from 0 to below 1"),
     "one fold": (section("profile", "{folds: 1}"), "profile.folds is 1; it must be a whole number from 2 to 1000"),
+    "fewer training images than two": (
+        folder("train_images: 1"),
+        "tasks.flowers.train_images is 1; it must be a whole number of images, 2 or more, or all",
+    ),
     "share above one": (folder("val: 1.5"), f"tasks.flowers.val is 1.5; {_SHARE}"),
     "share of zero": (folder("test: 0"), f"tasks.flowers.test is 0; {_SHARE}"),
     "true for a share": (folder("val: true"), f"tasks.flowers.val is true; {_SHARE}"),

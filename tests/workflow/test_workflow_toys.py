@@ -13,7 +13,7 @@ from tests.workflow.test_workflow_wrong_input import check_output
 
 TOYS = Path(__file__).parents[1] / "toys"
 SUBSETS = {"mine": "middle with biases_only", "last": "last 2", "ranked": "displacement 2"}
-EXPERIMENTS = {"windows": {"size": 2}, "rankings": {}}
+EXPERIMENTS = {"neighbours": {"size": 2}, "rankings": {}}
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def test_toys_run_through_the_workflow(tmp_path, snakemake, toys):
     folder = new_folder(tmp_path, changed("evaluate/subsets", SUBSETS, "experiments", EXPERIMENTS))
     result = snakemake(folder, "all", **toys)
     assert result.code == 0, result.output
-    table = read_csv(folder / "results/cells/tiny/windows.csv")
+    table = read_csv(folder / "results/cells/tiny/neighbours.csv")
     assert list(table["layers"]) == [f"{one}+{other}" for one, other in pairwise(LAYERS)]
-    assert (folder / "results/figures/cells/tiny/windows.svg").stat().st_size > 1000
+    assert (folder / "results/figures/cells/tiny/neighbours.svg").stat().st_size > 1000
     compared = read_csv(folder / "results/cells/tiny/evaluation.csv").set_index("method")
     middle = LAYERS[len(LAYERS) // 2]
     assert compared.loc["mine", "layers"] == f"{middle} with biases_only"
@@ -45,7 +45,9 @@ def test_toys_run_through_the_workflow(tmp_path, snakemake, toys):
 
 
 def test_wrong_options_of_an_experiment_stop_before_anything(tmp_path, snakemake, toys):
-    folder = new_folder(tmp_path, changed("experiments", {"windows": {"size": "two"}}))
-    check_output(snakemake(folder, **toys), "error: experiments.windows is {'size': 'two'}; it must be {size: K}")
-    folder = new_folder(tmp_path / "other", changed("experiments", {"window": {}}))
-    check_output(snakemake(folder, **toys), "error: experiments.window: there is no 'window' among the experiments")
+    folder = new_folder(tmp_path, changed("experiments", {"neighbours": {"size": "two"}}))
+    check_output(snakemake(folder, **toys), "error: experiments.neighbours is {'size': 'two'}; it must be {size: K}")
+    folder = new_folder(tmp_path / "other", changed("experiments", {"neighbour": {}}))
+    check_output(
+        snakemake(folder, **toys), "error: experiments.neighbour: there is no 'neighbour' among the experiments"
+    )

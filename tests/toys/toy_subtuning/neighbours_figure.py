@@ -1,4 +1,4 @@
-"""The figure of the windows: one bar each."""
+"""The figure of the neighbours: one bar each."""
 
 from typing import Any
 
@@ -11,5 +11,5 @@ def draw(table: pd.DataFrame, layers: dict[str, Any], task: str, backbone: str) 
     figure = Figure()
     axes = figure.subplots()
     axes.barh(table["layers"], 100 * table["mean"])
-    axes.set_title(f"Windows: {task}, {backbone}")
+    axes.set_title(f"Neighbours: {task}, {backbone}")
     return figure
