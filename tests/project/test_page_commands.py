@@ -159,7 +159,8 @@ def names_a_file(words: tuple[str, ...]) -> bool:
 
 
 OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
-    "sh [^ ]+": is_script,
+    "sh [^ ]+( --upgrade)?": is_script,
+    "python docs/site/columns.py": names_a_file,
     r"python -m [\w.]+.*": is_module,
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
     "python3 -m pip --python .venv install [a-z-]+": lambda words: True,  # the pip that README.md asks for
