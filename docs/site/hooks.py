@@ -23,7 +23,7 @@ INCLUDED = {
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]+(?:\n[^`\n]+)?`)", re.MULTILINE | re.DOTALL)
-MENTION = re.compile(r"(?<![\w/(\[.])docs/([\w-]+\.md)")
+MENTION = re.compile(r"(?<![\w/\[.])(?<!\]\()docs/([\w-]+\.md)")
 
 
 def on_config(config):
@@ -52,12 +52,18 @@ def on_page_markdown(markdown, page, config, files):
     parts = CODE.split(markdown)
     for at, part in enumerate(parts):
         if at % 2 == 0:
-            parts[at] = MENTION.sub(lambda found: titled(found[1], here), part)
+            parts[at] = MENTION.sub(lambda found: titled(found[1], here), indented(part))
         elif MENTION.fullmatch(part.strip("`")):
             parts[at] = titled(part.strip("`").removeprefix("docs/"), here)
     markdown = LINK.sub(lambda found: led(found, source, here), "".join(parts))
     markdown = markdown.replace(UNNAMED, repository().partition("github.com/")[2])
     return re.sub(r"^<!-- (::: [\w.]+) -->$", r"\1", markdown, flags=re.MULTILINE)
+
+
+def indented(text):
+    """Lists within lists, and code within numbered ones, as deep as Python's Markdown wants them; GitHub needs less."""
+    text = re.sub(r"^ {2}(?=[-*] )", " " * 4, text, flags=re.MULTILINE)
+    return re.sub(r"^ {7}(?=\S)", " " * 8, text, flags=re.MULTILINE)
 
 
 def titled(page: str, here: str) -> str:

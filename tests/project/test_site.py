@@ -64,6 +64,11 @@ def test_links_lead_where_they_lead_in_the_repository(page, link, led, monkeypat
     assert hooks.LINK.sub(lambda found: hooks.led(found, hooks.source_of(page), page), link) == (led or link)
 
 
+def test_lists_are_indented_as_the_site_needs_it():
+    text = "1. One\n\n       sh here\n\n- a\n  - b\n  text\n"
+    assert hooks.indented(text) == "1. One\n\n        sh here\n\n- a\n    - b\n  text\n"
+
+
 def test_while_the_repository_has_no_name_its_files_are_no_links(monkeypatch):
     monkeypatch.setattr(hooks, "repository", lambda: f"https://github.com/{hooks.UNNAMED}")
     assert hooks.LINK.sub(lambda found: hooks.led(found, "docs/api.md", "api.md"), "[a](../LICENSE)") == "a"
