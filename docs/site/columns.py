@@ -22,7 +22,7 @@ END = "<!-- End of the columns of {name} -->"
 TABLES = {
     "profile": (profile.COLUMNS, "digits_1epoch_profile.csv", {"layer": "blocks.4.1"}),
     "greedy": (greedy.COLUMNS, "digits_1epoch_greedy.csv", {"layer": "blocks.3.1", "round": 2}),
-    "tune": (tune.COLUMNS, None, {}),
+    "tune": (tune.COLUMNS, "digits_1epoch_tune.csv", {"method": "best_layer", "chosen": True}),
     "evaluation": (evaluation.COLUMNS, "digits_1epoch.csv", {"method": "best_layer"}),
 }
 """Table -> its columns, the file of the example, and what tells the row that is shown."""
@@ -42,7 +42,7 @@ def with_columns(page: str) -> str:
 def columns(name: str) -> str:
     """A table of Markdown: a row for each column."""
     names, file, which = TABLES[name]
-    row = example(file, which) if file else {}
+    row = example(file, which)
     lines = ["| column | example | what it says |", "|---|---|---|"]
     for column, words in explanations(names).items():
         lines.append(f"| `{column}` | {shown(column, row.get(column, ''))} | {words.replace('|', '&#124;')} |")

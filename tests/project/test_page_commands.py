@@ -22,8 +22,16 @@ from tests.workflow.snake import CONFIG, write_arrays
 
 ALL = [command for page in [*PAGES, *COMMENTED] for command in commands(page)]
 
-STANDS_FOR = {"MODEL": "test_vit", "FILE": "my.yaml", "N": "2", "CHECKOUT": str(ROOT), "PROJECT": ".", "DIR": "out"}
-STANDS_FOR |= {"KIND": "claims", "<verb>": "status", "$kind": "lanes"}
+STANDS_FOR = {
+    "MODEL": "test_vit",
+    "FILE": "my.yaml",
+    "N": "2",
+    "CHECKOUT": str(ROOT),
+    "SHARE": str(ROOT),
+    "PROJECT": ".",
+    "DIR": "out",
+}
+STANDS_FOR |= {"SHARE": str(ROOT), "KIND": "claims", "<verb>": "status", "$kind": "lanes"}
 """Word of a page -> an example of what people write for it."""
 
 REQUIRED = {"--task": "cifar100", "--backbone": "resnet50", "--layers": "linear", "--out": "out"}
@@ -165,6 +173,12 @@ OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
     "python3 -m pip --python .venv install [a-z-]+": lambda words: True,  # the pip that README.md asks for
     "pip install pillow-heif": lambda words: "pillow-heif" in (ROOT / "pyproject.toml").read_text(),
+    r"pip install subtuning-[\d.]+-py3-none-any\.whl": lambda words: True,  # test_release.py does
+    "pip install --requirement requirements.lock": names_a_file,
+    "python3 -m venv .tools": lambda words: True,
+    r"\.tools/bin/[a-z-]+ .*-r requirements[a-z-]*\.lock": names_a_file,
+    r"\.ci/release [\d.]+": lambda words: (ROOT / words[0]).exists(),
+    "snakedeploy deploy-workflow .*": lambda words: True,  # another program's own
     "pip install( --no-deps -e .)?": lambda words: (ROOT / "pyproject.toml").is_file(),
     "conda env create -f environment.yml": names_a_file,
     "vi [^ ]+": names_a_file,

@@ -103,3 +103,23 @@ def test_the_wheel_runs_the_workflow(environment, tmp_path):
     assert (tmp_path / "results/tasks/cells/train/images.npy").is_file()
     assert "blocks.5" in (tmp_path / "results/backbones/tiny/layers.json").read_text()
     assert "22 missing" in call(environment, tmp_path, "-m", "subtuning", "status")
+
+
+def test_a_release_is_prepared_by_one_command(tmp_path):
+    """Every place gets the version; what was unreleased stands, as it was, in a section of its own with a date."""
+    for name in (".ci/release", "pyproject.toml", "subtuning/__init__.py", "CITATION.cff", "CHANGELOG.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs/ecosystem.md", tmp_path / "docs")
+    before = (tmp_path / "CHANGELOG.md").read_text()
+    kept = os.environ | {"SUBTUNING_TOOLS": "none"}
+    done = subprocess.run(["bash", ".ci/release", "99.1.0"], cwd=tmp_path, env=kept, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name in ("pyproject.toml", "subtuning/__init__.py", "CITATION.cff", "docs/ecosystem.md"):
+        assert (tmp_path / name).read_text().count("99.1.0") == 1, name
+    text = (tmp_path / "CHANGELOG.md").read_text()
+    section = re.search(r"\n## \[99\.1\.0\] - \d{4}-\d\d-\d\d\n", text)[0]
+    assert text.replace(f"\n{section}", "\n", 1).split() == before.split()
+    again = subprocess.run(["bash", ".ci/release", "99.1.0"], cwd=tmp_path, env=kept, capture_output=True, text=True)
+    assert (again.returncode, again.stderr) == (2, "release: CHANGELOG.md has 99.1.0 already\n")

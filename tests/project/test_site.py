@@ -75,12 +75,12 @@ def test_while_the_repository_has_no_name_its_files_are_no_links(monkeypatch):
 
 
 def test_the_repository_is_named_in_one_place():
-    """pyproject.toml; docs/ecosystem.md shows the placeholder, in whose place the site writes the name."""
+    """pyproject.toml; two pages show the placeholder, in whose place the site writes the name."""
     name = hooks.repository().partition("github.com/")[2]
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", name)
     words = ["git", "grep", "--files-with-matches", "--fixed-strings", "--", name]
     files = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    shown = {"docs/ecosystem.md", "docs/site/hooks.py"} if name == hooks.UNNAMED else set()
+    shown = {"docs/ecosystem.md", "docs/install.md", "docs/site/hooks.py"} if name == hooks.UNNAMED else set()
     assert set(files) == {"pyproject.toml"} | shown
 
 
