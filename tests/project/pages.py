@@ -11,7 +11,21 @@ PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*
 COMMENTED = [str(p.relative_to(ROOT)) for folder in ("config", "profiles") for p in (ROOT / folder).rglob("*.yaml")]
 
 PROGRAMS = {"snakemake", "subtuning", "tensorboard", "python", "python3", "pytest", "pip", "uv", "conda", "mamba"}
-PROGRAMS |= {"sh", "vi", "git", "export", "rm", "snakedeploy", "squeue", "scancel", "sbatch", "docker", ".ci/run"}
+PROGRAMS |= {
+    "sh",
+    "vi",
+    "git",
+    "export",
+    "rm",
+    "snakedeploy",
+    "squeue",
+    "scancel",
+    "sbatch",
+    "docker",
+    ".ci/run",
+    ".ci/release",
+}
+PROGRAMS |= {".tools/bin/python", ".tools/bin/pip-audit"}
 """What a command of this project begins with."""
 
 

@@ -23,7 +23,7 @@ from tests.workflow.snake import CONFIG, write_arrays
 ALL = [command for page in [*PAGES, *COMMENTED] for command in commands(page)]
 
 STANDS_FOR = {"MODEL": "test_vit", "FILE": "my.yaml", "N": "2", "CHECKOUT": str(ROOT), "PROJECT": ".", "DIR": "out"}
-STANDS_FOR |= {"OWNER/NAME": "me/flowers", "KIND": "claims", "<verb>": "status", "$kind": "lanes"}
+STANDS_FOR |= {"OWNER/NAME": "me/flowers", "KIND": "claims", "<verb>": "status", "$kind": "lanes", "SHARE": str(ROOT)}
 """Word of a page -> an example of what people write for it."""
 
 REQUIRED = {"--task": "cifar100", "--backbone": "resnet50", "--layers": "linear", "--out": "out"}
@@ -165,11 +165,18 @@ def are_declared(words: tuple[str, ...]) -> bool:
 
 
 OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
-    "sh [^ ]+": is_script,
+    "sh [^ ]+( --upgrade)?": is_script,
+    "python docs/site/columns.py": names_a_file,
     r"python -m [\w.]+.*": is_module,
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
     "python3 -m pip --python .venv install( [a-z0-9-]+)+": lambda words: True,  # the pip that README.md asks for
     "pip install( --no-deps)?( [a-z][a-z0-9-]+)+": are_declared,
+    r"pip install subtuning-[\d.]+-py3-none-any\.whl": lambda words: True,  # test_release.py does
+    "pip install --requirement requirements.lock": names_a_file,
+    "python3 -m venv .tools": lambda words: True,
+    r"\.tools/bin/[a-z-]+ .*-r requirements[a-z-]*\.lock": names_a_file,
+    r"\.ci/release [\d.]+": lambda words: (ROOT / words[0]).exists(),
+    "snakedeploy deploy-workflow .*": lambda words: True,  # another program's own
     "pip install( --no-deps -e .)?": lambda words: (ROOT / "pyproject.toml").is_file(),
     "conda env create -f environment.yml": names_a_file,
     "vi [^ ]+": names_a_file,
