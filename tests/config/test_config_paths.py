@@ -54,7 +54,7 @@ def test_other_weights_stay_as_they_are():
 def test_the_workflow_looks_in_the_home_folder_and_says_what_it_does_not_expand(home, monkeypatch):
     monkeypatch.setenv("DATA", str(home))
     class_folders(home / "photos")
-    content = {"tasks": {"a": {"source": "folder", "path": "~/photos"}}, "backbones": {"b": {"model": "m"}}}
+    content = {"tasks": {"a": {"source": "folder", "path": "~/photos"}}, "backbones": {"b": {"model": "test_vit"}}}
     assert str(home / "photos") in Params(content).task_spec(type("", (), {"task": "a"}))
     for written, named in (("$DATA/photos", r"\$DATA"), ("${DATA}/photos", r"\$\{DATA\}")):
         content["tasks"]["a"]["path"] = written

@@ -28,7 +28,7 @@ STANDS_FOR |= {"OWNER/NAME": "me/flowers", "KIND": "claims", "<verb>": "status",
 
 REQUIRED = {"--task": "cifar100", "--backbone": "resnet50", "--layers": "linear", "--out": "out"}
 REQUIRED |= {"--selected": "selected.json", "tasks": "dtd", "task": "dtd", "out": "out", "model": "test_vit"}
-REQUIRED |= {"kind": "lanes", "TASK": "dtd", "DIR": "out", "--folds": "2"}
+REQUIRED |= {"kind": "lanes", "TASK": "dtd", "DIR": "out", "--folds": "2", "MODEL": "test_vit", "IMAGES": "photos"}
 """What running text leaves out where it only shows the flag it speaks of."""
 
 RUN = {"layers", "status", "plan", "runs", "clean"}
