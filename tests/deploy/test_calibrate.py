@@ -12,7 +12,7 @@ from scipy.special import softmax
 from subtuning.deploy.calibrate import Calibration, calibration, fit_temperature, log_loss
 from subtuning.deploy.deliver import deliver
 from subtuning.deploy.folder import Model
-from subtuning.runs import Split, Store
+from subtuning.runs import Split
 from subtuning.training.runner import train_missing
 from tests.deploy.conftest import base_run, write_task, write_weights
 from tests.training.conftest import new_place
@@ -65,7 +65,7 @@ def test_folds_without_probabilities_are_trained_again_and_keep_their_records(tm
     train_missing([run], place)
     before = place.store.path(run.id).read_bytes()
     assert not place.store.probabilities_path(run.id).exists()
-    strict = replace(place, store=Store(place.store.folder, with_probabilities=True))
+    strict = replace(place, store=place.store.with_probabilities(True))
     assert (train_missing([run], strict), train_missing([run], strict)) == (1, 0)
     assert place.store.path(run.id).read_bytes() == before
     assert place.store.probabilities(json.loads(before)).shape == (18, 4)

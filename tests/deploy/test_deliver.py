@@ -100,7 +100,8 @@ def test_the_card_says_what_it_is(comparison, model):
     accuracy = comparison["mine"].record["metrics"]["accuracy"]
     for words in (
         f"{comparison['mine'].layers['model']}, fine-tuned on the 4 classes of *tiny*: `",
-        f"This model is *mine* with seed 0, the first, not picked by its score: {accuracy:.1%} of the test images.",
+        "This model is *mine* with seed 0, the first that did not diverge, not picked by its score: "
+        f"{accuracy:.1%} of the test images.",
         "shown 16 of the test images through timm's transforms, it gives 16 the recorded class.",
         "- train 24, val 12, test 16 images",
         "- images: unknown here; ask where they come from",

@@ -18,7 +18,7 @@ from subtuning.deploy.folder import Model, write_model
 from subtuning.deploy.merge import Trained
 from subtuning.deploy.multitask import MultiTaskModel, name_tasks
 from subtuning.errors import UserError
-from subtuning.runs import Backbone, Store
+from subtuning.runs import Backbone, Split, Store
 from subtuning.training.outcome import write_outcome
 from subtuning.training.runner import load_network
 from subtuning.tuning.head import new_head
@@ -39,7 +39,7 @@ def deliver_moved(out: Path, weights: Path, layers: dict, tuning: str, classes: 
     """A delivered model whose trained tensors are the pretrained ones, moved as the seed says."""
     wanted = Tuning.parse(tuning, [row["name"] for row in layers["layers"]])
     run = make_run(wanted, seed)
-    run = type(run)(run.task, run.split, Backbone.of(layers), wanted, run.recipe, seed)
+    run = type(run)(run.task, Split("test"), Backbone.of(layers), wanted, run.recipe, seed)
     trunk = Trunk(split_model(load_network(layers, weights), layers["granularity"]), fold=False)
     lane = Lane(trunk, wanted, new_head(layers["features"], classes, run.recipe, seed))
     rng = torch.Generator().manual_seed(seed)
