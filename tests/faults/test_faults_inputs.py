@@ -63,8 +63,7 @@ def test_a_record_with_other_numbers_is_kept_and_not_used(profiled, undisturbed,
     (profiled / "results/runs/ff").mkdir(exist_ok=True)
     other = profiled / f"results/runs/ff/{'f' * 32}.json"
     other.write_text(json.dumps(record))
-    result = finish(profiled, ["log_trainings", str(profiled / "log")])
-    assert "1 of them were finished with numbers of another version; training anew" in result.output
+    finish(profiled, ["log_trainings", str(profiled / "log")])
     assert trainings(profiled / "log") == {file.stem: 1}
     assert json.loads(other.read_text()) == record
     other.unlink()
