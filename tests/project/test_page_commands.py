@@ -89,7 +89,10 @@ def test_snakemake_understands_the_command(command, project, monkeypatch):
         assert (Path(folder) / "profile.yaml").is_file()
 
 
-DONE_ELSEWHERE = {"--report": "test_workflow_run.py", "--sdm": "test_ecosystem.py", "vtab1k.yaml": "..._cluster.py"}
+DONE_ELSEWHERE = {"--report": "test_workflow_run.py", "--sdm": "test_ecosystem.py", "vtab1k.yaml": "..._cluster.py"} | {
+    "corruptions.yaml": "test_workflow_corrupted.py",
+    "pretraining.yaml": "test_packages.py",
+}
 """What needs results or conda, or takes long -> the test that does it."""
 
 
