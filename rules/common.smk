@@ -82,6 +82,14 @@ def final_output():
     return wanted + ["results/tables/summary.md"]
 
 
+def of_each_pair(*files):
+    """These files of all tasks and backbones."""
+    return expand(
+        [f"results/{file}" for file in files],
+        pair=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
+    )
+
+
 def this_command():
     """What the user gives again to make more of this."""
     files = [file for file in workflow.configfiles if str(file) != "config/config.yaml"]

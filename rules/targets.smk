@@ -8,14 +8,6 @@ all else is made by the other rules.
 """
 
 
-def of_each_pair(*files):
-    """These files of all tasks and backbones."""
-    return expand(
-        [f"results/{file}" for file in files],
-        pair=expand("{task}/{backbone}", task=settings.tasks, backbone=settings.backbones),
-    )
-
-
 rule profiles:
     input:
         of_each_pair("{pair}/profile.csv", "{pair}/profile.svg"),

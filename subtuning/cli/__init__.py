@@ -47,7 +47,7 @@ VERBS = {
 """Verb -> the module of this package that has `<verb>_arguments(parser)` and `<verb>(args)`, and a line of help."""
 
 OF_THE_WORKFLOW = {"convert", "fetch-task", "fetch", "describe", "check-plan", "train-step", "conclude", "figures"}
-OF_THE_WORKFLOW |= {"tables", "answer", "errors", "deliver", "benchmark"}
+OF_THE_WORKFLOW |= {"tables", "answer", "errors", "deliver", "benchmark", "profiles", "latency"}
 """The verbs that rules call; `--help` lists them apart from those for people."""
 
 

@@ -98,6 +98,7 @@ def test_every_table_is_shown_explained_and_sorted_by_a_click(page, report):
             page.run(f"document.querySelectorAll('{tag}').length", inside=name) for tag in ("th", "dt")
         )
         assert columns == explained, path
+    show(page, next(path for path in tables if path.endswith("comparison.html")))
     page.wait(TABLE, inside="comparison.html")
     for turn, (state, order) in enumerate((("descending", -1), ("ascending", 1))):
         found, values = page.run(SORTED.format(heading='"accuracy %"'), inside="comparison.html")
