@@ -117,7 +117,7 @@ rule draw_profiles:
         subtuning profiles \
             {params.kind} \
             --pairs {params.pairs} \
-            --out {output.svg:q} {output.png:q} \
+            --out {output:q} \
             2>&1 | tee -i {log:q}
         """
 

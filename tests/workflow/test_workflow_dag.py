@@ -111,7 +111,7 @@ def test_what_every_rule_has(name):
     assert "config[" not in block, "params take leaf values"
     # Snakemake compares the set of a job's params: 2 folds and 1 shard made 1 fold and 2 shards would be no change.
     assert not re.search(r"^        \w+=settings\.(profile|greedy|evaluate|numbers)\b", block, re.MULTILINE)
-    wildcards = {"task", "backbone", "direction", "round", "shard", "experiment"}
+    wildcards = {"task", "backbone", "direction", "round", "shard", "experiment", "early"}
     wildcards |= {"kind", "model", "pixels"} if name == "measure_speed" else set()
     assert re.search(r'log:\n        "(.*)"', block)[1].count("{") == len(
         set(re.findall(r"{(\w+)}", re.search(r"output:\n(.*?)\n    log:", block, re.DOTALL)[1].replace("{{", "{")))

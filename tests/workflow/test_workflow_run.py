@@ -262,7 +262,7 @@ def test_the_answer_is_the_end_of_what_the_workflow_prints(finished, subtuning):
     answer = (folder / PAIR / "answer.md").read_text()
     selected = json.loads((folder / PAIR / "selected.json").read_text())["tuning"]
     assert all(f"`{name}`" in answer.split("## ")[0] for name in selected.split("+"))
-    end = output[output.index("steps (100%) done") :]
+    end = output[output.index("steps done") :]
     assert "Which layers of tiny to fine-tune for cells" in end
     assert "What would make it surer" in end
     printed = subtuning(folder, "answer")
@@ -286,7 +286,6 @@ def test_the_log_of_a_job_is_what_it_printed(finished):
     folder, output = finished
     log = (folder / "results/logs/profile/cells/tiny/shard0.log").read_text()
     assert "cells/tiny: 18 runs, 0 finished before" in log
-    assert "lanes" in log
     first_line = log.splitlines()[0]
     assert first_line in output
 
