@@ -98,7 +98,7 @@ def test_a_config_that_may_not_be_read(as_nobody):
 @pytest.mark.parametrize("path", ["x" * 5000, "x/" * 3000, "a/../" * 1000, "~nobody/x", "/proc/self/mem/x", "$HOME"])
 def test_paths_that_lead_nowhere_stop_snakemake_at_once(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    content = {"tasks": {"a": {"source": "folder", "path": path}}, "backbones": {"b": {"model": "m"}}}
+    content = {"tasks": {"a": {"source": "folder", "path": path}}, "backbones": {"b": {"model": "test_vit"}}}
     with pytest.raises(UserError, match=r"^config: tasks\.a\.path is '.*', which does not exist \(looked in "):
         Params(content)
 
