@@ -24,7 +24,7 @@ def status_arguments(parser: argparse.ArgumentParser) -> None:
 
 def status(args: argparse.Namespace) -> None:
     """Print for every task and backbone what is done, running, missing and diverged, and the time that is left."""
-    configs, gone = configs_of(args.results, [args.config] if args.config else None)
+    configs, gone = configs_of(args.results, None if args.config is None else [args.config])
     for file in configs:
         if len(configs) > 1:
             print(f"{file}:")

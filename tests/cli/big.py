@@ -19,8 +19,7 @@ def prepare(config: Config, results: Path, layers: int = 18) -> None:
     """`task.json` of every task and `layers.json` of every backbone, as `convert` and `describe` write them."""
     for number, (name, task) in enumerate(config.tasks.items()):
         facts = {"name": name, "classes": ["a", "b"], "image_size": [8, 8, 3], "sha256": f"{number:064x}"}
-        facts |= {"counts": {"train": 800, "val": 200, "test": 5000}, "source": task.model_dump(mode="json")}
-        del facts["source"]["recipe"]
+        facts |= {"counts": {"train": 800, "val": 200, "test": 5000}, "source": task.entry()}
         facts["label_counts"] = {part: [1, 1] for part in facts["counts"]}
         write(results / "tasks" / name / "task.json", facts)
     for number, (name, backbone) in enumerate(config.backbones.items()):

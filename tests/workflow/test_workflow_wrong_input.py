@@ -19,8 +19,8 @@ AT_ONCE = {
     ),
     "unknown source": (
         ["tasks/cells/source", "array"],
-        "config: tasks.cells.source is 'array'; it must be 'arrays', 'builtin', 'csv', 'folder', 'image_list' or "
-        "'vtab' (did you mean 'arrays'?)",
+        "config: tasks.cells.source is 'array'; it must be 'arrays', 'builtin', 'corrupted', 'csv', 'folder', "
+        "'image_list' or 'vtab' (did you mean 'arrays'?)",
     ),
     "missing folder": (
         ["tasks/cells", {"source": "folder", "path": "flowers"}],
