@@ -138,8 +138,10 @@ def jobs(output: str) -> list[Job]:
 
 
 def rules(output: str) -> Counter:
-    """How many jobs of each rule a dry run lists."""
-    return Counter(job.rule for job in jobs(output))
+    """How many jobs of each rule a dry run lists, or a run has begun."""
+    return Counter(
+        re.findall(r"^[\d:]{8}  step \d+ of \d+: (\w+)", output, re.MULTILINE) or [job.rule for job in jobs(output)]
+    )
 
 
 def records(folder: Path) -> dict[str, dict[str, Any]]:
