@@ -1,11 +1,12 @@
 """The recipe of a run, and the strictness that all models of the config share."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from subtuning.config.values import NotNegative, Positive, Share, Strategy, read_number
+from subtuning.config.values import NotNegative, Positive, Share, Strategy, read_number, read_truth
 
 
 class Strict(BaseModel):
@@ -15,15 +16,18 @@ class Strict(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _read_numbers(cls, content: Any) -> Any:
+    def _read_texts(cls, content: Any) -> Any:
         if not isinstance(content, dict):
             return content
-        return {key: read_number(value) if key in _numeric_keys(cls) else value for key, value in content.items()}
+        return {key: _readers(cls).get(key, lambda text: text)(value) for key, value in content.items()}
 
 
 @cache
-def _numeric_keys(model: type[BaseModel]) -> frozenset[str]:
-    return frozenset(key for key, field in model.model_fields.items() if _holds_numbers(field.annotation))
+def _readers(model: type[BaseModel]) -> dict[str, Callable[[Any], Any]]:
+    """What reads the values of keys that are numbers, or true or false, where they come as text."""
+    fields = model.model_fields.items()
+    numbers = {key: read_number for key, field in fields if _holds_numbers(field.annotation)}
+    return numbers | {key: read_truth for key, field in fields if field.annotation is bool}
 
 
 def _holds_numbers(kind: Any) -> bool:

@@ -36,6 +36,11 @@ def read_number(value: Any) -> Any:
     return int(value) if value.lstrip("+-").isdecimal() else float(value)
 
 
+def read_truth(value: Any) -> Any:
+    """True or false in place of such text, which is what `snakemake --config` gives; anything else as it is."""
+    return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+
+
 def _folder_name(name: str) -> str:
     if name.lower() in RESERVED_NAMES:
         raise ValueError(f"the name {name!r} is taken by a folder or file of results/; choose another name")
