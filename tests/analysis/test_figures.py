@@ -210,6 +210,24 @@ def test_tradeoff_merges_one_subset_and_names_the_diverged(make, tmp_path):
     assert any("Diverged, so not shown: mine." in text for text in found)
 
 
+def test_tradeoff_tells_recipes_of_the_same_layers_apart(make, tmp_path):
+    """Layer-wise decay, LP-FT and the like all train `full`, each in its own way."""
+    table = evaluation_of(make, METHODS | {"lp_ft": METHODS["full"]})
+    found = texts(tradeoff_figure(table.assign(recipe=["", "", "", "", '{"strategy": "lp_ft"}']), "t", "b"), tmp_path)
+    assert not any("=" in text for text in found if "lp_ft" in text or text.startswith("full"))
+
+
+def test_many_methods_stand_in_rows_the_best_on_top(make):
+    pairs = [["layer1", f"layer{i}"] for i in range(3, 6)] + [["stem", f"layer{i}"] for i in range(1, 6)]
+    methods = METHODS | {f"own_{i}": (pair, 0.9 + i / 1000, 10_000 + i) for i, pair in enumerate(pairs)}
+    (axes,) = tradeoff_figure(evaluation_of(make, methods), "t", "b").axes
+    drawn = [(box.lines[0].get_ydata()[0], box.lines[0].get_xdata()[0]) for box in axes.containers]
+    assert [score for _, score in sorted(drawn)] == sorted((score for _, score in drawn), reverse=True)
+    names = [label.get_text().split(" (")[0] for label in axes.get_yticklabels()]
+    assert len(names) == len(drawn) == len(methods)
+    assert {"linear", "full", "own_7"} <= set(names)
+
+
 @pytest.mark.parametrize(("seeds", "names"), [(1, ["linear", "full"]), (2, list(METHODS))])
 def test_tradeoff_of_few_runs(make, tmp_path, seeds, names):
     table = evaluation_of(make, {name: METHODS[name] for name in names}, seeds, noise=0.03)

@@ -1,5 +1,6 @@
 """Test accuracy against the number of trained parameters."""
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,6 +13,9 @@ from subtuning.analysis.figures import style
 from subtuning.analysis.figures.labels import Spot, place_labels, with_layers
 from subtuning.analysis.tables import metric_words
 
+MOST = 8
+"""Points that can be named beside each other."""
+
 
 @style.styled()
 def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figure:
@@ -19,13 +23,16 @@ def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figur
 
     Intervals are those over seeds and images if all methods that are drawn have them, else those over the seeds.
 
-    Methods that trained the same subset share a point. A method with a diverged run has none; the subtitle names it.
+    Methods of the same runs share a point. A method with a diverged run has none; the subtitle names it. More than
+    `MOST` points stand in rows, the best on top, since their names would cover each other.
     """
     evaluation = _with_intervals(evaluation)
+    drawn = _same_runs(evaluation[evaluation["mean"].notna()])
+    if len(drawn) > MOST:
+        return _in_rows(evaluation, drawn, f"{task}, {backbone}")
     figure = Figure(figsize=(8.5, 5.4), layout="constrained")
     axes = figure.add_subplot()
     style.headings(figure, f"{_metric(evaluation)} and trained parameters: {task}, {backbone}", _subtitle(evaluation))
-    drawn = _same_subset(evaluation[evaluation["mean"].notna()])
     style.accuracy_axis(axes, [drawn])
     _parameter_axis(axes, evaluation["trained_parameters"])
     looks = style.method_looks(drawn["method"])
@@ -60,15 +67,41 @@ def _subtitle(evaluation: pd.DataFrame) -> str:
     return words
 
 
-def _same_subset(evaluation: pd.DataFrame) -> pd.DataFrame:
-    """One row a subset; its label names all its methods and its layers."""
-    names = evaluation.groupby("layers", sort=False)["method"].agg(" = ".join)
-    rows = evaluation.drop_duplicates("layers", keep="last").copy()
+def _same_runs(evaluation: pd.DataFrame) -> pd.DataFrame:
+    """One row for methods that trained the same layers with one recipe; its label names all of them and the layers."""
+    keys = [key for key in ("layers", "lr", "recipe") if key in evaluation]
+    names = evaluation.groupby(keys, sort=False, dropna=False)["method"].transform(" = ".join)
+    rows = evaluation.assign(names=names).drop_duplicates(keys, keep="last")
     rows["label"] = [
-        with_layers(f"{names[layers]} ({percent:.3g}%)", layers)
-        for layers, percent in zip(rows["layers"], rows["trained_percent"], strict=True)
+        with_layers(f"{name} ({percent:.3g}%)", layers)
+        for name, layers, percent in zip(rows["names"], rows["layers"], rows["trained_percent"], strict=True)
     ]
     return rows
+
+
+def _in_rows(evaluation: pd.DataFrame, drawn: pd.DataFrame, title: str) -> Figure:
+    """A row a point: its methods and layers, the score with its interval, and the share that was trained."""
+    rows = drawn.sort_values("mean", ascending=False, kind="stable")
+    figure = Figure(figsize=(9.5, 1.9 + 0.34 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    style.headings(figure, f"{_metric(evaluation)} of {len(evaluation)} methods: {title}", _subtitle(evaluation))
+    looks = style.method_looks(rows["method"])
+    for place, row in enumerate(rows.to_dict("records")):
+        (colour, marker), spot = looks[row["method"]], _spot(row)
+        bar = [[spot.y - spot.low], [spot.high - spot.y]]
+        axes.errorbar([spot.y], [place], xerr=bar, fmt=marker, color=colour, markersize=7.5, elinewidth=2)
+    axes.set_yticks(range(len(rows)), [_one_line(row) for row in rows.to_dict("records")], fontsize=9.5)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#e4e4e4", linewidth=0.8)
+    axes.set_xlabel(f"{metric_words([evaluation])} (%)")
+    return figure
+
+
+def _one_line(row: Mapping) -> str:
+    known = row["layers"] in (row["names"], *style.BASELINES)
+    layers = "" if known else textwrap.shorten(row["layers"].replace("+", " + "), 34, placeholder=" …")
+    return f"{row['names']} ({row['trained_percent']:.3g}%)" + (f"  {layers}" if layers else "")
 
 
 def _parameter_axis(axes: Axes, parameters: pd.Series) -> None:
