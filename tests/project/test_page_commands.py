@@ -65,7 +65,9 @@ def project(tmp_path_factory):
     (folder / "config/config.yaml").write_text(yaml.safe_dump(own))
     test = own | {"backbones": {"resnet50": {"model": "resnet50", "weights": "resnet50.safetensors"}}}
     (folder / "gpu.yaml").write_text(yaml.safe_dump(test | {"profile": {"folds": 2, "test_seeds": 5}}))
-    write_arrays(folder / "cifar100.npz")
+    (folder / "data").mkdir()
+    for place in ("cifar100.npz", "data/cifar100.npz"):
+        write_arrays(folder / place)
     (folder / "resnet50.safetensors").touch()
     for name in load_config(ROOT / "config/racing.yaml").tasks:
         (folder / "data/racing").mkdir(parents=True, exist_ok=True)
