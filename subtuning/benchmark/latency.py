@@ -105,10 +105,10 @@ def latencies(
     rows: list[dict[str, Any]] = []
     for size in batch_sizes:
         images = torch.randn(size, 3, layers["input_size"], layers["input_size"], device=device)
-        found = _measure(_calls(trunk, branches, alone, images), device, seconds)
+        found = measure(_calls(trunk, branches, alone, images), device, seconds)
         for choice in [*tried, Choice(TIMM, EVERYTHING)]:
             about = {"name": choice.name, "layers": str(choice.tuning), "stage": stages.get(choice.name, "")}
-            rows.append(about | {"batch_size": size} | _cells(found[choice.name], found["full"]))
+            rows.append(about | {"batch_size": size} | cells(found[choice.name], found["full"]))
             rows[-1] |= {"added_mb": memory[choice.name] / 1e6, "mean": choice.score}
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     return pd.DataFrame(rows).assign(device=device_name(device), threads=threads)
@@ -144,7 +144,7 @@ def _calls(
 
 
 @torch.inference_mode()
-def _measure(calls: Mapping[str, Callable[[], object]], device: torch.device, seconds: float) -> dict[str, list[float]]:
+def measure(calls: Mapping[str, Callable[[], object]], device: torch.device, seconds: float) -> dict[str, list[float]]:
     """Seconds of each call, measured in turn after two of each that do not count."""
     for call in [*calls.values()] * 2:
         call()
@@ -159,7 +159,8 @@ def _measure(calls: Mapping[str, Callable[[], object]], device: torch.device, se
     return found
 
 
-def _cells(seconds: Sequence[float], whole: Sequence[float]) -> dict[str, float]:
+def cells(seconds: Sequence[float], whole: Sequence[float]) -> dict[str, float]:
+    """Milliseconds of a row that was measured, their number, and their share of the row of which it is a part."""
     low, median, high = (float(value) for value in 1000 * np.quantile(seconds, [0.25, 0.5, 0.75]))
     share = {"added_percent": median / 10 / statistics.median(whole), "n": len(seconds)}
     return {"added_ms": median, "low_ms": low, "high_ms": high} | share

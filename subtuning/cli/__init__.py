@@ -40,6 +40,7 @@ VERBS = {
     "predict": ("model", "say which class images show, by a delivered model"),
     "latency": ("latency", "measure what a further task costs, by the layers that it tunes"),
     "export-model": ("model", "write a delivered model as one ONNX file, or one of torch.export"),
+    "prune": ("prune", "remove channels of a delivered model's own layers, and say what that costs and saves"),
     "push": ("model", "upload a delivered model to the Hugging Face hub"),
     "benchmark": ("benchmark", "measure how fast training is, or simulate how often intervals are right"),
     "schema": ("schema", "print or write the config's JSON schema and reference"),

@@ -45,7 +45,7 @@ class MultiTaskModel(nn.Module):
         named = folders if isinstance(folders, Mapping) else name_tasks(folders)
         if not named:
             raise UserError("a model of many tasks needs the folder of one delivered model at least")
-        found = {name: _Delivered(Path(folder)) for name, folder in named.items()}
+        found = {name: Delivered(Path(folder)) for name, folder in named.items()}
         first, *others = found.values()
         for other in others:
             _check_alike(first, other)
@@ -81,8 +81,13 @@ class MultiTaskModel(nn.Module):
             yield {name: self.models[name].to_probabilities(logits) for name, logits in found.items()}
 
 
-class _Delivered:
-    """A delivered folder: the model that timm loads, and what its delta says of where it comes from."""
+class Delivered:
+    """A delivered folder: the model that timm loads, and what its delta says of where it comes from.
+
+    Attributes:
+        identity: of the run that trained it (see `runs.identity`).
+        weights: the sha256 of the pretrained weights; `backbone` says how the network is built and sees images.
+    """
 
     def __init__(self, folder: Path):
         self.folder, self.model = folder, Model(folder)
@@ -95,9 +100,9 @@ class _Delivered:
             raise UserError(f"{file} is damaged; deliver the model again") from None
         if not {"identity", "backbone"} <= about.keys():
             raise UserError(f"{file} does not say from which weights it was made; train and deliver the model again")
-        identity = json.loads(about["identity"])
-        self.weights, self.backbone = about["backbone"], identity["backbone"]
-        self.tuning = Tuning.of_identity(identity)
+        self.identity: dict[str, Any] = json.loads(about["identity"])
+        self.weights, self.backbone = about["backbone"], self.identity["backbone"]
+        self.tuning = Tuning.of_identity(self.identity)
         classes, features = tensors["head.weight"].shape
         self.head = nn.Linear(features, classes)
         self.head.load_state_dict({name: tensors[f"head.{name}"] for name in ("weight", "bias")})
@@ -118,7 +123,7 @@ def name_tasks(folders: Sequence[str | Path]) -> dict[str, Path]:
     return {str(number): path for number, path in enumerate(paths, start=1)}
 
 
-def _check_alike(first: _Delivered, other: _Delivered) -> None:
+def _check_alike(first: Delivered, other: Delivered) -> None:
     if first.weights != other.weights:
         raise UserError(
             f"{other.folder} was made from other pretrained weights ({other.weights[:12]}) than {first.folder} "
@@ -132,7 +137,7 @@ def _check_alike(first: _Delivered, other: _Delivered) -> None:
             )
 
 
-def _segments(found: Sequence[_Delivered]) -> list[Segment]:
+def _segments(found: Sequence[Delivered]) -> list[Segment]:
     """The network without classifier, cut into layers; each layer as pretrained, if any of the tasks has left it so.
 
     A layer that all have changed is one that every branch has a copy of, and no trunk ever runs.
@@ -147,7 +152,7 @@ def _segments(found: Sequence[_Delivered]) -> list[Segment]:
     return segments
 
 
-def _branch(trunk: Trunk, delivered: _Delivered) -> Lane:
+def _branch(trunk: Trunk, delivered: Delivered) -> Lane:
     """What a task computes for itself."""
     state = delivered.state()
     changed = _changed(trunk.original, delivered.tuning)

@@ -220,12 +220,14 @@ def test_tradeoff_tells_recipes_of_the_same_layers_apart(make, tmp_path):
 def test_many_methods_stand_in_rows_the_best_on_top(make):
     pairs = [["layer1", f"layer{i}"] for i in range(3, 6)] + [["stem", f"layer{i}"] for i in range(1, 6)]
     methods = METHODS | {f"own_{i}": (pair, 0.9 + i / 1000, 10_000 + i) for i, pair in enumerate(pairs)}
-    (axes,) = tradeoff_figure(evaluation_of(make, methods), "t", "b").axes
+    axes, cost = tradeoff_figure(evaluation_of(make, methods), "t", "b").axes
     drawn = [(box.lines[0].get_ydata()[0], box.lines[0].get_xdata()[0]) for box in axes.containers]
     assert [score for _, score in sorted(drawn)] == sorted((score for _, score in drawn), reverse=True)
     names = [label.get_text().split(" (")[0] for label in axes.get_yticklabels()]
     assert len(names) == len(drawn) == len(methods)
     assert {"linear", "full", "own_7"} <= set(names)
+    filled = {names[int(line.get_ydata()[0])] for line in cost.lines[1:] if line.get_markerfacecolor() != "white"}
+    assert filled == {"own_0", "own_1", "own_2", "own_3", "own_4", "own_5", "own_6", "own_7", "best_layer", "greedy"}
 
 
 @pytest.mark.parametrize(("seeds", "names"), [(1, ["linear", "full"]), (2, list(METHODS))])

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from subtuning.analysis.figures.latency import draw, front
+from subtuning.analysis.figures.front import front
+from subtuning.analysis.figures.latency import draw
 from subtuning.analysis.files import read_csv
 from subtuning.benchmark.latency import TIMM, Choice, choices, latencies
 from subtuning.cli import main
@@ -101,8 +102,8 @@ def test_the_verb_and_the_figure(folder, layers, capsys):
 
 def test_nothing_on_the_front_is_beaten():
     rows = pd.DataFrame({"name": list("abcde"), "added_ms": [3.0, 1, 2, 2, 4], "mean": [0.7, 0.5, 0.6, 0.65, 0.7]})
-    assert list(front(rows)["name"]) == ["b", "d", "a"]
-    assert front(rows[:0]).empty
+    assert list(front(rows, "added_ms")["name"]) == ["b", "d", "a"]
+    assert front(rows[:0], "added_ms").empty
 
 
 def test_a_backbone_that_is_not_described_is_one_sentence(tmp_path, capsys):

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from subtuning.analysis.figures import style
+from subtuning.analysis.figures.front import draw_front
 from subtuning.analysis.figures.labels import Spot, place_labels
 from subtuning.analysis.tables import metric_words
 
@@ -52,8 +52,7 @@ def _subtitle(table: pd.DataFrame) -> str:
 
 def _panel(figure: Figure, axes: Axes, rows: pd.DataFrame, colours: Mapping[str, Any]) -> None:
     looks = style.method_looks(name for name in rows["name"] if name in style.LOOKS)
-    best, spots = front(rows), []
-    axes.step(best["added_ms"], 100 * best["mean"], where="post", color=style.FAINT, linewidth=1, zorder=1)
+    best, spots = draw_front(axes, rows, "added_ms"), []
     for row in _same_layers(rows).to_dict("records"):
         colour, marker = looks.get(row["name"], (colours.get(row["stage"], style.INK), "o"))
         bar = [[row["added_ms"] - row["low_ms"]], [row["high_ms"] - row["added_ms"]]]
@@ -75,9 +74,3 @@ def _same_layers(rows: pd.DataFrame) -> pd.DataFrame:
     labels = rows.groupby("layers", sort=False)["name"].agg(" = ".join)
     return rows.drop_duplicates("layers", keep="last").assign(label=lambda left: left["layers"].map(labels))
 
-
-def front(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows that no other one beats in time and score, the fastest first."""
-    ordered = rows.sort_values(["added_ms", "mean"], ascending=[True, False])
-    best_before = ordered["mean"].cummax().shift(fill_value=-np.inf)
-    return ordered[ordered["mean"] > best_before]

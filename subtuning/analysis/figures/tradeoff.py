@@ -1,7 +1,7 @@
-"""Test accuracy against the number of trained parameters."""
+"""Test accuracy against what methods cost: trained parameters, and the operations of a training."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,16 +10,24 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from subtuning.analysis.figures import style
+from subtuning.analysis.figures.front import draw_front, front
 from subtuning.analysis.figures.labels import Spot, place_labels, with_layers
 from subtuning.analysis.tables import metric_words
 
 MOST = 8
 """Points that can be named beside each other."""
 
+COSTS = {
+    "trained_parameters": "trained parameters (logarithmic)",
+    "train_flops": "operations of one training (TFLOP, logarithmic)",
+}
+"""Columns of the table in which less is cheaper, and what their axis says; one that is not known is left out."""
+
 
 @style.styled()
 def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figure:
-    """Draw a table of `evaluation_table`: mean test accuracy with its interval against trained parameters (log).
+    """Draw a table of `evaluation_table`: mean test accuracy with its interval against each of `COSTS` (log), a panel
+    each; steps join the methods that no other one beats in both.
 
     Intervals are those over seeds and images if all methods that are drawn have them, else those over the seeds.
 
@@ -27,20 +35,27 @@ def tradeoff_figure(evaluation: pd.DataFrame, task: str, backbone: str) -> Figur
     `MOST` points stand in rows, the best on top, since their names would cover each other.
     """
     evaluation = _with_intervals(evaluation)
-    drawn = _same_runs(evaluation[evaluation["mean"].notna()])
+    drawn, title = _same_runs(evaluation[evaluation["mean"].notna()]), f"{task}, {backbone}"
+    costs = [cost for cost in COSTS if evaluation[cost].notna().all()]
     if len(drawn) > MOST:
-        return _in_rows(evaluation, drawn, f"{task}, {backbone}")
-    figure = Figure(figsize=(8.5, 5.4), layout="constrained")
-    axes = figure.add_subplot()
-    style.headings(figure, f"{_metric(evaluation)} and trained parameters: {task}, {backbone}", _subtitle(evaluation))
-    style.accuracy_axis(axes, [drawn])
-    _parameter_axis(axes, evaluation["trained_parameters"])
+        return _in_rows(evaluation, drawn, costs, title)
+    figure = Figure(figsize=(8.5 if len(costs) == 1 else 13, 5.4), layout="constrained")
+    title = f"{_metric(evaluation)} and {'trained parameters' if len(costs) == 1 else 'cost'}: {title}"
+    style.headings(figure, title, f"{_subtitle(evaluation)} Line: no other method is both cheaper and better.")
+    panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     looks = style.method_looks(drawn["method"])
-    for row in drawn.to_dict("records"):
-        colour, marker = looks[row["method"]]
-        style.point(axes, row["trained_parameters"], row, colour, 8.5, marker=marker)
+    for axes, cost in zip(panels, costs, strict=True):
+        style.accuracy_axis(axes, [drawn])
+        _cost_axis(axes, evaluation[cost], cost)
+        draw_front(axes, drawn, cost)
+        for row in drawn.to_dict("records"):
+            colour, marker = looks[row["method"]]
+            style.point(axes, row[cost], row, colour, 8.5, marker=marker)
+    for axes in panels[1:]:
+        axes.set_ylabel("")
     figure.draw_without_rendering()
-    place_labels(axes, [_spot(row) for row in drawn.to_dict("records")])
+    for axes, cost, label in zip(panels, costs, ("label", "names"), strict=False):
+        place_labels(axes, [_spot(row, cost, label) for row in drawn.to_dict("records")])
     return figure
 
 
@@ -79,12 +94,16 @@ def _same_runs(evaluation: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _in_rows(evaluation: pd.DataFrame, drawn: pd.DataFrame, title: str) -> Figure:
-    """A row a point: its methods and layers, the score with its interval, and the share that was trained."""
-    rows = drawn.sort_values("mean", ascending=False, kind="stable")
-    figure = Figure(figsize=(9.5, 1.9 + 0.34 * len(rows)), layout="constrained")
-    axes = figure.add_subplot()
-    style.headings(figure, f"{_metric(evaluation)} of {len(evaluation)} methods: {title}", _subtitle(evaluation))
+def _in_rows(evaluation: pd.DataFrame, drawn: pd.DataFrame, costs: Sequence[str], title: str) -> Figure:
+    """A row a point: its methods and layers, the score with its interval, and what it costs.
+
+    In the panel of a cost the points on the front are filled, and the steps go from row to row.
+    """
+    rows = drawn.sort_values("mean", ascending=False, kind="stable").reset_index(drop=True)
+    figure = Figure(figsize=(9.5 + 2.4 * len(costs), 1.9 + 0.34 * len(rows)), layout="constrained")
+    words = f"{_subtitle(evaluation)} Filled: no other method is both cheaper and better."
+    style.headings(figure, f"{_metric(evaluation)} of {len(evaluation)} methods: {title}", words)
+    axes, *panels = figure.subplots(1, 1 + len(costs), sharey=True, squeeze=False, width_ratios=[2.2, *[1] * len(costs)])[0]
     looks = style.method_looks(rows["method"])
     for place, row in enumerate(rows.to_dict("records")):
         (colour, marker), spot = looks[row["method"]], _spot(row)
@@ -92,9 +111,18 @@ def _in_rows(evaluation: pd.DataFrame, drawn: pd.DataFrame, title: str) -> Figur
         axes.errorbar([spot.y], [place], xerr=bar, fmt=marker, color=colour, markersize=7.5, elinewidth=2)
     axes.set_yticks(range(len(rows)), [_one_line(row) for row in rows.to_dict("records")], fontsize=9.5)
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="#e4e4e4", linewidth=0.8)
     axes.set_xlabel(f"{metric_words([evaluation])} (%)")
+    for panel, cost in zip(panels, costs, strict=True):
+        best = front(rows, cost)
+        panel.step(best[cost], best.index, where="post", color=style.FAINT, linewidth=1, zorder=1)
+        for place, row in enumerate(rows.to_dict("records")):
+            colour, marker = looks[row["method"]]
+            face = colour if place in best.index else "white"
+            panel.plot(row[cost], place, marker, color=colour, markerfacecolor=face, markersize=7)
+        _cost_axis(panel, evaluation[cost], cost, room=0.08)
+    for panel in (axes, *panels):
+        panel.tick_params(axis="y", length=0)
+        panel.grid(axis="x", color="#e4e4e4", linewidth=0.8)
     return figure
 
 
@@ -104,15 +132,16 @@ def _one_line(row: Mapping) -> str:
     return f"{row['names']} ({row['trained_percent']:.3g}%)" + (f"  {layers}" if layers else "")
 
 
-def _parameter_axis(axes: Axes, parameters: pd.Series) -> None:
+def _cost_axis(axes: Axes, values: pd.Series, cost: str, room: float = 0.34) -> None:
+    """A logarithmic axis; `room` on the right is for a label, as a share of the axis."""
     axes.set_xscale("log")
-    low, high = float(parameters.min()), float(parameters.max())
-    spread = max(high / low, 20.0)
-    axes.set_xlim(low / spread**0.08, high * spread**0.34)  # on the right, room for a label
+    low, high = float(values.min()), float(values.max())
+    spread, unit = max(high / low, 20.0 if cost == "trained_parameters" else 3.0), 1e12 if cost == "train_flops" else 1
+    axes.set_xlim(low / spread**0.08, high * spread**room)
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 30 else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value / unit)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("trained parameters (logarithmic)")
+    axes.set_xlabel(COSTS[cost])
 
 
 def short_count(value: float) -> str:
@@ -123,7 +152,7 @@ def short_count(value: float) -> str:
     return f"{value:.3g}"
 
 
-def _spot(row: Mapping) -> Spot:
+def _spot(row: Mapping, cost: str = "trained_parameters", label: str = "label") -> Spot:
     """A point with the ends of its bar, in percent, and its label."""
     ends = [row["mean"] if np.isnan(row[end]) else np.clip(row[end], 0, 1) for end in ("ci_low", "ci_high")]
-    return Spot(row["trained_parameters"], 100 * row["mean"], 100 * ends[0], 100 * ends[1], row["label"])
+    return Spot(row[cost], 100 * row["mean"], 100 * ends[0], 100 * ends[1], row[label])

@@ -1,0 +1,65 @@
+"""The verb that prunes a delivered model's branch."""
+
+import argparse
+from pathlib import Path
+
+from subtuning.cli.common import positive
+
+
+def share(text: str) -> float:
+    """A number between 0 and 1, both left out."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return value
+
+
+def prune_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a delivered model")
+    parser.add_argument(
+        "--fractions", type=share, nargs="+", default=[0.25, 0.5, 0.75], metavar="F", help="default: 0.25 0.5 0.75"
+    )
+    parser.add_argument("--epochs", type=positive, help="to train again (default: half of the recipe's)")
+    parser.add_argument("--seeds", type=positive, default=3, help="trainings of each (default: %(default)s)")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where its task is")
+    parser.add_argument(
+        "--batch-sizes", type=positive, nargs="+", default=[1, 32], metavar="N", help="images at once (default: 1 32)"
+    )
+    parser.add_argument("--seconds", type=positive, default=20, help="to measure each batch size (default: 20)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the folder to write (default: `pruned` beside MODEL)")
+
+
+def prune(args: argparse.Namespace) -> None:
+    """Prune by each fraction, train again, measure; write a table, its figure, and the networks as torch.export's."""
+    import torch
+
+    from subtuning.analysis.figures import save
+    from subtuning.analysis.figures.pruning import pruning_figure
+    from subtuning.analysis.files import write_csv
+    from subtuning.benchmark.pruning import levels, pruning_table
+    from subtuning.deploy.export import export_model, seen_of_task
+    from subtuning.deploy.multitask import Delivered
+    from subtuning.deploy.prune import require_torch_pruning
+    from subtuning.training.device import choose_device
+    from subtuning.workspace.delivery import task_of_model
+
+    require_torch_pruning()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    delivered, task, device = Delivered(args.model), task_of_model(args.model, args.results), choose_device(args.device)
+    out, epochs = args.out or args.model.parent / "pruned", args.epochs or -(-delivered.identity["recipe"]["epochs"] // 2)
+    found = levels(delivered, task, args.fractions, epochs, args.seeds, device)
+    table = pruning_table(found, epochs, args.batch_sizes, device, args.seconds)
+    write_csv(table, out / "pruned.csv")
+    save(pruning_figure(table, task.name), out / "pruned.svg", out / "pruned.png")
+    seen = seen_of_task(delivered.model, task)
+    for level in found[1:]:
+        delivered.model.network = level.pruned.whole(level.trained[0].lane)
+        export_model(delivered.model, seen, "torch-export", out / f"{level.pruned.fraction:g}.pt2")
+    shown = ["fraction", "batch_size", "parameters", "added_ms", "low_ms", "high_ms", "n", "before", "mean", "seeds"]
+    print(table[shown].to_markdown(index=False, floatfmt=".4g"))
