@@ -63,7 +63,9 @@ def levels(
     for pruned in networks:
         found.append(Level(pruned, [retune(pruned, task, epochs, seed) for seed in range(seeds)]))
         cells = found[-1].cells()
-        say(f"without {pruned.fraction:.0%} of the channels: {cells['before']:.1%} right, {cells['mean']:.1%} trained again")
+        say(
+            f"without {pruned.fraction:.0%} of the channels: {cells['before']:.1%} right, {cells['mean']:.1%} retrained"
+        )
     return found
 
 
@@ -78,8 +80,8 @@ def pruning_table(
     Returns:
         fraction, epochs, batch_size; `parameters` and `flops` (of one image) of the branch; `added_mb` (10^6 bytes that
         the task holds for itself); `added_ms` (median), `low_ms` and `high_ms` (quartiles) over `n` measurements, and
-        `added_percent`, of the branch as it was; accuracy on test (0-1): `before` the training, and `mean` after it, with
-        `ci_low` and `ci_high` over `seeds` x `images` (NaN for one seed); device, threads.
+        `added_percent`, of the branch as it was; accuracy on test (0-1): `before` the training, and `mean` after it,
+        with `ci_low` and `ci_high` over `seeds` x `images` (NaN for one seed); device, threads.
     """
     size, rows = found[0].pruned.delivered.backbone["input_size"], list[dict[str, Any]]()
     for number in batch_sizes:

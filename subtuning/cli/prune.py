@@ -52,7 +52,8 @@ def prune(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     delivered, task, device = Delivered(args.model), task_of_model(args.model, args.results), choose_device(args.device)
-    out, epochs = args.out or args.model.parent / "pruned", args.epochs or -(-delivered.identity["recipe"]["epochs"] // 2)
+    epochs = args.epochs or -(-delivered.identity["recipe"]["epochs"] // 2)
+    out = args.out or args.model.parent / "pruned"
     found = levels(delivered, task, args.fractions, epochs, args.seeds, device)
     table = pruning_table(found, epochs, args.batch_sizes, device, args.seconds)
     write_csv(table, out / "pruned.csv")

@@ -95,13 +95,9 @@ def card(
     items = [(task, backbone, chosen.table, chosen.table)]
     scores = paper_table(items).drop(columns=["task", "backbone"]).to_markdown(index=False, disable_numparse=True)
     licence, weights = model.licence, layers.get("spec", {}).get("weights", "timm")
+    known, score = licence if weights == "timm" else None, None if chosen.on_all else record["metrics"]["accuracy"]
     return _CARD.format(
-        metadata=metadata(
-            layers,
-            (task, backbone),
-            licence if weights == "timm" else None,
-            None if chosen.on_all else record["metrics"]["accuracy"],
-        ).to_yaml(),
+        metadata=metadata(layers, (task, backbone), known, score).to_yaml(),
         **{key: layers[key] for key in ("model", "interpolation", "crop")},
         task=task,
         backbone=backbone,

@@ -35,8 +35,8 @@ PACKAGE = "torch-pruning"
 """What it takes; the extra `prune` of this package has it."""
 
 MULTIPLE = 8
-"""The channels that are left of a layer are a multiple of so many, as in MobileNetV2's code; a layer of which none would
-be left stays whole."""
+"""The channels that are left of a layer are a multiple of so many, as in MobileNetV2's code; a layer of which none
+would be left stays whole."""
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Retuned:
 
     Attributes:
         lane: the branch.
-        before, after: which of the N test images it gets right, before the training and after; None where that diverged.
+        before, after: which of the N test images it gets right, before the training and after; None where it diverged.
     """
 
     lane: Lane
@@ -141,7 +141,7 @@ def _attention(network: nn.Module) -> list[nn.Module]:
 
 
 def _remove_channels(network: nn.Module, kept: list[nn.Module], seen: Tensor, fraction: float) -> None:
-    """Remove channels in place, but no outputs of the modules in `kept`; `seen` goes into the network, 1 x 3 x S x S."""
+    """Remove channels in place, but no outputs of the modules in `kept`; `seen` goes in, 1 x 3 x S x S."""
     import torch_pruning
 
     before = sum(parameter.numel() for parameter in network.parameters())

@@ -36,6 +36,8 @@ CHANGES = {
     "`lr` of one backbone": (config("backbones/other/recipe", {"lr": 0.01}), "backbone=other"),
     "`profile.folds`": (config("profile.folds", 3), ""),
     "`greedy.folds`": (config("greedy.folds", 3), ""),
+    "`greedy.cost` with `cost_cap`": (config("greedy.cost", "flops", "greedy.cost_cap", 0.5), ""),
+    "`greedy.cost` with `cost_weight`": (config("greedy.cost", "parameters", "greedy.cost_weight", 0.05), ""),
     "`evaluate.seeds` raised": (config("evaluate.seeds", 3), ""),
     "`greedy.max_rounds` raised": (config("greedy.max_rounds", 3), "round=3"),
     "`greedy.max_rounds` lowered": (config("greedy.max_rounds", 1), ""),

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Sequence
+from math import hypot
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -64,13 +65,21 @@ def text_box(label: Annotation) -> Bbox:
 
 
 def _cost(box: Bbox, start: Bbox | None, points: Sequence[Bbox], labels: Sequence[Bbox], frame: Bbox) -> int:
-    """How bad a label at `box` is: 1 for each thing under its leader line from `start`, 10 for each point under it,
-    1000 for each label, and 1000 outside the axes."""
+    """How bad a label at `box` is: 1 for each thing under its leader line from `start`, and if it stands nearer to
+    another point than that line is long; 10 for each point under it, 1000 for each label, and 1000 outside the axes."""
     inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
     line = Path([bounds.get_points().mean(axis=0) for bounds in (start, box)]) if start else None
     crossed = sum(line.intersects_bbox(other, filled=False) for other in (*points, *labels)) if line else 0
+    if start and any(_gap(box, other) < _gap(box, start) for other in points):
+        crossed += 1
     covered = [sum(box.overlaps(other) for other in others) for others in (points, labels)]
     return crossed + 10 * covered[0] + 1000 * (covered[1] + (not inside))
+
+
+def _gap(box: Bbox, other: Bbox) -> float:
+    """Pixels between two boxes, 0 where they overlap."""
+    across = max(box.x0 - other.x1, other.x0 - box.x1, 0.0)
+    return hypot(across, max(box.y0 - other.y1, other.y0 - box.y1, 0.0))
 
 
 def _label(axes: Axes, spot: Spot, direction: tuple[int, int], distance: float, **looks: Any) -> Annotation:

@@ -73,4 +73,3 @@ def _same_layers(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for the same layers: the greedy search's is the layer's own if it chose one; its label names both."""
     labels = rows.groupby("layers", sort=False)["name"].agg(" = ".join)
     return rows.drop_duplicates("layers", keep="last").assign(label=lambda left: left["layers"].map(labels))
-

@@ -54,7 +54,7 @@ def _subtitle(table: pd.DataFrame) -> str:
     seeds, images, epochs = int(first["seeds"]), int(first["images"]), int(first["epochs"])
     made = f"95% intervals over n = {seeds} trainings x {images} images" if seeds > 1 else "one training each"
     return (
-        f"Test images, after channels of the task's branch were removed and its tuned layers trained for {epochs} more "
-        f"epoch{'s' * (epochs > 1)} ({made}). Hollow: before that training. Time of the branch: median and quartiles of "
-        f"{int(table['n'].min())} runs or more, {device}."
+        "Test images, after channels of the task's branch were removed and its tuned layers trained for "
+        f"{epochs} more epoch{'s' * (epochs > 1)} ({made}). Hollow: before that training. Time of the branch: median "
+        f"and quartiles of {int(table['n'].min())} runs or more, {device}."
     )

@@ -103,7 +103,8 @@ def _in_rows(evaluation: pd.DataFrame, drawn: pd.DataFrame, costs: Sequence[str]
     figure = Figure(figsize=(9.5 + 2.4 * len(costs), 1.9 + 0.34 * len(rows)), layout="constrained")
     words = f"{_subtitle(evaluation)} Filled: no other method is both cheaper and better."
     style.headings(figure, f"{_metric(evaluation)} of {len(evaluation)} methods: {title}", words)
-    axes, *panels = figure.subplots(1, 1 + len(costs), sharey=True, squeeze=False, width_ratios=[2.2, *[1] * len(costs)])[0]
+    widths = [2.2, *[1] * len(costs)]
+    axes, *panels = figure.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)[0]
     looks = style.method_looks(rows["method"])
     for place, row in enumerate(rows.to_dict("records")):
         (colour, marker), spot = looks[row["method"]], _spot(row)
@@ -120,6 +121,7 @@ def _in_rows(evaluation: pd.DataFrame, drawn: pd.DataFrame, costs: Sequence[str]
             face = colour if place in best.index else "white"
             panel.plot(row[cost], place, marker, color=colour, markerfacecolor=face, markersize=7)
         _cost_axis(panel, evaluation[cost], cost, room=0.08)
+        panel.set_xlabel(COSTS[cost].replace(" (", "\n("))
     for panel in (axes, *panels):
         panel.tick_params(axis="y", length=0)
         panel.grid(axis="x", color="#e4e4e4", linewidth=0.8)
@@ -138,7 +140,8 @@ def _cost_axis(axes: Axes, values: pd.Series, cost: str, room: float = 0.34) -> 
     low, high = float(values.min()), float(values.max())
     spread, unit = max(high / low, 20.0 if cost == "trained_parameters" else 3.0), 1e12 if cost == "train_flops" else 1
     axes.set_xlim(low / spread**0.08, high * spread**room)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 30 else (1.0, 2.0, 5.0)))
+    subs = (1.0,) if high / low > 30 else (1.0, 3.0) if high / low > 10 else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_count(value / unit)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(COSTS[cost])

@@ -102,15 +102,22 @@ def evaluation_table(
     for method, found in groups.items():
         values, n = rec.scores(found, expected)
         row = {"method": method, "layers": _one_tuning(method, found.values(), order), "metric": metric}
-        row |= score_cells(values, n, None, metric)
-        for name, reference in references.items():
-            other = None if name == method else reference
-            row |= difference_cells(f"diff_{name}", f"diff_{name}", values, other, None)
-            row[f"p_{name}"] = NAN if values is None or other is None else sign_flip_p(values, other)
-        runs = [found[key] for key in expected]
-        row |= beside[method] | metrics.beside_accuracy(runs, labels, probabilities)
+        row |= score_cells(values, n, None, metric) | _difference_cells(method, values, references) | beside[method]
+        row |= metrics.beside_accuracy([found[key] for key in expected], labels, probabilities)
         table.append(row | _cost(list(found.values()), values))
     return pd.DataFrame(table, columns=COLUMNS)
+
+
+def _difference_cells(
+    method: str, values: list[float] | None, references: Mapping[str, list[float] | None]
+) -> dict[str, float]:
+    """A method's differences to each reference, paired by seed; none to itself."""
+    cells: dict[str, float] = {}
+    for name, reference in references.items():
+        other = None if name == method else reference
+        cells |= difference_cells(f"diff_{name}", f"diff_{name}", values, other, None)
+        cells[f"p_{name}"] = NAN if values is None or other is None else sign_flip_p(values, other)
+    return cells
 
 
 def _cost(found: Sequence[rec.Record], values: list[float] | None) -> dict[str, float]:

@@ -51,29 +51,32 @@ def greedy_table(
         if number["stopped"]:
             stopped.add(number["direction"])
         kept = number["direction"] not in stopped and direction in {None, number["direction"]}
-        metric = number.get("metric", "accuracy")
-        folds = len(number["base_scores"]) if split == "cv" else None
         for candidate in number["candidates"]:
-            scores = candidate["scores"]
-            if candidate.get("dropped"):
-                scores = [*scores, *[None] * (len(number["base_scores"]) - len(scores))]
-            values, n = _finished(scores, len(number["base_scores"]))
-            base, _ = _finished(number["base_scores"], len(number["base_scores"]))
-            chosen = candidate["layer"] == number["choice"]
-            last = len(table) if chosen and kept else last
-            table.append(
-                {"direction": number["direction"], "round": number["round"], "layer": candidate["layer"]}
-                | score_cells(values, n, folds, metric)
-                | difference_cells("diff_previous", "diff", values, base, folds)
-                | {"dropped": candidate.get("dropped", False)}
-                | {"chosen": chosen, "kept": kept, "p": number.get("p", NAN) if chosen else NAN, "corrected": NAN}
-                | {"penalty": candidate.get("penalty", NAN)}
-                | {"rule": number.get("rule", "epsilon"), "metric": metric, "precision": number["precision"]}
-            )
+            last = len(table) if candidate["layer"] == number["choice"] and kept else last
+            table.append(_row(number, candidate, split) | {"kept": kept})
     if last is not None and corrected is not None:
         table[last]["corrected"] = corrected
     weighed = any("penalty" in candidate for number in rounds for candidate in number["candidates"])
     return pd.DataFrame(table, columns=[*COLUMNS, *["penalty"] * weighed])
+
+
+def _row(number: Mapping[str, Any], candidate: Mapping[str, Any], split: str) -> dict[str, Any]:
+    """The cells of a candidate of a round, but whether the round is kept."""
+    base_scores, scores = number["base_scores"], candidate["scores"]
+    folds, metric = len(base_scores) if split == "cv" else None, number.get("metric", "accuracy")
+    if candidate.get("dropped"):
+        scores = [*scores, *[None] * (len(base_scores) - len(scores))]
+    values, n = _finished(scores, len(base_scores))
+    base, _ = _finished(base_scores, len(base_scores))
+    chosen = candidate["layer"] == number["choice"]
+    return (
+        {"direction": number["direction"], "round": number["round"], "layer": candidate["layer"]}
+        | score_cells(values, n, folds, metric)
+        | difference_cells("diff_previous", "diff", values, base, folds)
+        | {"dropped": candidate.get("dropped", False), "penalty": candidate.get("penalty", NAN)}
+        | {"chosen": chosen, "p": number.get("p", NAN) if chosen else NAN, "corrected": NAN}
+        | {"rule": number.get("rule", "epsilon"), "metric": metric, "precision": number["precision"]}
+    )
 
 
 def _finished(scores: Sequence[float | None] | None, n: int) -> tuple[list[float] | None, int]:

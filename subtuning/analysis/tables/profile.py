@@ -46,15 +46,12 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
         raise ValueError(f"a profile with test_set={test_set} cannot hold records of split {split!r}")
     how = _how(records)
     rows = [layer for layer in layers["layers"] if layer["name"] in candidates(layers, how)]
-    names = [layer["name"] for layer in rows] + ["linear", "full"]
+    names = [*(layer["name"] for layer in rows), "linear", "full"]
     groups = _by_tuning(records, names, how)
     expected = rec.expected_pairs(records, folds)
     rec.require_complete(groups, expected, f"the profile of {rec.setting(records)}")
 
-    sizes = {layer["name"]: (layer["parameters"], layer["flops"]) for layer in rows}
-    sizes |= {"linear": (0, 0), "full": (layers["total_parameters"], layers["total_flops"])}
-    if how != WEIGHTS:
-        sizes |= {row["name"]: (_trained(groups, row["name"]), row["flops"]) for row in rows}
+    sizes = _sizes(layers, rows, groups, how)
     metric, scores = rec.metric_of(records), {name: _scores(found, expected, split) for name, found in groups.items()}
     reference, _ = scores["linear"]
     table = []
@@ -81,6 +78,19 @@ def _how(records: Sequence[rec.Record]) -> How:
     if len(found) > 1:
         raise ValueError(f"the layers of one profile are trained in several ways: {', '.join(sorted(map(str, found)))}")
     return found.pop() if found else WEIGHTS
+
+
+def _sizes(
+    layers: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    groups: Mapping[str, Mapping[rec.PairKey, rec.Record]],
+    how: How,
+) -> dict[str, tuple[int, int]]:
+    """Parameters and FLOPs of each row of the profile; `rows` are those of `layers` that have one."""
+    sizes = {"linear": (0, 0), "full": (layers["total_parameters"], layers["total_flops"])}
+    for row in rows:
+        sizes[row["name"]] = (row["parameters"] if how == WEIGHTS else _trained(groups, row["name"]), row["flops"])
+    return sizes
 
 
 def _trained(groups: Mapping[str, Mapping[rec.PairKey, rec.Record]], name: str) -> int:

@@ -209,13 +209,7 @@ def play(
         dropped from a race never.
     """
     base, options = before(layers, direction, previous, how, rule)
-    if previous is None:
-        records, number = records_of(base), 1
-        base_scores, precision = fold_scores(records), records[0]["identity"]["recipe"]["precision"]
-        metric = records[0].get("metric", "accuracy")
-    else:
-        base_scores, number = previous["scores"], previous["round"] + 1
-        precision, metric = previous["precision"], previous["metric"]
+    about, base_scores = _begun(previous, records_of(base) if previous is None else [])
     tried = [
         {"layer": layer, "tuning": str(tuning), "scores": fold_scores(records_of(tuning))} for layer, tuning in options
     ]
@@ -228,8 +222,11 @@ def play(
     sign = -1 if direction == "forward" else 1
     best = max(finished, key=lambda c: (worth(c), sign * parameters[c["layer"]]), default=None)
     better = best is not None and (None in base_scores or worth(best) > worth({"scores": base_scores} | base_cost))
-    about = {"round": number, "direction": direction, "split": split, "metric": metric, "precision": precision}
-    return about | {
+    return {
+        "round": about["round"],
+        "direction": direction,
+        "split": split,
+        **about,
         "base": str(base),
         "base_scores": base_scores,
         "candidates": tried,
@@ -239,6 +236,15 @@ def play(
         "stopped": not better,
         **_costs_of(base_cost, best if better else None),
     }
+
+
+def _begun(previous: Round | None, records: Sequence[dict[str, Any]]) -> tuple[dict[str, Any], Sequence[float | None]]:
+    """What a round inherits from the one before it, or else from the `records` of its base; and its base's scores."""
+    if previous is not None:
+        about = {"round": previous["round"] + 1, "metric": previous["metric"], "precision": previous["precision"]}
+        return about, previous["scores"]
+    precision = records[0]["identity"]["recipe"]["precision"]
+    return {"round": 1, "metric": records[0].get("metric", "accuracy"), "precision": precision}, fold_scores(records)
 
 
 def _price(
