@@ -43,17 +43,15 @@ def deliver(args: argparse.Namespace) -> None:
     print(f"{out}: {method}; loaded by timm, {found.same} of {found.images} test images get the recorded class")
 
 
+def also_argument(parser: argparse.ArgumentParser, words: str) -> None:
+    """`--also`: models that share a trunk with the first one."""
+    parser.add_argument("--also", type=Path, action="append", default=[], metavar="MODEL", help=words)
+
+
 def predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a delivered model")
     parser.add_argument("images", nargs="+", metavar="IMAGES", help="image files, folders of them, or quoted patterns")
-    parser.add_argument(
-        "--also",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="a further model of the same backbone, whose answers stand beside; give it again for more",
-    )
+    also_argument(parser, "a further model of the same backbone, whose answers stand beside; give it again for more")
     parser.add_argument("--out", type=Path, metavar="FILE", help="a .csv file (default: print)")
     parser.add_argument("--top", type=positive, default=1, metavar="K", help="classes an image (default: %(default)s)")
     parser.add_argument("--workers", type=positive, default=4, help="threads that decode images (default: %(default)s)")
@@ -82,6 +80,7 @@ def predict(args: argparse.Namespace) -> None:
 
 def export_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help="the folder of a delivered model")
+    also_argument(parser, "a further model of the same backbone, in the same file; give it again for more")
     parser.add_argument("--format", choices=["onnx", "torch-export"], default="onnx", help="default: %(default)s")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the file to write")
     parser.add_argument(
@@ -99,6 +98,7 @@ def export_model(args: argparse.Namespace) -> None:
     """Write a model as one file, and say how far it is from the model."""
     from subtuning.deploy.export import export_model, require, seen_of_files, seen_of_task
     from subtuning.deploy.folder import Model
+    from subtuning.deploy.multitask import MultiTaskModel
     from subtuning.deploy.predict import find_images
     from subtuning.workspace.delivery import task_of_model
 
@@ -108,7 +108,8 @@ def export_model(args: argparse.Namespace) -> None:
         seen = seen_of_files(model, find_images(args.images))
     else:
         seen = seen_of_task(model, task_of_model(args.model, args.results))
-    found = export_model(model, seen, args.format, args.out)
+    together = MultiTaskModel([args.model, *args.also]) if args.also else model
+    found = export_model(together, seen, args.format, args.out)
     print(
         f"{args.out}: {args.format}; on {found.images} images logits differ from torch's by {found.largest:.1e} at "
         f"most (the largest is {found.logit:.3g}), and {found.same} get the same class"

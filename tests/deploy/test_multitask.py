@@ -1,6 +1,7 @@
 """One network for several tasks gives what each delivered model gives, and computes what they share once."""
 
 import csv
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ import subtuning
 from subtuning.backbones.graph import split_model
 from subtuning.cli import main
 from subtuning.deploy.deliver import deliver
+from subtuning.deploy.export import export_model
 from subtuning.deploy.folder import Model, write_model
 from subtuning.deploy.merge import Trained
 from subtuning.deploy.multitask import MultiTaskModel, name_tasks
@@ -114,12 +116,18 @@ def test_a_task_adds_only_its_own_layers_and_head(folders):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folders", ["test_efficientnet"], indirect=True)
-def test_it_is_exported(folders):
-    """As docs/multitask.md shows it."""
+@pytest.mark.parametrize("form", [pytest.param("onnx", marks=pytest.mark.extra("onnxruntime")), "torch-export"])
+def test_it_is_exported(folders, form, tmp_path):
+    """For batches of any size, with what config.json says of each task; what is written gives what it gives."""
     together = MultiTaskModel({name: folders[name] for name in ("one", "two")})
-    exported = torch.export.export(together, (pixels(2),)).module()
-    for name, logits in together(pixels(2)).items():
-        assert torch.allclose(exported(pixels(2))[name], logits, atol=1e-5)
+    found = export_model(together, list(pixels(3)), form, tmp_path / "both")
+    assert (found.images, found.same) == (3, 3)
+    if form == "torch-export":
+        texts = {"config.json": ""}
+        exported = torch.export.load(tmp_path / "both", extra_files=texts).module()
+        for name, logits in together(pixels(2)).items():
+            assert torch.allclose(exported(pixels(2))[name], logits, atol=1e-5)
+            assert json.loads(texts["config.json"])[name]["label_names"] == together.tasks[name]
 
 
 @pytest.mark.parametrize("comparison", ["test_vit"], indirect=True)
