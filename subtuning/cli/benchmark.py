@@ -8,6 +8,7 @@ from typing import Any
 
 from subtuning.cli.common import positive
 from subtuning.config import load_config
+from subtuning.errors import UserError
 
 KINDS = (
     "lanes",
@@ -17,7 +18,8 @@ KINDS = (
     "memory",
     "precision",
     "start",
-    "racing",
+    "effort",
+    "choices",
     "lr-grid",
     "graphs",
     "stopping",
@@ -41,7 +43,9 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         "--searches", type=positive, default=50, help="of each kind, of `stopping` (default: %(default)s)"
     )
     parser.add_argument("--draws", type=positive, default=400, help="of `coverage`, a design (default: %(default)s)")
-    parser.add_argument("--config", default="config/config.yaml", help="of `start`, `racing` (default: %(default)s)")
+    parser.add_argument(
+        "--config", default="config/config.yaml", help="of `start`, `effort`, `choices` (default: %(default)s)"
+    )
     parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
@@ -57,8 +61,8 @@ def benchmark(args: argparse.Namespace) -> None:
         from subtuning.benchmark.start import idle
 
         rows = idle(args.config, args.vtab_config, args.repeats)
-    elif args.kind == "racing":
-        rows = _races(args)
+    elif args.kind in ("effort", "choices"):
+        rows = _choices(args)
     elif args.kind == "stopping":
         from subtuning.benchmark.stopping import simulate
 
@@ -77,14 +81,17 @@ def benchmark(args: argparse.Namespace) -> None:
         write_csv(table, args.out)
 
 
-def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """A race on every round of every finished search of the config."""
-    from subtuning.benchmark.racing import races
+def _choices(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """What a fast search chooses, on the records of every finished full search of the config."""
+    from subtuning.benchmark.effort import choices, searches, summary
     from subtuning.workspace.studies import snapshot_of, studies_of
 
     config = load_config(args.config)
     states = studies_of(config, args.results, snapshot_of(config, args.results))
-    return [row for state in states if state.study for row in races(state.study)]
+    found = [row for state in states if state.study for full in searches(state.study) for row in choices(full)]
+    if not found:
+        raise UserError(f"{args.results} has no finished full search of {args.config}; run one with search.effort full")
+    return summary(found) if args.kind == "effort" else found
 
 
 def _about(args: argparse.Namespace) -> dict[str, Any]:
