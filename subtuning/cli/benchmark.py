@@ -20,6 +20,8 @@ KINDS = (
     "start",
     "effort",
     "choices",
+    "dropping",
+    "phases",
     "lr-grid",
     "graphs",
     "stopping",
@@ -44,10 +46,15 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--draws", type=positive, default=400, help="of `coverage`, a design (default: %(default)s)")
     parser.add_argument(
-        "--config", default="config/config.yaml", help="of `start`, `effort`, `choices` (default: %(default)s)"
+        "--config",
+        default="config/config.yaml",
+        help="of `start`, `effort`, `choices`, `phases` (default: %(default)s)",
     )
     parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--step", default="profile", help="of `phases`: a finished one (default: %(default)s)")
+    parser.add_argument("--task", metavar="NAME", help="of `phases` (default: the config's first)")
+    parser.add_argument("--backbone", metavar="NAME", help="of `phases` (default: the config's first)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="CSV to write")
@@ -63,6 +70,12 @@ def benchmark(args: argparse.Namespace) -> None:
         rows = idle(args.config, args.vtab_config, args.repeats)
     elif args.kind in ("effort", "choices"):
         rows = _choices(args)
+    elif args.kind == "phases":
+        rows = _phases(args)
+    elif args.kind == "dropping":
+        from subtuning.benchmark.dropping import simulate as simulate_races
+
+        rows = simulate_races(args.searches)
     elif args.kind == "stopping":
         from subtuning.benchmark.stopping import simulate
 
@@ -92,6 +105,21 @@ def _choices(args: argparse.Namespace) -> list[dict[str, Any]]:
     if not found:
         raise UserError(f"{args.results} has no finished full search of {args.config}; run one with search.effort full")
     return summary(found) if args.kind == "effort" else found
+
+
+def _phases(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Where the time of a finished step's job goes, trained again in a copy of the results."""
+    from subtuning.benchmark.phases import phases
+    from subtuning.search.steps import settings_of
+    from subtuning.workspace.pair import Pair
+    from subtuning.workspace.trainings import Machine
+
+    config = load_config(args.config)
+    names = (args.task or next(iter(config.tasks)), args.backbone or next(iter(config.backbones)))
+    if names[0] not in config.tasks or names[1] not in config.backbones:
+        raise UserError(f"{args.config} has no pair {'/'.join(names)}")
+    pair, settings = Pair(args.results, names, config.recipe_of(*names)), settings_of(config, names[1])
+    return phases(pair, args.step, settings, Machine(args.device, args.threads), args.repeats)
 
 
 def _about(args: argparse.Namespace) -> dict[str, Any]:

@@ -21,6 +21,7 @@ afterwards, so a change of either never trains the search anew.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from subtuning.runs.identity import Split
@@ -102,10 +103,14 @@ def finished(study: Study, direction: str, count: int) -> list[Round]:
             break
         split = study.settings["greedy.split"]
         rule = CostRule.of_settings(study.settings)
-        done.append(
-            play(study.layers, direction, previous, lambda tuning: records.get(tuning, []), split, study.how, rule)
-        )
+        of = partial(_records_of, records)
+        done.append(play(study.layers, direction, previous, of, split, study.how, rule))
     return done[:count]
+
+
+def _records_of(found: Found, tuning: Tuning) -> list[Any]:
+    """None of a candidate that the round did not try."""
+    return found.get(tuning, [])
 
 
 def rounds(study: Study, direction: str, count: int) -> list[Round]:

@@ -46,7 +46,7 @@ def tunings(layers: Mapping[str, Any], how: How = WEIGHTS) -> list[Tuning]:
 
 
 def measured(study: Study) -> dict[Tuning, list[Record]]:
-    """The finished records of each tuning, in the folds that it was trained in. Raises `UserError` if any is missing."""
+    """The records of each tuning in the folds that it was trained in. Raises `UserError` if any is missing."""
     found: dict[Tuning, list[Record]] = {}
     runs = _wanted(study).runs
     for run, record in zip(runs, study.require(runs), strict=True):
