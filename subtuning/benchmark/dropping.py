@@ -11,14 +11,15 @@ import numpy as np
 
 from subtuning.benchmark.stopping import CANDIDATES, FOLDS, SHARED, SIZES, answers
 from subtuning.search.racing import promising, race
+from subtuning.search.stopping import Tried, by_test
 
 GAINS = {
     "none is useful": np.zeros(CANDIDATES),
     "one, 3 points": np.array([0.03, *[0.0] * (CANDIDATES - 1)]),
     "two, 4 and 2": np.array([0.04, 0.02, *[0.0] * (CANDIDATES - 2)]),
-    "evenly from 0 to 6": np.linspace(0, 0.06, CANDIDATES),
-    "evenly from 0 to 12": np.linspace(0, 0.12, CANDIDATES),
-    "six close together, 5 to 4": np.array([*np.linspace(0.05, 0.04, 6), *[0.02] * 5, *[0.0] * 5]),
+    "evenly from 0 to 4": np.linspace(0, 0.04, CANDIDATES),
+    "evenly from -8 to 4": np.linspace(-0.08, 0.04, CANDIDATES),
+    "six close together, 4 to 3": np.array([*np.linspace(0.04, 0.03, 6), *[0.01] * 5, *[0.0] * 5]),
 }
 """In words -> what each candidate truly gains."""
 
@@ -35,7 +36,8 @@ def simulate(searches: int, seed: int = 0) -> list[dict[str, Any]]:
 
     Returns:
         `trainings %`; `same %` choices; in points of true accuracy, `lost` by the fast choice against the full one, and
-        for each distance of `BEHIND` how often (%) either choice is so far `behind` the best candidate.
+        for each distance of `BEHIND` how often (%) either choice is so far `behind` the best candidate; and how often
+        the stop rule `test` would keep what either added.
     """
     rows = []
     for kind, gains in GAINS.items():
@@ -63,15 +65,17 @@ def _search(
     """Both rounds; the second is that after the fast search's choice."""
     difficulty = SHARED**0.5 * rng.standard_normal(images)
     left, truth = list(rng.permutation(CANDIDATES)), accuracy + gains
-    first, scores, chosen = _round(answers(rng, difficulty, truth[left]), left, left, truth)
+    base = answers(rng, difficulty, np.array([accuracy]))[0]
+    first, scores, chosen = _round(answers(rng, difficulty, truth[left]), left, left, truth, base)
     left.remove(chosen)
     truth = truth[chosen] + SHARE * gains + SPREAD * rng.standard_normal(CANDIDATES)
-    second, _, _ = _round(answers(rng, difficulty, truth[left]), left, promising(scores, left), truth)
+    base = answers(rng, difficulty, np.array([accuracy + gains[chosen]]))[0]
+    second, _, _ = _round(answers(rng, difficulty, truth[left]), left, promising(scores, left), truth, base)
     return [(1, first), (2, second)]
 
 
 def _round(
-    found: np.ndarray, left: Sequence[int], tried: Sequence[int], truth: np.ndarray
+    found: np.ndarray, left: Sequence[int], tried: Sequence[int], truth: np.ndarray, base: np.ndarray
 ) -> tuple[dict[str, float], dict[int, list[float]], int]:
     """What a race among the `tried` of all that are `left` chooses; `found` are the answers of those, (M, N)."""
     own = dict(zip(left, found, strict=True))
@@ -84,6 +88,9 @@ def _round(
     for far in BEHIND:
         for name, key in (("full", full), ("fast", fast)):
             row[f"{name} behind by {100 * far:g} %"] = 100.0 * (truth[left].max() - truth[key] >= far)
+    seen = np.stack([np.where(np.arange(len(base)) % FOLDS < len(raced[key]), own[key], np.nan) for key in tried])
+    row["full kept %"] = 100.0 * by_test([Tried(base, found, list(left).index(full))])
+    row["fast kept %"] = 100.0 * by_test([Tried(base, seen, list(tried).index(fast))])
     scores = {key: [row[fold::FOLDS].mean() for fold in range(len(raced.get(key, [])))] for key, row in own.items()}
     return row, scores, fast
 

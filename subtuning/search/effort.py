@@ -4,12 +4,8 @@ from collections.abc import Sequence
 
 from subtuning.runs.identity import Run, Split
 from subtuning.search.racing import race
-from subtuning.search.study import Record, Settings, Study, Wanted, shard
+from subtuning.search.study import Settings, Study, Wanted, shard
 from subtuning.tuning.tuning import Tuning
-
-Found = dict[Tuning, list[Record | None]]
-"""Of each tuning, the records of the runs that it is asked for, in the order of the folds; None for one that is not
-finished."""
 
 
 def is_fast(settings: Settings) -> bool:
@@ -19,8 +15,8 @@ def is_fast(settings: Settings) -> bool:
 
 def ask(
     study: Study, tunings: Sequence[Tuning], always: Sequence[Tuning], splits: Sequence[Split], shards: str
-) -> tuple[Wanted, Found]:
-    """What a step asks for to compare tunings, and what is known of them.
+) -> tuple[Wanted, dict[Tuning, list[Run]]]:
+    """What a step asks for to compare tunings; and of each tuning, these runs in the order of the folds.
 
     Args:
         tunings: all of them, in the order in which jobs share them.
@@ -31,7 +27,7 @@ def ask(
     runs = {tuning: study.runs([tuning], splits, seeds) for tuning in tunings}
     if not is_fast(study.settings):
         in_order = [run for of_split in zip(*runs.values(), strict=True) for run in of_split]
-        return Wanted(in_order), {tuning: list(map(study.get, own)) for tuning, own in runs.items()}
+        return Wanted(in_order), runs
     by_fold = {tuning: [[run for run in own if run.split == split] for split in splits] for tuning, own in runs.items()}
     taken: dict[Tuning, int] = {tuning: len(splits) for tuning in always}
     later: list[Split] = []
@@ -45,8 +41,7 @@ def ask(
         reached = max(map(len, found.values()), default=0)
         later += [run.split for tuning in alive for of_fold in by_fold[tuning][reached:] for run in of_fold]
     asked = {tuning: [run for of_fold in by_fold[tuning][: taken[tuning]] for run in of_fold] for tuning in tunings}
-    in_order = _fold_by_fold(by_fold, taken)
-    return Wanted(in_order, later), {tuning: list(map(study.get, own)) for tuning, own in asked.items()}
+    return Wanted(_fold_by_fold(by_fold, taken), later), asked
 
 
 def _fold_by_fold(by_fold: dict[Tuning, list[list[Run]]], taken: dict[Tuning, int]) -> list[Run]:

@@ -72,9 +72,7 @@ def _subtitle(profile: pd.DataFrame, split: str) -> str:
         words += " Open circle: not clearly different from linear."
     dropped = int(profile["dropped"].sum()) if "dropped" in profile else 0
     if dropped:
-        words += (
-            f" Small and grey: {dropped} layers that left the race early, by their difference to linear until then."
-        )
+        words += f" Small and grey, by the difference to linear: left the race early ({dropped})."
     if profile["p_best"].notna().any():
         words += f" Grey: probability of being the best layer, from {LEAST_CHANCE:.0%} on"
         words += ", among those that did not leave." if dropped else "."

@@ -24,9 +24,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from subtuning.runs.identity import Split
+from subtuning.runs.identity import Run, Split
 from subtuning.search.costs import FREE, CostRule
-from subtuning.search.effort import Found, ask, is_fast
+from subtuning.search.effort import ask, is_fast
 from subtuning.search.experiments import profile
 from subtuning.search.racing import promising
 from subtuning.search.scores import fold_scores, worth
@@ -98,7 +98,8 @@ def finished(study: Study, direction: str, count: int) -> list[Round]:
     done = study.kept.setdefault(("rounds", direction), [])
     while len(done) < count:
         previous = done[-1] if done else None
-        asked, records = _play(study, direction, previous)
+        asked, runs = _play(study, direction, previous)
+        records = {tuning: list(map(study.get, own)) for tuning, own in runs.items()}
         if asked.later or any(None in found for found in records.values()):
             break
         split = study.settings["greedy.split"]
@@ -108,7 +109,7 @@ def finished(study: Study, direction: str, count: int) -> list[Round]:
     return done[:count]
 
 
-def _records_of(found: Found, tuning: Tuning) -> list[Any]:
+def _records_of(found: Mapping[Tuning, list[Any]], tuning: Tuning) -> list[Any]:
     """None of a candidate that the round did not try."""
     return found.get(tuning, [])
 
@@ -147,8 +148,8 @@ def chains(study: Study) -> dict[str, list[Round]]:
     return {way: rounds(study, way, count) for way in DIRECTIONS[study.settings["greedy.start"]]}
 
 
-def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, Found]:
-    """What a round asks for, and its records as far as they are finished."""
+def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, dict[Tuning, list[Run]]]:
+    """What a round asks for, and of each tuning that it tries, its runs."""
     start, options = before(study.layers, direction, previous, study.how, CostRule.of_settings(study.settings))
     if previous and is_fast(study.settings):
         tried = {candidate["layer"]: candidate["scores"] for candidate in previous["candidates"]}
