@@ -36,8 +36,9 @@ PHASES = ("start", "imports", *dict.fromkeys(WATCHED.values()), "rest")
 def phases(pair: Pair, name: str, settings: dict[str, Any], machine: Machine, repeats: int) -> list[dict[str, Any]]:
     """Seconds of each phase of a step's job, as if none of its runs were finished: one row a phase, medians.
 
-    `start` is a Python that is new, `imports` torch and what trains, `rest` all that is not watched. Where several
-    threads are in phases at once, each phase has its share of that time, so that phases add up to the whole.
+    `seconds` are those of the clock, and `cpu_s` those of all cores, which other programs on the machine change little;
+    `share %` is of the latter. `start` is a Python that is new, `imports` torch and what trains, `rest` all that is not
+    watched. Where threads are in several phases at once, each has its share of that time, so that they add up.
 
     Raises:
         UserError: the step is not finished, so that it cannot be told from which runs it starts.
@@ -49,10 +50,13 @@ def phases(pair: Pair, name: str, settings: dict[str, Any], machine: Machine, re
             copy = Pair(Path(folder), pair.names, pair.recipe)
             with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
                 found.append(pool.submit(_watch, time.time(), copy, name, settings, machine).result())
-    total = median(sum(one.values()) for one in found)
-    rows = [{"phase": phase, "seconds": median(one[phase] for one in found)} for phase in PHASES]
-    about = {"step": name, "n": repeats}
-    return [about | row | {"share %": round(100 * row["seconds"] / total, 1)} for row in rows]
+    middle = {phase: [median(one[clock][phase] for one in found) for clock in (0, 1)] for phase in PHASES}
+    total = sum(cpu for _, cpu in middle.values())
+    return [
+        {"step": name, "phase": phase, "seconds": round(seconds, 2), "cpu_s": round(cpu, 2)}
+        | {"share %": round(100 * cpu / total, 1), "n": repeats}
+        for phase, (seconds, cpu) in middle.items()
+    ]
 
 
 def _without(pair: Pair, name: str, settings: dict[str, Any], folder: Path) -> None:
@@ -75,12 +79,12 @@ def _without(pair: Pair, name: str, settings: dict[str, Any], folder: Path) -> N
         store.path(run.id).unlink()
 
 
-def _watch(begun: float, pair: Pair, name: str, settings: dict[str, Any], machine: Machine) -> dict[str, float]:
-    """Train the step in this process, which is new."""
-    started = time.time()
+def _watch(begun: float, pair: Pair, name: str, settings: dict[str, Any], machine: Machine) -> list[dict[str, float]]:
+    """Train the step in this process, which is new; seconds of the clock, and of all cores."""
+    started = now()
     for place in WATCHED:
         import_module(place.partition(":")[0])
-    imported = time.time()
+    imported = now()
     watch = Watch()
     for place, phase in WATCHED.items():
         module, _, path = place.partition(":")
@@ -90,16 +94,25 @@ def _watch(begun: float, pair: Pair, name: str, settings: dict[str, Any], machin
             holder, last = getattr(holder, last), "__init__"
         setattr(holder, last, watch.timed(phase, getattr(holder, last)))
     train_step(pair, name, settings, machine)
-    ended = time.time()
-    found = {"start": started - begun, "imports": imported - started} | watch.seconds()
+    marks = zip((begun, 0.0), started, imported, now(), strict=True)
+    return [_phases(*times, watch.seconds(clock)) for clock, times in enumerate(marks)]
+
+
+def _phases(begun: float, started: float, imported: float, ended: float, watched: dict[str, float]) -> dict[str, float]:
+    found = {"start": started - begun, "imports": imported - started} | watched
     return {phase: found.get(phase, 0.0) for phase in PHASES[:-1]} | {"rest": ended - begun - sum(found.values())}
+
+
+def now() -> tuple[float, float]:
+    """Seconds of the clock, and those that all threads of this process have computed."""
+    return time.time(), time.process_time()
 
 
 class Watch:
     """Notes when threads enter and leave phases."""
 
     def __init__(self) -> None:
-        self.events: list[tuple[float, str, int]] = []
+        self.events: list[tuple[tuple[float, float], str, int]] = []
         self.lock = threading.Lock()
 
     def timed(self, phase: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,11 +129,11 @@ class Watch:
 
     def _note(self, phase: str, change: int) -> None:
         with self.lock:
-            self.events.append((time.time(), phase, change))
+            self.events.append((now(), phase, change))
 
-    def seconds(self) -> dict[str, float]:
-        """Phase -> its seconds, those of several at once divided among them."""
-        return divide(self.events)
+    def seconds(self, clock: int) -> dict[str, float]:
+        """Phase -> its seconds by one of the two clocks of `now`, those of several phases divided among them."""
+        return divide([(times[clock], phase, change) for times, phase, change in self.events])
 
 
 def divide(events: Sequence[tuple[float, str, int]]) -> dict[str, float]:
@@ -128,10 +141,10 @@ def divide(events: Sequence[tuple[float, str, int]]) -> dict[str, float]:
     inside: dict[str, int] = {}
     found: dict[str, float] = {}
     last = 0.0
-    for now, phase, change in events:
+    for time_, phase, change in events:
         count = sum(inside.values())
         for own, threads in inside.items():
-            found[own] = found.get(own, 0.0) + (now - last) * threads / count if count else found.get(own, 0.0)
+            found[own] = found.get(own, 0.0) + (time_ - last) * threads / count if count else found.get(own, 0.0)
         inside[phase] = inside.get(phase, 0) + change
-        last = now
+        last = time_
     return found

@@ -25,7 +25,7 @@ SECONDS_A_JOB = 6.0
 SECONDS_A_PAIR = 30.0
 """Of what is not trained: conversion, tables, figures, the answer, the model."""
 
-FAST = {"profile": 0.5, "greedy": 0.2}
+FAST = {"profile": 0.55, "greedy": 0.2}
 """Experiment -> the share of its trainings that `search.effort: fast` needs (measured: docs/stopping.md)."""
 
 

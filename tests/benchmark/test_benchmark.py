@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from subtuning.benchmark import effort, stopping
+from subtuning.benchmark import dropping, effort, phases, stopping
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
@@ -133,6 +133,21 @@ def test_a_fast_search_is_played_on_the_records_of_a_full_one():
     assert (first["clear"], first["worse"], first["lost"], first["lost_test"]) == (True, False, 0, 0)
     found = effort.summary(rows)[-1]
     assert (found["choice"], found["n"], found["lanes %"], found["same %"]) == ("all", 2, 72.2, 100)
+
+
+def test_the_time_of_several_phases_is_divided_among_them():
+    events = [(10, "a", 1), (11, "b", 1), (13, "a", -1), (14, "b", -1), (16, "a", 1), (17, "a", -1)]
+    assert phases.divide(events) == {"a": 1 + 1 + 1, "b": 1 + 1}
+
+
+def test_a_race_seldom_drops_who_is_clearly_best():
+    rows = {(row["candidates"], row["round"]): row for row in dropping.simulate(3)}
+    one = rows["one, 3 points", 1]
+    assert one["trainings %"] < 60
+    assert one["fast behind by 2 %"] <= one["full behind by 2 %"] + 17, "of 12 searches two at most"
+    assert rows["all of these", 2]["trainings %"] == pytest.approx(13.3, abs=1), (
+        "four candidates of 15, then two, and one"
+    )
 
 
 def test_a_simulated_search_adds_the_layer_that_is_worth_most():
