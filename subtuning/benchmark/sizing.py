@@ -101,7 +101,7 @@ def _config(
         # Few steps want larger ones; the rate of each method is tuned around this.
         "recipe": {"epochs": epochs, "batch_size": batch, "lr": 3e-3 if epochs <= 3 else 1e-3},
         "profile": {"folds": folds},
-        "search": {"racing": kind != "thorough"},
+        "search": {"effort": "full" if kind == "thorough" else "fast"},
         "greedy": {"folds": folds, "max_rounds": rounds},
         "evaluate": {"seeds": seeds},
     }

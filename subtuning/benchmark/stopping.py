@@ -6,6 +6,7 @@ probing and the gains of its layers.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -65,14 +66,7 @@ class Search(NamedTuple):
 def search(rng: np.random.Generator, worth: Sequence[float], images: int, accuracy: float) -> Search:
     """Play one search (see the module's docstring)."""
     difficulty = SHARED**0.5 * rng.standard_normal(images)
-    fold = np.arange(images) % FOLDS
-
-    def train(truth: np.ndarray) -> np.ndarray:
-        noisy = truth[:, None] + FOLD_NOISE * rng.standard_normal((len(truth), FOLDS))
-        threshold = np.vectorize(NORMAL.inv_cdf)(noisy.clip(0.001, 0.999))[:, fold]
-        luck = (1 - SHARED) ** 0.5 * rng.standard_normal((len(truth), images))
-        return (difficulty + luck < threshold).astype(np.float32)
-
+    train = partial(answers, rng, difficulty)
     left = [*worth, *[0.0] * (CANDIDATES - len(worth))]
     base = train(np.array([accuracy]))[0]
     right = np.vectorize(NORMAL.cdf)((NORMAL.inv_cdf(accuracy) - difficulty) / (1 - SHARED) ** 0.5)
@@ -86,6 +80,15 @@ def search(rng: np.random.Generator, worth: Sequence[float], images: int, accura
         found.gains.append(left.pop(best))
         base = tried[best]
     return found
+
+
+def answers(rng: np.random.Generator, difficulty: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The answers (M, N) to images of this difficulty (N) of new trainings of these true accuracies (M)."""
+    fold = np.arange(len(difficulty)) % FOLDS
+    noisy = truth[:, None] + FOLD_NOISE * rng.standard_normal((len(truth), FOLDS))
+    threshold = np.vectorize(NORMAL.inv_cdf)(noisy.clip(0.001, 0.999))[:, fold]
+    luck = (1 - SHARED) ** 0.5 * rng.standard_normal((len(truth), len(difficulty)))
+    return (difficulty + luck < threshold).astype(np.float32)
 
 
 def by_epsilon(epsilon: float) -> Rule:

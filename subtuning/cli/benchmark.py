@@ -8,6 +8,7 @@ from typing import Any
 
 from subtuning.cli.common import positive
 from subtuning.config import load_config
+from subtuning.errors import UserError
 
 KINDS = (
     "lanes",
@@ -17,7 +18,10 @@ KINDS = (
     "memory",
     "precision",
     "start",
-    "racing",
+    "effort",
+    "choices",
+    "dropping",
+    "phases",
     "lr-grid",
     "graphs",
     "stopping",
@@ -41,9 +45,16 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
         "--searches", type=positive, default=50, help="of each kind, of `stopping` (default: %(default)s)"
     )
     parser.add_argument("--draws", type=positive, default=400, help="of `coverage`, a design (default: %(default)s)")
-    parser.add_argument("--config", default="config/config.yaml", help="of `start`, `racing` (default: %(default)s)")
+    parser.add_argument(
+        "--config",
+        default="config/config.yaml",
+        help="of `start`, `effort`, `choices`, `phases` (default: %(default)s)",
+    )
     parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--step", default="profile", help="of `phases`: a finished one (default: %(default)s)")
+    parser.add_argument("--task", metavar="NAME", help="of `phases` (default: the config's first)")
+    parser.add_argument("--backbone", metavar="NAME", help="of `phases` (default: the config's first)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="CSV to write")
@@ -57,8 +68,14 @@ def benchmark(args: argparse.Namespace) -> None:
         from subtuning.benchmark.start import idle
 
         rows = idle(args.config, args.vtab_config, args.repeats)
-    elif args.kind == "racing":
-        rows = _races(args)
+    elif args.kind in ("effort", "choices"):
+        rows = _choices(args)
+    elif args.kind == "phases":
+        rows = _phases(args)
+    elif args.kind == "dropping":
+        from subtuning.benchmark.dropping import simulate as simulate_races
+
+        rows = simulate_races(args.searches)
     elif args.kind == "stopping":
         from subtuning.benchmark.stopping import simulate
 
@@ -77,14 +94,32 @@ def benchmark(args: argparse.Namespace) -> None:
         write_csv(table, args.out)
 
 
-def _races(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """A race on every round of every finished search of the config."""
-    from subtuning.benchmark.racing import races
+def _choices(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """What a fast search chooses, on the records of every finished full search of the config."""
+    from subtuning.benchmark.effort import choices, searches, summary
     from subtuning.workspace.studies import snapshot_of, studies_of
 
     config = load_config(args.config)
     states = studies_of(config, args.results, snapshot_of(config, args.results))
-    return [row for state in states if state.study for row in races(state.study)]
+    found = [row for state in states if state.study for full in searches(state.study) for row in choices(full)]
+    if not found:
+        raise UserError(f"{args.results} has no finished full search of {args.config}; run one with search.effort full")
+    return summary(found) if args.kind == "effort" else found
+
+
+def _phases(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Where the time of a finished step's job goes, trained again in a copy of the results."""
+    from subtuning.benchmark.phases import phases
+    from subtuning.search.steps import settings_of
+    from subtuning.workspace.pair import Pair
+    from subtuning.workspace.trainings import Machine
+
+    config = load_config(args.config)
+    names = (args.task or next(iter(config.tasks)), args.backbone or next(iter(config.backbones)))
+    if names[0] not in config.tasks or names[1] not in config.backbones:
+        raise UserError(f"{args.config} has no pair {'/'.join(names)}")
+    pair, settings = Pair(args.results, names, config.recipe_of(*names)), settings_of(config, names[1])
+    return phases(pair, args.step, settings, Machine(args.device, args.threads), args.repeats)
 
 
 def _about(args: argparse.Namespace) -> dict[str, Any]:

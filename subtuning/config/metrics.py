@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 def check_metric(config: "Config") -> None:
     """Raise `ValueError` for a metric that a race, or a multi-label task, cannot use, and for such a task's recipe."""
     metric = config.search.metric
-    if config.search.racing and metric != "accuracy":
+    if config.search.effort == "fast" and metric != "accuracy":
         raise ValueError(
-            f"search.racing counts right answers, which search.metric {metric!r} does not; set search.racing to false"
+            f"search.effort fast counts right answers, which search.metric {metric!r} does not; set search.effort to "
+            "full"
         )
     for task in (name for name, entry in config.tasks.items() if entry.multilabel):
         if problem := metric_problem(metric):

@@ -1,8 +1,8 @@
 """How the searches score and train what they try."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from subtuning.config.recipe import Strict
 from subtuning.config.values import Count, How, NotNegative, Seed, Several
@@ -17,6 +17,13 @@ MULTILABEL_METRICS = ("mean_average_precision", "macro_f1", "auroc")
 class Search(Strict):
     """How both searches, profile and greedy, go about it."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _effort_is_new(cls, content: Any) -> Any:
+        if isinstance(content, dict) and "racing" in content:
+            raise ValueError("has racing, which is effort now: write effort: fast for true, effort: full for false")
+        return content
+
     metric: Literal[
         "accuracy", "balanced_accuracy", "macro_f1", "auroc", "mean_average_precision", "quadratic_kappa"
     ] = Field(
@@ -30,11 +37,12 @@ class Search(Strict):
         "`mean_average_precision`, `macro_f1` or `auroc`.",
     )
 
-    racing: bool = Field(
-        False,
-        description="In greedy rounds after the profile's, stop training candidates whose answers so far say that they "
-        "can hardly overtake the leader. Saves about half of these trainings; with near-equal candidates "
-        "it may choose another one. docs/performance.md has how often.",
+    effort: Literal["full", "fast"] = Field(
+        "full",
+        description="`full`: every candidate in all folds. `fast`: candidates race, in the profile and in each greedy "
+        "round; after each fold those go on whose answers say that they may still be best, at most half of them, and a "
+        "later round tries only those that did well in the one before. Among near-equal candidates it may choose "
+        "another one. docs/stopping.md has how often, and what it saves.",
     )
     how: How = Field(
         "weights",
@@ -108,10 +116,10 @@ class Greedy(Strict):
 
 def check_cost(search: Search, greedy: Greedy) -> None:
     """Raise `ValueError` for keys of the cost that change nothing, or that a race or the start of a search forbids."""
-    if search.racing and greedy.cost_weight:
+    if search.effort == "fast" and greedy.cost_weight:
         raise ValueError(
-            "search.racing drops candidates by their score alone, which greedy.cost_weight does not; set "
-            "search.racing to false"
+            "search.effort fast drops candidates by their score alone, which greedy.cost_weight does not; set "
+            "search.effort to full"
         )
     given = ["cost_cap"] * (greedy.cost_cap < 1) + ["cost_weight"] * (greedy.cost_weight > 0)
     if greedy.cost == "none" and given:

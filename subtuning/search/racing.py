@@ -1,7 +1,10 @@
-"""Racing: in a greedy round, stop training candidates that can no longer overtake the leader.
+"""Racing: of the candidates of a profile or a greedy round, train on only those that may still be best.
 
 Folds are trained one after the other. After each, a candidate's right and wrong answers are compared with those of the
-leader, image by image, and it is dropped if it would have to be luckier from there on than chance allows.
+leader, image by image, and it is dropped if it would have to be luckier from there on than chance allows. Of the rest,
+at most one in `KEEP` goes on (successive halving: Jamieson and Talwalkar 2016, AISTATS, algorithm 1, folds being the
+budget): those that lie closer together than that are not told apart for their price. In a greedy round only the most
+`promising` take part at all.
 
 The test is stochastic curtailment (Lan, Simon and Halperin 1982, Communications in Statistics C 1:207-219): of the
 images not yet scored, the same share is assumed to be answered differently by the two, in favour of either with equal
@@ -13,11 +16,21 @@ their answers to one image go alike, so an image counts as one draw, by the squa
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from math import sqrt
+from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Any, TypeVar
 
+from subtuning.search.scores import mean
+
 ALPHA = 0.05
+
+KEEP = 2
+"""After each fold, one in so many candidates goes on."""
+
+TRY = 4
+"""Of the candidates of a later greedy round, one in so many is tried, and `LEAST` at least."""
+
+LEAST = 3
 
 Record = Mapping[str, Any]
 Fold = Sequence[Record]
@@ -67,7 +80,23 @@ def survivors(records: Mapping[Candidate, Sequence[Fold]], folds: int) -> list[C
     leader = max(hits.values(), key=_right)
     scored = sum(fold[0]["metrics"]["n"] for fold in next(iter(finished.values())))
     remaining = scored / len(leader) * (folds - len(leader))
-    return [key for key, own in hits.items() if chance(leader, own, scored, remaining) >= ALPHA]
+    close = [key for key, own in hits.items() if chance(leader, own, scored, remaining) >= ALPHA]
+    best = sorted(close, key=lambda key: _right(hits[key]), reverse=True)[: ceil(len(records) / KEEP)]
+    return [key for key in close if key in best]
+
+
+def promising(before: Mapping[Candidate, Sequence[float | None]], left: Sequence[Candidate]) -> list[Candidate]:
+    """Which candidates a greedy round tries, by how they did in the round before: those that went farthest there.
+
+    What a layer gains hardly grows once others are trained, too, so that one that was far behind is no help now either
+    (lazy evaluation of greedy searches: Minoux 1978, Optimization Techniques, LNCIS 7:234-243).
+
+    Args:
+        before: candidate -> its scores in the folds that it was trained in; none for one that was not tried.
+        left: the candidates of this round.
+    """
+    ranked = sorted(left, key=lambda key: (len(before[key]), mean(before[key] or [None])), reverse=True)
+    return [key for key in left if key in ranked[: max(ceil(len(left) / TRY), LEAST)]]
 
 
 def chance(leader: Sequence[Sequence[int]], own: Sequence[Sequence[int]], scored: int, remaining: float) -> float:

@@ -58,7 +58,7 @@ def _tried(study: Study, this: Round, scored: Sequence[Split]) -> "Tried | None"
 
     from subtuning.search.stopping import Tried
 
-    shown = [candidate for candidate in this["candidates"] if None not in candidate["scores"]]
+    shown = [each for each in this["candidates"] if each["scores"] and None not in each["scores"]]
     rows = [_answers(study, each["tuning"], scored[: len(each["scores"])]) for each in shown]
     base = None if None in this["base_scores"] else _answers(study, this["base"], scored)
     if any(row is None for row in rows) or (base is None and None not in this["base_scores"]):

@@ -25,8 +25,8 @@ SECONDS_A_JOB = 6.0
 SECONDS_A_PAIR = 30.0
 """Of what is not trained: conversion, tables, figures, the answer, the model."""
 
-RACED = 0.5
-"""The share of a search's trainings that a race needs (measured: 46 % on average, docs/performance.md)."""
+FAST = {"profile": 0.55, "greedy": 0.2}
+"""Experiment -> the share of its trainings that `search.effort: fast` needs (measured: docs/stopping.md)."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def forecast_study(study: Study, counts: Mapping[str, int], speed: Speed) -> dic
     for step in steps_of(study.settings):
         wanted = step.wanted(study)
         costs = list(_costs(wanted, study, unknown, counts, seen))
-        share = RACED if step.name.startswith("greedy/") and study.settings.get("search.racing") else 1.0
+        fast = study.settings.get("search.effort") == "fast" and step.name != "profile/test"
+        share = FAST.get(step.name.partition("/")[0], 1.0) if fast else 1.0
         batch = study.base.recipe.batch_size
         seconds = sum(images * (flops / speed.flops + speed.step / batch) + speed.run for images, flops in costs)
         seen |= set(wanted.runs)

@@ -64,7 +64,7 @@ def studies_of(config: Config, results: Path, snapshot: Snapshot) -> Iterator[St
             base = base_run(facts["sha256"], layers, recipes.setdefault(recipe, recipe), (task, backbone))
             settings = settings_of(config, backbone)
             scored = None if settings["search.metric"] == "accuracy" else load_task(Results(results).task(task))
-            profile = step_named("profile", settings).wanted(Study(settings, base, layers, snapshot.get)).runs
+            profile = step_named("profile", settings).wanted(Study(settings, base, layers, lambda run: None)).runs
             for precision in precisions(profile, snapshot.get):
                 about = (snapshot.get, scored, snapshot.store.probabilities, facts["counts"])
                 study = Study(settings, base.with_precision(precision), layers, *about)

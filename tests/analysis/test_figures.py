@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from subtuning.analysis.figures import greedy_figure, profile_figure, save, tradeoff_figure
+from subtuning.analysis.figures import greedy_figure, profile_figure, save, style, tradeoff_figure
 from subtuning.analysis.figures.labels import text_box
 from subtuning.analysis.figures.tradeoff import short_count
 from subtuning.analysis.files import read_csv, write_csv
@@ -53,6 +53,20 @@ def inside(figure, artists):
     boxes = [artist.get_window_extent() for artist in artists]
     frame = figure.bbox.padded(1)
     return all(frame.x0 <= b.x0 and b.x1 <= frame.x1 and frame.y0 <= b.y0 and b.y1 <= frame.y1 for b in boxes), boxes
+
+
+def test_a_layer_that_left_the_race_is_small_and_no_best(make, tmp_path):
+    """Its only fold lies above all others' means, and it is placed by its difference to linear there."""
+    layers = make.make_layers(SIX)
+    scores = make.make_scores(layers, 3) | {"layer5": [0.99, 0.1, 0.1], "linear": [0.9, 0.5, 0.4]}
+    records = make.make_profile_records(layers, scores)
+    records = [r for r in records if r["identity"]["subset"] != ["layer5"] or r["identity"]["fold"] == 0]
+    figure = profile_figure(profile_table(records, layers, raced=True), layers, "t", "b")
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "o" and line.get_color() == style.FAINT]
+    assert [line.get_ydata()[0] for line in marks] == pytest.approx([60 + 9])
+    found = " ".join(texts(figure, tmp_path))
+    assert "left the race early (1)" in found
+    assert "99.0" not in found
 
 
 @pytest.mark.parametrize("stages", [SIX, FIFTY])

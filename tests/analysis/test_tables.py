@@ -44,7 +44,7 @@ def test_profile_columns_and_order(records, layers):
     table = profile_table(records, layers)
     assert list(table.columns) == [
         "layer", "mean", "std", "n", "ci_low", "ci_high", "diff_linear", "diff_ci_low", "diff_ci_high",
-        "p_best", "corrected", "parameters", "flops", "seconds", "metric", "precision",
+        "p_best", "corrected", "dropped", "parameters", "flops", "seconds", "metric", "precision",
     ]  # fmt: skip
     assert list(table["layer"]) == ["stem", "a.0", "a.1", "linear", "full"]
 
@@ -92,6 +92,26 @@ def test_the_profile_says_which_layer_may_be_the_best(records, layers):
     assert found.loc["a.0", "p_best"] == pytest.approx(0.42, abs=0.02)
     assert found["corrected"].notna().tolist() == [True, False, False, False, False]
     assert found.loc["stem", "corrected"] < 0.5, "the luck is taken off"
+
+
+def left_early(records, folds):
+    """Records of a race: those of the named layers stop after so many folds."""
+    most = {record["id"]: folds.get("".join(record["identity"]["subset"]), 3) for record in records}
+    return [record for record in records if record["identity"]["fold"] < most[record["id"]]]
+
+
+def test_a_layer_that_left_the_race_has_its_folds_and_no_rank(records, layers):
+    found = profile_table(left_early(records, {"a.0": 2, "a.1": 1}), layers, raced=True).set_index("layer")
+    assert found["n"].tolist() == [3, 2, 1, 3, 3]
+    assert found["dropped"].tolist() == [False, True, True, False, False]
+    assert found.loc[["a.0", "a.1"], ["mean", "ci_low", "p_best"]].isna().all(axis=None), "other folds, so no mean"
+    paired = paired_interval(SCORES["a.0"][:2], SCORES["linear"][:2], 3)
+    own = found.loc["a.0", ["diff_linear", "diff_ci_low", "diff_ci_high"]]
+    assert tuple(own) == pytest.approx((paired.mean, *np.clip([paired.low, paired.high], -1, 1)))
+    assert found.loc["a.1", "diff_linear"] == pytest.approx(0.15)
+    assert np.isnan(found.loc["a.1", "diff_ci_low"]), "of one fold there is no interval"
+    with pytest.raises(UserError, match=r"a\.0 \(seed 0, fold 2\)"):
+        profile_table(left_early(records, {"a.0": 2}), layers)
 
 
 def test_a_profile_without_answers_has_no_chances(records, layers):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from subtuning.benchmark import racing, stopping
+from subtuning.benchmark import dropping, effort, phases, stopping
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
@@ -14,7 +14,7 @@ from subtuning.benchmark.timing import Ratio, compare, flops
 from subtuning.cli import main
 from subtuning.tuning.tuning import Tuning
 from tests.benchmark import synthetic
-from tests.search.test_racing import with_hits
+from tests.search.test_stopping import right, study
 from tests.tiny import CPU
 
 TINY = ["--model", "test_resnet", "--input-size", "32", "--batch-size", "8", "--images", "40", "--repeats", "1"]
@@ -111,22 +111,43 @@ def test_a_watch_sees_memory_that_is_gone_at_the_end():
     assert 250e6 < watch.rise < 500e6
 
 
-def fold(hits, number):
-    found = with_hits(hits)
-    found["metrics"]["accuracy"] = hits / 100
-    return found | {"identity": {"split": "cv", "fold": number}}
+def test_a_fast_search_is_played_on_the_records_of_a_full_one():
+    """b alone is best, and a beside it; c and the tail never win. Test records are known of b with a, and of b."""
+    answers = {"linear": right((0, 100)), "b": right((0, 150)), "a": right((0, 130)), "a+b": right((0, 170))}
+    settings = {"profile.folds": 2, "profile.shards": 1, "search.first_seed": 0, "search.metric": "accuracy"}
+    full = study(answers, **settings)
+    get = full.get
+    full.get = lambda run: None if run.split.kind == "test" or run.seed else get(run) | {"seconds": 2.0}
+    assert len(list(effort.searches(full))) == 1, "of other first seeds nothing is finished"
+    rows = effort.choices(next(effort.searches(full)))
+    assert [(row["step"], row["full"], row["fast"]) for row in rows] == [
+        ("profile", "b", "b"),
+        ("round 2", "a+b", "a+b"),
+    ]
+    first, second = rows
+    assert (first["lanes_full"], first["lanes_fast"]) == (2 * 12, 2 * (4 + 4 + 1)), (
+        "two epochs; in the second fold: b, and what is compared"
+    )
+    assert (second["lanes_full"], second["lanes_fast"]) == (2 * 6, 2 * (3 + 1))
+    assert first["seconds_full"] == 24
+    assert (first["clear"], first["worse"], first["lost"], first["lost_test"]) == (True, False, 0, 0)
+    found = effort.summary(rows)[-1]
+    assert (found["choice"], found["n"], found["lanes %"], found["same %"]) == ("all", 2, 72.2, 100)
 
 
-def test_a_race_on_finished_records():
-    records = {
-        "good": [fold(90, 1), fold(92, 0)],
-        "close": [fold(91, 0), fold(90, 1)],
-        "bad": [fold(30, 0), fold(95, 1)],
-    }
-    found = racing.against_full(records)
-    assert (found["full"], found["raced"], found["same"]) == ("good", "good", True)
-    assert found["spent"] == 5 / 6, "the bad one is not trained in the second fold"
-    assert found["full_score"] == 0.91
+def test_the_time_of_several_phases_is_divided_among_them():
+    events = [(10, "a", 1), (11, "b", 1), (13, "a", -1), (14, "b", -1), (16, "a", 1), (17, "a", -1)]
+    assert phases.divide(events) == {"a": 1 + 1 + 1, "b": 1 + 1}
+
+
+def test_a_race_seldom_drops_who_is_clearly_best():
+    rows = {(row["candidates"], row["round"]): row for row in dropping.simulate(3)}
+    one = rows["one, 3 points", 1]
+    assert one["trainings %"] < 60
+    assert one["fast behind by 2 %"] <= one["full behind by 2 %"] + 17, "of 12 searches two at most"
+    assert rows["all of these", 2]["trainings %"] == pytest.approx(13.3, abs=1), (
+        "four candidates of 15, then two, and one"
+    )
 
 
 def test_a_simulated_search_adds_the_layer_that_is_worth_most():

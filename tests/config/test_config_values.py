@@ -65,8 +65,8 @@ def test_a_config_cannot_be_changed():
 
 @pytest.mark.parametrize(("text", "truth"), [("true", True), ("False", False)])
 def test_what_the_command_line_gives_as_text_is_read(text, truth):
-    """`snakemake --config 'search={racing: true}'` gives the workflow texts."""
-    config = parse_config(CONFIG | {"search": {"racing": text, "first_seed": "3"}})
-    assert (config.search.racing, config.search.first_seed) == (truth, 3)
-    with pytest.raises(UserError, match=r"^config: search\.racing is 'maybe'; it must be 'true' or 'false'"):
-        parse_config(CONFIG | {"search": {"racing": "maybe"}})
+    """`snakemake --config 'tune={grow: true}'` gives the workflow texts."""
+    config = parse_config(CONFIG | {"tune": {"grow": text}, "search": {"first_seed": "3"}})
+    assert (config.tune.grow, config.search.first_seed) == (truth, 3)
+    with pytest.raises(UserError, match=r"^config: tune\.grow is 'maybe'; it must be 'true' or 'false'"):
+        parse_config(CONFIG | {"tune": {"grow": "maybe"}})

@@ -253,13 +253,18 @@ WRONG_FOR_THE_MODELS_ONLY = {
         "tasks.a is {'images': 'im', 'label_columns': ['x', 'y'], 'label_separator': 'bar', ...}; it has labels both "
         "in label_columns and in label_column; keep one of these ways",
     ),
-    "race of another metric": (
-        section("search", "{metric: macro_f1, racing: true}"),
-        "search.racing counts right answers, which search.metric 'macro_f1' does not; set search.racing to false",
+    "fast search by another metric": (
+        section("search", "{metric: macro_f1, effort: fast}"),
+        "search.effort fast counts right answers, which search.metric 'macro_f1' does not; set search.effort to full",
     ),
-    "race that minds cost": (
-        section("search", "{racing: true}") + "greedy: {cost: flops, cost_weight: 0.1}",
-        "search.racing drops candidates by their score alone, which greedy.cost_weight does not; set search.racing to "
+    "fast search that minds cost": (
+        section("search", "{effort: fast}") + "greedy: {cost: flops, cost_weight: 0.1}",
+        "search.effort fast drops candidates by their score alone, which greedy.cost_weight does not; set "
+        "search.effort to full",
+    ),
+    "a key of earlier versions": (
+        section("search", "{racing: true}"),
+        "search is {'racing': True}; it has racing, which is effort now: write effort: fast for true, effort: full for "
         "false",
     ),
     "cap of nothing": (

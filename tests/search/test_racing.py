@@ -6,7 +6,7 @@ import pytest
 
 from subtuning.analysis.tables.greedy import greedy_table
 from subtuning.search.experiments.greedy import play
-from subtuning.search.racing import ALPHA, answers, chance, race, survivors
+from subtuning.search.racing import ALPHA, KEEP, answers, chance, promising, race, survivors
 from tests.search.test_search import LAYERS, record
 
 
@@ -41,6 +41,18 @@ def test_a_tie_and_the_leader_are_always_in():
 def test_who_is_far_behind_is_dropped_and_who_is_close_stays():
     hits = {"far": 60, "leader": 90, "close": 88}
     assert survivors({name: folds_of(with_hits(right)) for name, right in hits.items()}, 4) == ["leader", "close"]
+
+
+def test_of_many_that_are_alike_one_in_two_goes_on():
+    alike = {name: folds_of(with_hits(90 - place, shift=place)) for place, name in enumerate("abcdefg")}
+    assert survivors(alike, 4) == ["a", "b", "c", "d"]
+    assert len(survivors(alike, 4)) == -(-7 // KEEP)
+
+
+def test_a_later_round_tries_who_went_farthest_in_the_one_before():
+    before = {"a": [0.9], "b": [0.5, 0.6], "c": [0.4], "d": [0.5, 0.7], "e": [], "f": [None]}
+    assert promising(before, list("abcdef")) == ["a", "b", "d"], "in the order of the network"
+    assert promising(before, ["e", "f"]) == ["e", "f"]
 
 
 def test_a_diverged_candidate_is_out_whatever_it_had():

@@ -18,7 +18,7 @@ from tests.tiny import make_run
 N = 200
 SETTINGS = {"greedy.folds": 2, "greedy.split": "cv", "greedy.shards": 1, "greedy.start": "linear"}
 SETTINGS |= {"greedy.max_rounds": 2, "greedy.epsilon": 0.0, "greedy.stop": "test"}
-SETTINGS |= {"search.racing": False, "search.seeds": 1}
+SETTINGS |= {"search.effort": "full", "search.seeds": 1}
 
 
 def right(*spans):
@@ -193,7 +193,7 @@ def test_seeds_are_asked_for_and_averaged():
 
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_a_race_asks_for_all_seeds_of_a_fold(seeds):
-    raced = study(SEARCH, **{"search.racing": True, "search.seeds": seeds})
+    raced = study(SEARCH, **{"search.effort": "fast", "search.seeds": seeds})
     of = Tuning(("b", "c"))
     asked = [run for run in greedy.wanted(raced, "forward", 2).runs if run.tuning == of]
     assert [(run.split.fold, run.seed) for run in asked] == [(0, seed) for seed in range(seeds)], "it is never right"

@@ -12,7 +12,7 @@ from tests.tiny import make_run
 
 SETTINGS = {
     "profile.folds": 2, "profile.test_seeds": 0, "profile.tune": False, "profile.shards": 1,
-    "search.racing": False, "search.seeds": 1,
+    "search.effort": "full", "search.seeds": 1,
     "greedy.folds": 2, "greedy.split": "cv", "greedy.shards": 1, "greedy.start": "linear", "greedy.max_rounds": 1,
     "greedy.epsilon": 0.0, "greedy.stop": "epsilon", "experiments": [],
     "evaluate.seeds": 2, "evaluate.subsets": {"mine": "a+b"}, "evaluate.recipes": {},

@@ -16,7 +16,7 @@ SETTINGS = json.dumps(
         "profile.tune": False,
         "evaluate.seeds": 2,
         "evaluate.subsets": {},
-        "search.racing": False,
+        "search.effort": "full",
         "search.seeds": 1,
         "search.metric": "accuracy",
     }

@@ -96,7 +96,7 @@ CHANGES = {
     "a default is written out": (["recipe.weight_decay", 0.01], {}, ""),
     "folds": (["profile.folds", 3], TRAINED, ""),
     "folds of greedy": (["greedy.folds", 3], SEARCHED, ""),
-    "shards": (["profile.shards", 2], SHARDED, ""),
+    "shards": (["profile.shards", 2], {**SHARDED, "check_plan": 4}, ""),
     "shards of greedy": (["greedy.shards", 2], {**SEARCHED, "train_greedy": 16}, ""),
     "one round more": (["greedy.max_rounds", 3], {**SEARCHED, "train_greedy": 4, "select_greedy": 4}, "round=3"),
     "one round less": (["greedy.max_rounds", 1], {"greedy_path": 4, **DRAWN}, ""),
@@ -106,6 +106,7 @@ CHANGES = {
     "seeds of the search": (["search.seeds", 2], TRAINED, ""),
     "another first seed": (["search.first_seed", 100], TRAINED, ""),
     "the metric": (["search.metric", "macro_f1"], TRAINED, ""),
+    "the effort": (["search.effort", "fast"], TRAINED, ""),
     "another way of training": (["search.how", "lora(rank=2)"], TRAINED, ""),
     "seeds": (["evaluate.seeds", 3], DRAWN, ""),
     "tuned rates": (

@@ -47,6 +47,7 @@ CHANGES = {
     "`search.first_seed`": (config("search.first_seed", 100), ""),
     "`search.metric`": (config("search.metric", "macro_f1"), ""),
     "`search.how`": (config("search.how", "biases"), ""),
+    "`search.effort`": (config("search.effort", "fast"), ""),
     "`deliver.method`": (config("deliver.method", "full"), ""),
     "`deliver.data`, `deliver.calibrate`": (config("deliver", {"data": "all", "calibrate": True}), ""),
     "`profile.shards`": (config("profile.shards", 2), ""),

@@ -94,6 +94,8 @@ def _best_layer(profile: pd.DataFrame) -> list[str]:
     ]
     words = f"Trained alone, `{first[0]}` is the best layer in {_share(first[1])} of resamples of the images"
     words += "".join(f"; `{name}` in {_share(chance)}" for name, chance in others)
+    if "dropped" in profile and (left := int(profile["dropped"].sum())):
+        words += f" ({left} that left the race early take no part in this)"
     if first[1] >= SETTLED:
         return [f"{words}."]
     return [f"{words}. Which single layer is best is not settled; any of these may be."]

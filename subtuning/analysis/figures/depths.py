@@ -33,12 +33,13 @@ class Profiled(NamedTuple):
     @property
     def gains(self) -> pd.DataFrame:
         """A row a layer, in network order, and then ``full``: `depth` (its place among the trained layers, 0-1), `gain`
-        over ``linear`` with `low` and `high` (points; NaN where a run diverged), and whether it is `alike` (its
-        interval holds 0)."""
+        over ``linear`` with `low` and `high` (points; NaN where a run diverged), whether it was `dropped` from a race
+        and so has fewer folds, and whether it is `alike` (its interval holds 0)."""
         rows = self.profile.set_index("layer").drop(index="linear")
         rows = pd.concat([rows.drop(index="full"), rows.loc[["full"]]])
         found = pd.DataFrame({"gain": 100 * rows["diff_linear"]})
         found["low"], found["high"] = 100 * rows["diff_ci_low"], 100 * rows["diff_ci_high"]
+        found["dropped"] = rows["dropped"].astype(bool) if "dropped" in rows else False
         found["alike"] = (found["low"] <= 0) & (found["high"] >= 0)
         found["depth"] = [*np.linspace(0, 1, len(rows) - 1), FULL]
         return found
@@ -83,8 +84,8 @@ def depths_figure(items: Sequence[Profiled]) -> Figure:
 
 
 def best_layer(gains: pd.DataFrame) -> str | None:
-    """The layer of `Profiled.gains` that gains most; None if all diverged."""
-    known = gains["gain"].drop("full").dropna()
+    """The layer of `Profiled.gains` that gains most, of those in all folds; None if all diverged."""
+    known = gains["gain"][~gains["dropped"]].drop("full").dropna()
     return str(known.idxmax()) if len(known) else None
 
 

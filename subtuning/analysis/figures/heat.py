@@ -31,15 +31,16 @@ def heat_figure(items: Sequence[Profiled]) -> Figure:
     gains = pd.DataFrame({item.task: item.gains["gain"] for item in items}, index=items[0].gains.index).T
     alike = pd.DataFrame({item.task: item.gains["alike"] for item in items}, index=gains.columns).T
     names, tasks = list(gains.columns), [short(task) for task in gains.index]
-    best = gains.drop(columns="full").max(axis=1)
+    best = {item.task: best_layer(item.gains) for item in items}
     if len(names) > WRITTEN:
-        tasks = [f"{task}, best {gain:+.1f}" for task, gain in zip(tasks, best, strict=True)]
+        most = [gains.loc[task, name] if name else float("nan") for task, name in best.items()]
+        tasks = [f"{task}, best {gain:+.1f}" for task, gain in zip(tasks, most, strict=True)]
     figure = Figure(figsize=_size(names, tasks), layout="constrained")
     style.headings(figure, f"Which layer helps on which task: {items[0].backbone}", _subtitle(items))
     axes = figure.add_subplot()
     shares = gains.where(~alike.astype(bool)).div(gains.drop(columns="full").abs().max(axis=1), axis=0)
     axes.pcolormesh(shares.clip(-1, 1), cmap=COLOURS, vmin=-1, vmax=1, edgecolors="#e4e4e4", linewidth=0.6)
-    _cells(axes, gains, shares)
+    _cells(axes, gains, shares, list(best.values()))
     _dress(axes, names, tasks)
     return figure
 
@@ -60,16 +61,15 @@ def _subtitle(items: Sequence[Profiled]) -> str:
     return words + "without colour: not clearly different from linear."
 
 
-def _cells(axes: Axes, gains: pd.DataFrame, shares: pd.DataFrame) -> None:
+def _cells(axes: Axes, gains: pd.DataFrame, shares: pd.DataFrame, best: Sequence[str | None]) -> None:
     looks: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8.5}
     for row, (_, values) in enumerate(gains.iterrows()):
-        best = best_layer(values.to_frame("gain"))
         for column, (name, value) in enumerate(values.items()):
             strong = abs(np.nan_to_num(shares.iat[row, column])) > 0.7
             text = "\N{MULTIPLICATION SIGN}" if np.isnan(value) else f"{value:+.1f}" if len(values) <= WRITTEN else ""
             colour = "white" if strong else style.FAINT if np.isnan(shares.iat[row, column]) else style.INK
             axes.text(column + 0.5, row + 0.5, text, color=colour, **looks)
-            if name == best:
+            if name == best[row]:
                 frame = mpl.patches.Rectangle((column, row), 1, 1, fill=False, edgecolor="black", linewidth=1.8)
                 frame.set_clip_on(False)
                 axes.add_patch(frame)

@@ -24,7 +24,8 @@ def profile_figure(
 
     Layers stand in network order, coloured and bracketed by stage, with their intervals; ``linear`` and ``full`` are
     lines with bands. A point is open where the interval of its paired difference to ``linear`` holds zero. A layer
-    with a diverged run has a cross and no number. Below each layer that may be the best one stands its probability, in
+    with a diverged run has a cross and no number. One that was dropped from a race is small and grey, as far from
+    ``linear`` as it was in the folds that it has. Below each layer that may be the best one stands its probability, in
     grey. `split` (``cv``, ``val``, ``test``) is named in the subtitle.
     """
     rows = profile.set_index("layer")
@@ -33,18 +34,28 @@ def profile_figure(
     figure = Figure(figsize=_size(names), layout="constrained")
     axes = figure.add_subplot()
     style.headings(figure, f"Finetuning profile: {task}, {backbone}", _subtitle(profile, split))
-    style.accuracy_axis(axes, [profile])
+    places = _places(rows)
+    style.accuracy_axis(axes, [places.assign(metric=profile["metric"].iloc[0]) if "metric" in profile else places])
     axes.set_xlim(-0.7, len(names) - 0.3)
     style.baselines(axes, {name: rows.loc[name] for name in style.BASELINES})
     colours = style.stage_colours([stages[name] for name in names])
     size = 7.5 if len(names) <= 60 else 5.0
     for x, name in enumerate(names):
-        _point(axes, x, rows.loc[name], colours[stages[name]], size)
+        _point(axes, x, places.loc[name], colours[stages[name]], size)
     _best(axes, rows.loc[names])
     _chances(axes, rows.loc[names])
     _layer_axis(axes, names)
     _brackets(figure, axes, [stages[name] for name in names])
     return figure
+
+
+def _places(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a mean and an interval for those that were dropped, too: that of ``linear`` and the difference."""
+    if "dropped" not in rows or not rows["dropped"].any():
+        return rows.assign(dropped=False)
+    dropped, linear = rows["dropped"].astype(bool), rows.loc["linear", "mean"]
+    columns = {"mean": "diff_linear", "ci_low": "diff_ci_low", "ci_high": "diff_ci_high"}
+    return rows.assign(**{name: rows[name].where(~dropped, linear + rows[of]) for name, of in columns.items()})
 
 
 def _size(names: list[str]) -> tuple[float, float]:
@@ -59,8 +70,12 @@ def _subtitle(profile: pd.DataFrame, split: str) -> str:
     words += f"{style.made_words(split, profile)}."
     if profile["diff_ci_low"].notna().any():
         words += " Open circle: not clearly different from linear."
+    dropped = int(profile["dropped"].sum()) if "dropped" in profile else 0
+    if dropped:
+        words += f" Small and grey, by the difference to linear: left the race early ({dropped})."
     if profile["p_best"].notna().any():
-        words += f" Grey: probability of being the best layer, from {LEAST_CHANCE:.0%} on."
+        words += f" Grey: probability of being the best layer, from {LEAST_CHANCE:.0%} on"
+        words += ", among those that did not leave." if dropped else "."
     if profile["corrected"].notna().any():
         score = profile["corrected"].dropna().iloc[0]
         words += f" Without the luck of being chosen, the best layer has {100 * score:.1f}."
@@ -68,6 +83,9 @@ def _subtitle(profile: pd.DataFrame, split: str) -> str:
 
 
 def _point(axes: Axes, x: int, row: pd.Series, colour: tuple[float, ...], size: float) -> None:
+    if row["dropped"] and not np.isnan(row["mean"]):
+        style.point(axes, x, row, style.FAINT, size / 2)
+        return
     if np.isnan(row["mean"]):
         across = axes.get_xaxis_transform()
         axes.plot([x], [0.035], "x", color=style.INK, markersize=7, transform=across, zorder=4)

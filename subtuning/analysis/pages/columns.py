@@ -62,7 +62,7 @@ EXPLAINED = {
     "trained %": "Share of all parameters that were trained, head included.",
     "direction": "`forward` adds a layer a round, `backward` removes one.",
     "round": "The round of the search.",
-    "dropped": "Whether it was not trained in all folds, as it could hardly win any more (`search.racing`).",
+    "dropped": "Whether it was not trained in all folds, as it could hardly win any more (`search.effort`).",
     "chosen": "Whether it is the best of its round.",
     "penalty": "What the mean is lowered by for what the subset costs (`greedy.cost_weight`) when candidates are "
     "compared.",

@@ -32,7 +32,7 @@ def subset_rows(study: Study, tunings: Sequence[Tuning]) -> pd.DataFrame:
     (see `search.answers.best_of`); NaN where any run kept no answers.
     """
     records = {tuning: study.require(scored_runs(study, [tuning])) for tuning in tunings}
-    alone = [record for tuning in singles(study) for record in study.require(scored_runs(study, [tuning]))]
+    alone = [record for found in profile.measured(study).values() for record in found]
     best = profile.best_layer(alone, study.layers, study.how)
     folds = study.settings["profile.folds"]
     reference = None if best is None else fold_values(study, Tuning((best,), study.how))

@@ -9,21 +9,26 @@ import pandas as pd
 from subtuning.analysis import records as rec
 from subtuning.analysis.tables import NAN, SCORE, difference_cells, mean_of, score_cells
 from subtuning.search.answers import answers_of, best_of
+from subtuning.search.effort import is_fast
 from subtuning.search.experiments.profile import ON_TEST
 from subtuning.search.scores import DIGITS, fold_scores
 from subtuning.search.study import Step, Study, candidates
 from subtuning.tuning.tuning import FULL, WEIGHTS, How, Tuning
 
-COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "p_best", "corrected"]
+COLUMNS = ["layer", *SCORE, "diff_linear", "diff_ci_low", "diff_ci_high", "p_best", "corrected", "dropped"]
 COLUMNS += ["parameters", "flops", "seconds", "metric", "precision"]
 
 
 def table(study: Study, step: Step) -> pd.DataFrame:
     """The profile of a study, or that on the test set."""
-    return profile_table(study.require(step.wanted(study).runs), study.layers, test_set=step.name == ON_TEST)
+    test_set = step.name == ON_TEST
+    raced = not test_set and is_fast(study.settings)
+    return profile_table(study.require(step.wanted(study).runs), study.layers, test_set, raced)
 
 
-def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test_set: bool = False) -> pd.DataFrame:
+def profile_table(
+    records: Sequence[rec.Record], layers: Mapping[str, Any], test_set: bool = False, raced: bool = False
+) -> pd.DataFrame:
     """The finetuning profile (Kaplun et al., arXiv 2302.06354): one row a layer that was trained alone.
 
     `records` hold every profile layer (stem and layers of `layers`, the content of layers.json), ``linear`` and
@@ -38,6 +43,9 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
     is the best one, by a bootstrap over images, and `corrected`, beside the best layer, its mean less the luck of
     having been chosen (see `search.answers.best_of`); both are NaN where any run kept no answers.
 
+    Where layers `raced` (`search.effort`), one that was `dropped` has fewer folds, `n`. It has no mean over all folds,
+    so none is in the table, and no chance to be the best, but `diff_linear` over the folds that it has.
+
     Test records are refused unless `test_set` says that this is the test-set profile, which takes part in no selection.
     Raises `UserError` that names missing runs, `ValueError` for records that do not belong into one profile.
     """
@@ -49,18 +57,22 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
     names = [*(layer["name"] for layer in rows), "linear", "full"]
     groups = _by_tuning(records, names, how)
     expected = rec.expected_pairs(records, folds)
-    rec.require_complete(groups, expected, f"the profile of {rec.setting(records)}")
+    asked = {name: _asked(groups[name], expected) if raced else expected for name in names}
+    for name, found in groups.items():
+        rec.require_complete({name: found}, asked[name], f"the profile of {rec.setting(records)}")
 
-    sizes = _sizes(layers, rows, groups, how)
-    metric, scores = rec.metric_of(records), {name: _scores(found, expected, split) for name, found in groups.items()}
+    sizes, metric = _sizes(layers, rows, groups, how), rec.metric_of(records)
+    scores = {name: _scores(found, asked[name], split) for name, found in groups.items()}
     reference, _ = scores["linear"]
     table = []
     for name in names:
         values, n = scores[name]
+        dropped = values is not None and len(asked[name]) < len(expected)
+        against = None if name == "linear" or reference is None else reference[: n if dropped else None]
         table.append(
-            {"layer": name, **score_cells(values, n, folds, metric), "metric": metric}
-            | difference_cells("diff_linear", "diff", values, None if name == "linear" else reference, folds)
-            | {"p_best": NAN, "corrected": NAN}
+            {"layer": name, **score_cells(None if dropped else values, n, folds, metric), "metric": metric}
+            | difference_cells("diff_linear", "diff", values, against, folds)
+            | {"p_best": NAN, "corrected": NAN, "dropped": dropped}
             | {"parameters": sizes[name][0], "flops": sizes[name][1]}
             | {"seconds": mean_of(groups[name].values(), "seconds", values), "precision": rec.precision_of(records)}
         )
@@ -69,6 +81,12 @@ def profile_table(records: Sequence[rec.Record], layers: Mapping[str, Any], test
     if how == WEIGHTS:
         return found
     return found.assign(how=[{"linear": "", "full": str(WEIGHTS)}.get(name, str(how)) for name in names])
+
+
+def _asked(found: Mapping[rec.PairKey, rec.Record], expected: Sequence[rec.PairKey]) -> list[rec.PairKey]:
+    """The pairs that a race asked a tuning for: all up to its last fold, and at least the first."""
+    last = max((fold or 0 for _, fold in found), default=0)
+    return [key for key in expected if (key[1] or 0) <= last]
 
 
 def _how(records: Sequence[rec.Record]) -> How:

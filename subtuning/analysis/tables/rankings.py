@@ -10,7 +10,7 @@ from subtuning.analysis.tables import NAN, difference_cells
 from subtuning.search import rankings
 from subtuning.search.experiments import profile
 from subtuning.search.scores import fold_scores, mean
-from subtuning.search.study import Step, Study, candidates, cv_splits
+from subtuning.search.study import Step, Study, candidates
 from subtuning.tuning.tuning import Tuning
 
 COLUMNS = ["ranking", "spearman", "ci_low", "ci_high", "kendall", "layer", "lost", "lost_ci_low", "lost_ci_high"]
@@ -39,10 +39,11 @@ def table(study: Study, step: Step) -> pd.DataFrame:
 
 
 def _folds(study: Study) -> dict[str, list[float | None]]:
-    """Layer -> its accuracy in each fold of the profile."""
-    splits, seeds = cv_splits(study.settings["profile.folds"]), study.settings["search.seeds"]
-    tunings = {name: Tuning((name,), study.how) for name in candidates(study.layers, study.how)}
-    return {name: fold_scores(study.require(study.runs([own], splits, seeds))) for name, own in tunings.items()}
+    """Layer -> its accuracy in each fold of the profile; of a race, in the folds in which all layers were trained."""
+    measured, known = profile.measured(study), candidates(study.layers, study.how)
+    found = {name: fold_scores(measured[Tuning((name,), study.how)]) for name in known}
+    common = min(map(len, found.values()))
+    return {name: scores[:common] for name, scores in found.items()}
 
 
 def _row(study: Study, name: str, folds: dict, means: dict[str, float], best: str | None) -> dict:

@@ -8,7 +8,6 @@ import pandas as pd
 from subtuning.analysis import records as rec
 from subtuning.analysis.tables import NAN
 from subtuning.search.experiments import greedy, profile
-from subtuning.search.experiments._options import scored_runs
 from subtuning.search.experiments.stability import AS_CONFIGURED, variants
 from subtuning.search.scores import mean
 from subtuning.search.study import Step, Study
@@ -36,7 +35,7 @@ def table(study: Study, step: Step) -> pd.DataFrame:
 
 def _row(study: Study) -> dict[str, Any]:
     found = greedy.conclude(study)
-    tried = study.require(scored_runs(study, profile.tunings(study.layers, study.how)))
+    tried = [record for own in profile.measured(study).values() for record in own]
     row = {"layers": found["tuning"], "score": NAN if found["score"] is None else found["score"]}
     row |= {"best_layer": profile.best_layer(tried, study.layers, study.how)}
     for this in greedy.chains(study)[found["direction"]]:

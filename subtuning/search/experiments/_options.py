@@ -5,6 +5,7 @@ from typing import Any
 
 from subtuning.errors import UserError, listed
 from subtuning.runs.identity import Run
+from subtuning.search.effort import is_fast
 from subtuning.search.study import Settings, Study, cv_splits
 from subtuning.tuning.tuning import Tuning
 
@@ -48,6 +49,13 @@ def numbers(value: Any, least: float, above: bool = False) -> bool:
 
 def _different(values: list) -> bool:
     return len(set(values)) == len(values)
+
+
+def with_singles(study: Study, tunings: list[Tuning]) -> list[Run]:
+    """The same, and where the profile is a race, which leaves folds out, those of each layer alone, whose rows stand
+    beside them."""
+    alone = [Tuning((name,), study.how) for name in study.candidates] if is_fast(study.settings) else []
+    return scored_runs(study, [*alone, *tunings])
 
 
 def scored_runs(study: Study, tunings: list[Tuning]) -> list[Run]:

@@ -8,7 +8,8 @@ A round is a plain dictionary, the content of `greedy/<direction>/round<r>.json`
     precision           in which all of them were: rounds build upon each other, so they have one
     base, base_scores   the tuning before the round, by its printed name, and its score for every fold
     candidates          [{layer, tuning, scores}], one for each layer that could be added (or removed); one that was
-                        dropped from a race has fewer scores than there are folds, and "dropped": true
+                        dropped from a race has fewer scores than there are folds, and "dropped": true; it has none
+                        if the round did not try it (see `racing.promising`)
     choice              the best candidate's layer (null when all diverged, or after the stop)
     tuning, scores      the tuning after the round, and its scores
     stopped             true when no candidate was better than the base; then `tuning` is the base
@@ -20,21 +21,23 @@ afterwards, so a change of either never trains the search anew.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from subtuning.runs.identity import Run, Split
 from subtuning.search.costs import FREE, CostRule
+from subtuning.search.effort import ask, is_fast
 from subtuning.search.experiments import profile
-from subtuning.search.racing import race
+from subtuning.search.racing import promising
 from subtuning.search.scores import fold_scores, worth
 from subtuning.search.selection import Round, decide, select, without_luck
-from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits, shard
+from subtuning.search.study import Settings, Step, Study, Wanted, candidates, cv_splits
 from subtuning.tuning.tuning import FULL, ONLY_HEAD, WEIGHTS, How, Tuning
 
 DIRECTIONS = {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}
 """`greedy.start` -> the ways in which the search goes."""
 
-ROUND_READS = (*profile.READS, "greedy.folds", "greedy.split", "greedy.shards", "search.racing")
+ROUND_READS = (*profile.READS, "greedy.folds", "greedy.split", "greedy.shards", "search.effort")
 ROUND_READS += ("greedy.cost", "greedy.cost_weight", "greedy.cost_cap")
 READS = (*ROUND_READS, "greedy.start", "greedy.max_rounds", "greedy.stop", "greedy.epsilon")
 
@@ -95,13 +98,20 @@ def finished(study: Study, direction: str, count: int) -> list[Round]:
     done = study.kept.setdefault(("rounds", direction), [])
     while len(done) < count:
         previous = done[-1] if done else None
-        asked, records = _play(study, direction, previous)
+        asked, runs = _play(study, direction, previous)
+        records = {tuning: list(map(study.get, own)) for tuning, own in runs.items()}
         if asked.later or any(None in found for found in records.values()):
             break
         split = study.settings["greedy.split"]
         rule = CostRule.of_settings(study.settings)
-        done.append(play(study.layers, direction, previous, records.__getitem__, split, study.how, rule))
+        of = partial(_records_of, records)
+        done.append(play(study.layers, direction, previous, of, split, study.how, rule))
     return done[:count]
+
+
+def _records_of(found: Mapping[Tuning, list[Any]], tuning: Tuning) -> list[Any]:
+    """None of a candidate that the round did not try."""
+    return found.get(tuning, [])
 
 
 def rounds(study: Study, direction: str, count: int) -> list[Round]:
@@ -138,33 +148,16 @@ def chains(study: Study) -> dict[str, list[Round]]:
     return {way: rounds(study, way, count) for way in DIRECTIONS[study.settings["greedy.start"]]}
 
 
-def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
-    """What a round asks for, and its records as far as they are finished; of a race, only those of candidates that were
-    still in it."""
+def _play(study: Study, direction: str, previous: Round | None) -> tuple[Wanted, dict[Tuning, list[Run]]]:
+    """What a round asks for, and of each tuning that it tries, its runs."""
     start, options = before(study.layers, direction, previous, study.how, CostRule.of_settings(study.settings))
-    tunings = ([] if previous else [start]) + [tuning for _, tuning in options]
-    seeds = study.settings["search.seeds"]
-    runs = {tuning: study.runs([tuning], splits(study.settings), seeds) for tuning in tunings}
-    if not (study.settings["search.racing"] and previous):
-        in_order = [run for of_split in zip(*runs.values(), strict=True) for run in of_split]
-        return Wanted(in_order), {tuning: list(map(study.get, own)) for tuning, own in runs.items()}
-    return _race(study, runs)
-
-
-def _race(study: Study, runs: dict[Tuning, list[Run]]) -> tuple[Wanted, dict[Tuning, list[Record | None]]]:
-    asked, records, shards = Wanted(), {}, study.settings["greedy.shards"]
-    folds = splits(study.settings)
-    by_fold = {tuning: [[run for run in own if run.split == split] for split in folds] for tuning, own in runs.items()}
-    for mine in (shard(list(runs), index, shards) for index in range(shards)):  # each shard is a race of its own
-        found, alive = race(
-            mine, len(folds), lambda racers, fold: [study.records(by_fold[tuning][fold]) for tuning in racers]
-        )
-        for tuning, seen in found.items():
-            asked.runs += [run for of_fold in by_fold[tuning][: len(seen)] for run in of_fold]
-            records[tuning] = [record for of_fold in seen for record in of_fold or [None]]
-        reached = max(map(len, found.values()), default=0)
-        asked.later += [run.split for tuning in alive for of_fold in by_fold[tuning][reached:] for run in of_fold]
-    return asked, records
+    if previous and is_fast(study.settings):
+        tried = {candidate["layer"]: candidate["scores"] for candidate in previous["candidates"]}
+        chosen = promising(tried, [layer for layer, _ in options])
+        options = [(layer, tuning) for layer, tuning in options if layer in chosen]
+    compared = [] if previous else [start]
+    tunings = [*compared, *(tuning for _, tuning in options)]
+    return ask(study, tunings, compared, splits(study.settings), "greedy.shards")
 
 
 def moves(layers: Mapping[str, Any], direction: str, base: Tuning, how: How = WEIGHTS) -> list[tuple[str, Tuning]]:

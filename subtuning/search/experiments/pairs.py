@@ -3,7 +3,7 @@
 from itertools import combinations
 
 from subtuning.search.experiments import profile
-from subtuning.search.experiments._options import options_of, scored_runs
+from subtuning.search.experiments._options import options_of, with_singles
 from subtuning.search.study import Settings, Step, Study, Wanted, candidates
 from subtuning.tuning.tuning import Tuning
 
@@ -26,4 +26,4 @@ def tunings(study: Study) -> list[Tuning]:
 
 
 def _wanted(study: Study) -> Wanted:
-    return Wanted(scored_runs(study, tunings(study)))
+    return Wanted(with_singles(study, tunings(study)))

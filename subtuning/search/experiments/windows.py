@@ -2,7 +2,7 @@
 
 from subtuning.errors import UserError
 from subtuning.search.experiments import profile
-from subtuning.search.experiments._options import options_of, scored_runs, whole_numbers
+from subtuning.search.experiments._options import options_of, whole_numbers, with_singles
 from subtuning.search.study import Settings, Step, Study, Wanted, candidates
 from subtuning.tuning.tuning import Tuning
 
@@ -35,6 +35,6 @@ def tunings(study: Study) -> list[Tuning]:
 
 def _wanted(study: Study) -> Wanted:
     try:
-        return Wanted(scored_runs(study, tunings(study)))
+        return Wanted(with_singles(study, tunings(study)))
     except UserError as error:
         return Wanted(trouble=str(error))
