@@ -1,6 +1,7 @@
 """Images on the device as uint8, turned into normalised batches there."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ class Images:
     def read(self, rows: np.ndarray) -> Tensor:
         """The stored bytes of B rows: uint8 B x H x W x C, on the device if they are held there."""
         if isinstance(self.pixels, Tensor):
-            return self.pixels[torch.from_numpy(rows).to(self.pixels.device)]
+            return self.pixels[torch.from_numpy(rows).to(self.pixels.device, non_blocking=True)]
         shape, pinned = (len(rows), *self.pixels.shape[1:]), self.device.type == "cuda"  # a GPU copies these by itself
         found = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
         if isinstance(self.pixels, StoredImages):
@@ -124,9 +125,17 @@ class Images:
         return self._normalise(images).contiguous(memory_format=torch.channels_last)
 
     def _normalise(self, images: Tensor) -> Tensor:
-        mean = torch.tensor(self.backbone.mean, device=self.device, dtype=self.dtype)[:, None, None]
-        std = torch.tensor(self.backbone.std, device=self.device, dtype=self.dtype)[:, None, None]
+        mean, std = _statistics(self.backbone.mean, self.backbone.std, self.device, self.dtype)
         return (images - mean) / std  # a single gray channel becomes three here, by broadcasting
+
+
+@lru_cache(maxsize=4)
+def _statistics(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Both as 3 x 1 x 1 on the device; kept there, since a GPU is waited for when a list of numbers is sent to it."""
+    first, second = (torch.tensor(values, device=device, dtype=dtype)[:, None, None] for values in (mean, std))
+    return first, second
 
 
 def source_of(split: Split) -> str:

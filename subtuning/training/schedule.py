@@ -83,7 +83,7 @@ class Workload:
         images = load_source(self.source, place.task, runs[0].backbone, place.device, place.dtype)
         held = images.pixels.nbytes <= memory.IMAGES * memory.available_memory(place.device)
         if not held:
-            warn(f"the images ({images.pixels.nbytes / 1e9:.1f} GB) are read from the disk: memory is too small for them")
+            warn(f"the images ({images.pixels.nbytes / 1e9:.1f} GB) do not fit into memory; reading them from the disk")
         self.images = images.on_device() if held else images
         self.trunk = trunk.in_precision(low_type(runs[0].recipe.precision))
         self.cuts = self._cuts(runs)
