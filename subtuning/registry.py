@@ -3,8 +3,10 @@
 An entry point is a line in the metadata of any installed package, or of a folder on PYTHONPATH (CONTRIBUTING.md).
 """
 
+import sys
+from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,20 @@ FOLDERS = {
 
 def names_of(kind: str) -> list[str]:
     """All names of a kind, those of this package first."""
+    return list(_names(kind, tuple(sys.path)))
+
+
+@lru_cache(maxsize=len(FOLDERS))
+def _names(kind: str, path: tuple[str, ...]) -> list[str]:
     folder = Path(__file__).parent / FOLDERS[kind]
     own = sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
-    return [*own, *(point.name for point in entry_points(group=f"subtuning.{kind}"))]
+    return [*own, *(point.name for point in _points(path).select(group=f"subtuning.{kind}"))]
+
+
+@lru_cache(maxsize=1)
+def _points(path: tuple[str, ...]) -> EntryPoints:
+    """All entry points on a path: to find them, the metadata of every installed package is read."""
+    return entry_points()
 
 
 def find(kind: str, name: str, key: str = "") -> Any:
@@ -40,7 +53,7 @@ def find(kind: str, name: str, key: str = "") -> Any:
     folder = FOLDERS[kind]
     if name.isidentifier() and not name.startswith("_") and (Path(__file__).parent / folder / f"{name}.py").exists():
         return import_module(f"subtuning.{folder.replace('/', '.')}.{name}")
-    for point in entry_points(group=f"subtuning.{kind}", name=name):
+    for point in _points(tuple(sys.path)).select(group=f"subtuning.{kind}", name=name):
         return point.load()
     known = names_of(kind)
     where = f"{key}: " if key else ""

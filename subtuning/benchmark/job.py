@@ -136,12 +136,18 @@ class Job:
         cached: bool = False,
         rates: Sequence[float] = (1e-3,),
         graphs: bool = True,
+        train: Images | None = None,
     ) -> LaneGroup:
-        """Lanes of this project's trainer, each tuning at each rate; so many epochs that it does not end too early."""
+        """Lanes of this project's trainer, each tuning at each rate; so many epochs that it does not end too early.
+
+        Args:
+            train: other images than the job's.
+        """
         recipes = [self.recipe(epochs).model_copy(update={"lr": rate}) for rate in rates]
         runs = [Run("", Split("test"), self.backbone, t, recipe) for recipe in recipes for t in tunings]
         cache = self.cache(tunings) if cached else None
-        return LaneGroup(self.trunk, runs, self.train, self.classes, self.features, cache, graphs=graphs)
+        images = self.train if train is None else train
+        return LaneGroup(self.trunk, runs, images, self.classes, self.features, cache, graphs=graphs)
 
     def cache(self, tunings: list[Tuning]) -> Features:
         """The trunk's values for all training images."""

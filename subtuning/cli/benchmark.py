@@ -24,6 +24,9 @@ KINDS = (
     "phases",
     "lr-grid",
     "graphs",
+    "streaming",
+    "launches",
+    "all",
     "stopping",
     "coverage",
 )
@@ -57,7 +60,8 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", metavar="NAME", help="of `phases` (default: the config's first)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="CSV to write")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="CSV to write; of `all` a folder of them and a page")
+    parser.add_argument("--minutes", type=positive, default=10, help="of `all`: none is begun later (default: 10)")
 
 
 def benchmark(args: argparse.Namespace) -> None:
@@ -84,8 +88,11 @@ def benchmark(args: argparse.Namespace) -> None:
         from subtuning.benchmark.coverage import coverages, designs
 
         rows = coverages(designs(), args.draws)
+    elif args.kind == "all":
+        _page(args)
+        return
     else:
-        rows = [_about(args) | row for row in _measurements(args)()]
+        rows = [_about(args) | row for row in _measurements(args)[args.kind]()]
     table = pd.DataFrame(rows)
     print(table.to_markdown(index=False), file=sys.stderr)
     if args.out:
@@ -126,10 +133,22 @@ def _about(args: argparse.Namespace) -> dict[str, Any]:
     return {"model": args.model, "input_size": args.input_size, "batch_size": args.batch_size}
 
 
-def _measurements(args: argparse.Namespace) -> Callable[[], list[dict[str, Any]]]:
+def _page(args: argparse.Namespace) -> None:
+    """All that one device can show in minutes, the most wanted first."""
+    from subtuning.benchmark.page import measure_all
+    from subtuning.training.device import choose_device
+
+    known, wanted = _measurements(args), ("lanes", "graphs", "launches", "overhead", "precision", "memory", "streaming")
+    kinds = {kind: known[kind] for kind in (*wanted, "lr-grid", "scaling")}
+    about = f"{args.model}, {args.input_size} pixels, batches of {args.batch_size}"
+    folder = args.out or args.results / "benchmarks" / "speed" / "all"
+    print(measure_all(kinds, args.minutes, folder, about, choose_device(args.device)))
+
+
+def _measurements(args: argparse.Namespace) -> dict[str, Callable[[], list[dict[str, Any]]]]:
     import torch
 
-    from subtuning.benchmark import conventional, lanes, scaling
+    from subtuning.benchmark import conventional, lanes, launches, scaling, streaming
     from subtuning.benchmark.job import Job
     from subtuning.training.device import choose_device, make_repeatable
 
@@ -151,5 +170,7 @@ def _measurements(args: argparse.Namespace) -> Callable[[], list[dict[str, Any]]
         "memory": lambda: scaling.memory_against_plan(job),
         "precision": lambda: scaling.by_precision(job, args.repeats),
         "graphs": lambda: scaling.by_graphs(job, args.repeats),
+        "streaming": lambda: streaming.by_images(job, args.repeats),
+        "launches": lambda: launches.by_step(job),
         "lr-grid": lambda: lanes.lr_grid(job, args.epochs, args.repeats),
-    }[args.kind]
+    }

@@ -1,10 +1,12 @@
 """The conversion itself: a task's spec in, a folder of uint8 arrays and a `task.json` out."""
 
+import hashlib
 import importlib
 import json
 import platform
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +18,10 @@ from subtuning.tasks.copies import EXAMPLES, copy_sentences, count_copies, rows_
 from subtuning.tasks.draws import draw
 from subtuning.tasks.fingerprint import state, task_files
 from subtuning.tasks.labels import label_codes, label_counts
+from subtuning.tasks.resume import Finished, begun
 from subtuning.tasks.source import PARTS, Item, Source, label_warnings
 from subtuning.tasks.task import content_hash, write_names
-from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_images, written_aside
+from subtuning.tasks.write import Rows, check_space, keep_rows, publish, write_images
 
 PACKAGES = ("subtuning", "numpy", "pillow", "scikit-learn", "h5py", "scipy")
 """Packages that may have a hand in the pixels; `task.json` holds their versions."""
@@ -31,7 +34,7 @@ def convert_task(
 
     Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N, or uint8 N x C where an image may
     have several), `names.json` and, last, `task.json`. All is made in a hidden folder beside `out` first, so a failed
-    or killed conversion leaves `out` as it was. One folder must not be converted by two processes at once (Snakemake
+    or killed conversion leaves `out` as it was, and what a killed one had finished is not done again. One folder must not be converted by two processes at once (Snakemake
     takes care of that). `base` is the folder of the converted task that a corrupted one is made of. Raises `UserError`.
     """
     files = state(*task_files(spec).values())  # before they are read: an edit meanwhile makes it another one
@@ -56,8 +59,9 @@ def convert_source(
     odd = [*source.warnings, *label_warnings(source)]
     for sentence in odd:
         _warn(f"task {name}: {sentence}")
-    with written_aside(out) as partial:
-        names = _write(source, size, how, partial, workers, progress)
+    with begun(out) as partial:
+        finished = Finished(partial, _key(source, spec, size, how, files), _shapes(source, size))
+        names = _write(source, finished, how, workers, progress)
         labels, copies = _treat_copies(partial, source, names, spec.copies == "drop")
         facts = {
             "name": name,
@@ -71,7 +75,7 @@ def convert_source(
             # The recipe says how to train on the task, not what the task is.
             "source": spec.entry(),
             "files": files,
-            "versions": {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}},
+            "versions": _versions(),
             **({"multilabel": True} if source.multilabel else {}),
             **source.about,
             "warnings": odd,
@@ -97,32 +101,54 @@ def stored_shape(source: Source, spec) -> tuple[tuple[int, int, int], str]:
     return (spec.stored_size, spec.stored_size, source.channels), spec.resize
 
 
-def _write(
-    source: Source, size: tuple[int, int, int], how: str, partial: Path, workers: int, progress: bool
-) -> dict[str, list[str]]:
-    """Fill `partial` with all parts; returns the images' names, part by part."""
+def _shapes(source: Source, size: tuple[int, int, int]) -> dict[str, tuple[int, int, int, int]]:
+    return {part: (len(source.labels[part]), *size) for part in PARTS}
+
+
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
+
+
+def _key(source: Source, spec, size: tuple[int, int, int], how: str, files: str) -> str:
+    """What decides each row of a conversion, hashed: one that was killed is gone on with only if this is the same."""
+    facts = [spec.entry(), files, size, how, source.classes, source.about, _versions()]
+    digest = hashlib.sha256(json.dumps(facts, default=str).encode())
+    for part in PARTS:
+        digest.update(np.ascontiguousarray(source.labels[part]))
+    return digest.hexdigest()
+
+
+def _write(source: Source, finished: Finished, how: str, workers: int, progress: bool) -> dict[str, list[str]]:
+    """Fill all parts, but for the images that are `finished`; returns the images' names, part by part."""
     from subtuning.tasks.resize import resize
 
-    counts = {part: len(source.labels[part]) for part in PARTS}
-    check_space(partial.parent, sum(counts.values()) * int(np.prod(size)))
-    names, doubts = {part: [""] * counts[part] for part in PARTS}, {}
+    folder, counts = finished.folder, {part: shape[0] for part, shape in finished.shapes.items()}
+    size = finished.shapes["train"][1:]
+    check_space(folder.parent, (sum(counts.values()) - finished.count) * int(np.prod(size)))
+    names, doubts = {part: [""] * counts[part] for part in PARTS}, finished.doubts
+
+    def left() -> Iterator[Item]:
+        for item in source.items():
+            names[item.part][item.row] = item.name
+            if not finished.rows[item.part][item.row]:
+                yield item
 
     def make(item: Item) -> np.ndarray:
-        names[item.part][item.row] = item.name
         image = item.payload if isinstance(item.payload, np.ndarray) else source.decode(item.payload)
         for doubt in getattr(image, "info", {}).get("doubts", ()):
-            doubts.setdefault(doubt, []).append(item.name)
+            doubts.setdefault(doubt, set()).add(item.name)
         return np.asarray(image) if how == "none" else resize(image, size[0], size[1], how)
 
     with ExitStack() as stack:
         rows = {}
         for part in PARTS:
-            (partial / part).mkdir(parents=True)
-            np.save(partial / part / "labels.npy", source.labels[part].astype("|u1" if source.multilabel else "<i8"))
-            opened = Rows(partial / part / "images.npy", (counts[part], *size))
+            np.save(folder / part / "labels.npy", source.labels[part].astype("|u1" if source.multilabel else "<i8"))
+            opened = Rows(folder / part / "images.npy", finished.shapes[part])
             rows[part] = stack.enter_context(closing(opened))
+        stack.enter_context(finished.saved(rows))
         # Arrays that are stored as they come are only copied: threads would cost more than they save.
-        write_images(source.items(), rows, make, workers if source.decode or how != "none" else 1, progress)
+        threads = workers if source.decode or how != "none" else 1
+        write_images(left(), rows, finished.rows, make, threads, progress)
     for doubt, pictures in doubts.items():
         shown = listed(sorted(pictures), EXAMPLES)
         _warn(f"{len(pictures):,} of {sum(counts.values()):,} pictures {doubt}: {shown}")

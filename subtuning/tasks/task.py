@@ -13,6 +13,7 @@ from subtuning.tasks.copies import same_images
 from subtuning.tasks.labels import label_counts
 from subtuning.tasks.source import PARTS
 from subtuning.tasks.splits import folds
+from subtuning.tasks.stored import StoredImages
 
 _CHUNK = 1 << 22
 _KEYS = {"name": str, "classes": list, "counts": dict, "label_counts": dict, "image_size": list, "sha256": str}
@@ -61,18 +62,13 @@ class Task:
         except (ValueError, KeyError, TypeError):
             raise UserError(f"{file} is damaged; convert the task again") from None
 
-    def trainval(self) -> tuple[np.ndarray, np.ndarray]:
-        """All training images in memory: those of train, then those of val, with their labels."""
-        parts = [self.part("train"), self.part("val")]
-        return np.concatenate([images for images, _ in parts]), np.concatenate([labels for _, labels in parts])
-
-    def everything(self) -> tuple[np.ndarray, np.ndarray]:
-        """All images in memory: those of train, val and test, with their labels."""
-        known, test = self.trainval(), self.part("test")
-        return np.concatenate([known[0], test[0]]), np.concatenate([known[1], test[1]])
+    def stored(self, *parts: str) -> tuple[StoredImages, np.ndarray]:
+        """The images of some parts, one part after another, which stay on the disk until they are read; the labels."""
+        files = [self.path / part / "images.npy" for part in parts]
+        return StoredImages(files), np.concatenate([np.load(self.path / part / "labels.npy") for part in parts])
 
     def folds(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """`k` stratified folds of `trainval`: (training indices, held-out indices) of each; copies share a fold.
+        """`k` stratified folds of train and val, one after the other: (training indices, held-out indices) of each; copies share a fold.
 
         Raises `UserError` when there are too few images.
         """

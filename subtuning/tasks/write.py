@@ -25,12 +25,14 @@ _AHEAD = 4
 class Rows:
     """An `images.npy` of known shape (N, H, W, C), uint8, that is filled row by row in any order, from any thread.
 
+    What a file of this shape holds already stays.
+
     Rows are written with positioned writes: unlike a memory map, which keeps every page it has touched in the process's
     resident memory until the system needs it, this holds one image at a time.
     """
 
     def __init__(self, file: Path, shape: tuple[int, int, int, int]):
-        with file.open("wb") as handle:
+        with file.open("r+b" if file.exists() else "wb") as handle:
             header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
             np.lib.format.write_array_header_1_0(handle, header)
             self._start = handle.tell()
@@ -49,6 +51,10 @@ class Rows:
             written = os.pwrite(self._file, data, place)
             data, place = data[written:], place + written
 
+    def flush(self) -> None:
+        """Wait until what is written is on the disk."""
+        os.fsync(self._file)
+
     def close(self) -> None:
         os.close(self._file)
 
@@ -64,27 +70,39 @@ def keep_rows(folder: Path, kept: np.ndarray) -> None:
 
 
 def write_images(
-    items: Iterator[Item], rows: dict[str, Rows], make: Callable[[Item], np.ndarray], workers: int, progress: bool
+    items: Iterator[Item],
+    rows: dict[str, Rows],
+    finished: dict[str, np.ndarray],
+    make: Callable[[Item], np.ndarray],
+    workers: int,
+    progress: bool,
 ) -> None:
     """Pass every item through `make` (in `workers` threads) and store what comes out in the item's row.
 
     Pillow decodes and resizes outside Python's global lock, so threads do use all cores, and at most a few images a
     worker are in memory. Raises one `UserError` that lists all images that could not be used, after trying them all.
+
+    Args:
+        finished: of each part N, True for rows that are written; it is brought up to date.
     """
+    expected = sum(part.shape[0] for part in rows.values())
+    before = sum(int(part.sum()) for part in finished.values())
+    if progress and before:
+        print(f"images: {before:,} of {expected:,} were converted before", file=sys.stderr)
 
     def work(item: Item) -> tuple[str, ImageError] | None:
         try:
             rows[item.part].write(item.row, make(item))
+            finished[item.part][item.row] = True
         except ImageError as error:
             return item.name, error
         return None
 
-    expected = sum(part.shape[0] for part in rows.values())
-    problems = list(in_threads(work, items, workers, expected, "images", progress))
+    problems = list(in_threads(work, items, workers, expected - before, "images", progress))
     if broken := [problem for problem in problems if problem]:
         raise unusable(broken)
-    if len(problems) != expected:
-        found = f"{len(problems):,} images instead of {expected:,}"
+    if before + len(problems) != expected:
+        found = f"{before + len(problems):,} images instead of {expected:,}"
         raise UserError(f"the source gave {found}; it changed while it was being read")
 
 

@@ -21,7 +21,7 @@ class Boxes(NamedTuple):
 
 def flip(images: Tensor, rng: np.random.Generator) -> Tensor:
     """Mirror each image (N x C x H x W) with probability one half."""
-    chosen = torch.from_numpy(rng.random(len(images)) < 0.5).to(images.device)
+    chosen = torch.from_numpy(rng.random(len(images)) < 0.5).to(images.device, non_blocking=True)
     return torch.where(chosen[:, None, None, None], images.flip(3), images)
 
 
@@ -61,7 +61,7 @@ def crop_and_resize(images: Tensor, boxes: Boxes, size: int, interpolation: str)
     """
     count, channels, height, width = images.shape
     down, right = (
-        _weights(torch.from_numpy(edges).to(images), whole, size, interpolation)
+        _weights(torch.from_numpy(edges).to(images, non_blocking=True), whole, size, interpolation)
         for edges, whole in ((np.stack(boxes[::2]), height), (np.stack(boxes[1::2]), width))
     )
     rows = (images.reshape(count, channels * height, width) @ right.mT).clamp_(0, 1)
@@ -79,8 +79,8 @@ def _weights(edges: Tensor, whole: int, size: int, interpolation: str) -> Tensor
     """
     begin, length = edges[:, :, None, None]
     scale = length / size
-    pixel = torch.arange(whole).to(edges) - begin
-    centre = scale * (torch.arange(size).to(edges)[:, None] + 0.5)
+    pixel = torch.arange(whole, dtype=edges.dtype, device=edges.device) - begin
+    centre = scale * (torch.arange(size, dtype=edges.dtype, device=edges.device)[:, None] + 0.5)
     if interpolation == "nearest":
         return (pixel == centre.floor()).to(edges)
     weights = FILTERS[interpolation]((pixel + 0.5 - centre).div_(scale.clamp(min=1)).abs_())

@@ -1,6 +1,7 @@
 """Images on the device as uint8, turned into normalised batches there."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -9,8 +10,13 @@ from torch import Tensor
 from subtuning.runs.identity import Backbone, Split
 from subtuning.runs.labelled import labelled_rows
 from subtuning.tasks import Task
+from subtuning.tasks.source import PARTS
+from subtuning.tasks.stored import StoredImages
 from subtuning.training.augment import flip, random_resized_crop
 from subtuning.training.resize import central
+
+CHUNK = 1024
+"""Images read at once on their way to the device."""
 
 
 def batches(count: int, batch_size: int, order: np.ndarray | None = None) -> list[np.ndarray]:
@@ -32,12 +38,12 @@ class Images:
     """Labelled images of one part, and how a backbone wants to see them.
 
     Attributes:
-        pixels: uint8, R x H x W x C (C is 1 or 3); a memory map stays on disk, and only the asked-for rows are read.
+        pixels: uint8, R x H x W x C (C is 1 or 3), on the device; those elsewhere are brought there batch by batch.
         labels: int64, R; of a multi-label task uint8, R x C.
         chosen: which of the R rows these N images are; None for all.
     """
 
-    pixels: np.ndarray | Tensor
+    pixels: Tensor | StoredImages | np.ndarray
     labels: np.ndarray
     backbone: Backbone
     device: torch.device
@@ -46,7 +52,10 @@ class Images:
 
     def on_device(self) -> "Images":
         """The same images held on the device, for parts that are used in every epoch."""
-        pixels = torch.from_numpy(np.require(self.pixels, requirements=["C", "W"])).to(self.device)  # no file behind it
+        pixels = torch.empty((self.rows, *self.pixels.shape[1:]), dtype=torch.uint8, device=self.device)
+        for start in range(0, self.rows, CHUNK):
+            rows = np.arange(start, min(start + CHUNK, self.rows))
+            pixels[start : start + CHUNK] = self.read(rows)
         return replace(self, pixels=pixels)
 
     def part(self, chosen: np.ndarray | None) -> "Images":
@@ -83,12 +92,27 @@ class Images:
         rows = self.rows_of(positions)
         return self.pixels_at(rows, augmentation, rng), self.labels_at(rows)
 
-    def pixels_at(self, rows: np.ndarray, augmentation: str = "none", rng: np.random.Generator | None = None) -> Tensor:
-        """The images of B rows (see `batch`)."""
+    def read(self, rows: np.ndarray) -> Tensor:
+        """The stored bytes of B rows: uint8 B x H x W x C, on the device if they are held there."""
         if isinstance(self.pixels, Tensor):
-            pixels = self.pixels[torch.from_numpy(rows).to(self.device)]
+            return self.pixels[torch.from_numpy(rows).to(self.pixels.device, non_blocking=True)]
+        shape, pinned = (len(rows), *self.pixels.shape[1:]), self.device.type == "cuda"  # a GPU copies these by itself
+        found = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+        if isinstance(self.pixels, StoredImages):
+            self.pixels.read(rows, found.numpy())
         else:
-            pixels = torch.from_numpy(np.ascontiguousarray(self.pixels[rows])).to(self.device, non_blocking=True)
+            found.numpy()[:] = self.pixels[rows]
+        return found
+
+    def pixels_at(
+        self,
+        rows: np.ndarray,
+        augmentation: str = "none",
+        rng: np.random.Generator | None = None,
+        read: Tensor | None = None,
+    ) -> Tensor:
+        """The images of B rows (see `batch`); `read` are their bytes, where these are at hand."""
+        pixels = (self.read(rows) if read is None else read).to(self.device, non_blocking=True)
         images = pixels.permute(0, 3, 1, 2).to(self.dtype).div_(255)
         seen = self.backbone
         if rng and augmentation == "crop":
@@ -101,9 +125,17 @@ class Images:
         return self._normalise(images).contiguous(memory_format=torch.channels_last)
 
     def _normalise(self, images: Tensor) -> Tensor:
-        mean = torch.tensor(self.backbone.mean, device=self.device, dtype=self.dtype)[:, None, None]
-        std = torch.tensor(self.backbone.std, device=self.device, dtype=self.dtype)[:, None, None]
+        mean, std = _statistics(self.backbone.mean, self.backbone.std, self.device, self.dtype)
         return (images - mean) / std  # a single gray channel becomes three here, by broadcasting
+
+
+@lru_cache(maxsize=4)
+def _statistics(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Both as 3 x 1 x 1 on the device; kept there, since a GPU is waited for when a list of numbers is sent to it."""
+    first, second = (torch.tensor(values, device=device, dtype=dtype)[:, None, None] for values in (mean, std))
+    return first, second
 
 
 def source_of(split: Split) -> str:
@@ -114,9 +146,9 @@ def source_of(split: Split) -> str:
 def load_source(
     name: str, task: Task, backbone: Backbone, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> Images:
-    """All images of `train`, `val`, `test`, `trainval` or `all`."""
-    parts = {"trainval": task.trainval, "all": task.everything}
-    return Images(*(parts[name]() if name in parts else task.part(name)), backbone, device, dtype)
+    """All images of `train`, `val`, `test`, `trainval` or `all`, on the disk until they are read."""
+    parts = {"trainval": ("train", "val"), "all": PARTS}.get(name, (name,))
+    return Images(*task.stored(*parts), backbone, device, dtype)
 
 
 def images_of(split: Split, training: Images, task: Task) -> tuple[Images, Images]:

@@ -35,7 +35,8 @@ class Features:
         """The values that exist before segment `cut`, for the images at `rows`, on the device."""
         index = torch.from_numpy(rows)
         tables = {name: self._tables[name] for name in self._cuts[cut] if name in self._tables}
-        chosen = {n: table[index.to(table.device)].to(device, non_blocking=True) for n, table in tables.items()}
+        chosen = {name: table[index.to(table.device, non_blocking=True)] for name, table in tables.items()}
+        chosen = {name: values.to(device, non_blocking=True) for name, values in chosen.items()}
         return chosen | {name: self._constants[name] for name in self._cuts[cut] if name in self._constants}
 
 

@@ -17,6 +17,7 @@ from subtuning.training.objectives import class_weights, objective_of
 from subtuning.training.optim import learning_rate
 from subtuning.training.rates import Rates
 from subtuning.training.stopwatch import Stopwatch
+from subtuning.training.streaming import Ahead
 from subtuning.training.threads import LaneThreads
 from subtuning.tuning.head import new_head
 from subtuning.tuning.lane import Lane, Trunk
@@ -135,6 +136,9 @@ class LaneGroup:
         self.lanes = [self._new_lane(run, classes, features) for run in runs]
         self.threads = threads or LaneThreads(self.device)
         self._upcoming: tuple[int, Future[Batch]] = (-1, Future())
+        self._epochs: dict[int, list[np.ndarray]] = {}
+        streamed = cache is None and not isinstance(train.pixels, Tensor)
+        self._ahead = Ahead(train, self._rows, self.steps) if streamed else None
 
     def _new_lane(self, run: Run, classes: int, features: int) -> LaneState:
         head = new_head(features, classes, run.recipe, self.seed)
@@ -181,20 +185,30 @@ class LaneGroup:
         return batch if begun == step else self.threads.submit(self._prepare, step)
 
     def _prepare(self, step: int) -> Batch:
-        epoch, index = divmod(step, self.steps_per_epoch)
-        order = epoch_order(len(self.train), self.seed, epoch)
-        positions = batches(len(self.train), self.batch_size, order)[index]
         rng = np.random.default_rng([self.seed, step, 1])
-        return self.batch(self.train, positions, self.cache, self.augmentation, rng)
+        read = self._ahead.read(step) if self._ahead else None
+        return self._batch(self.train, self._rows(step), self.cache, self.augmentation, rng, read)
 
-    def batch(self, images: Images, positions: np.ndarray, cache: Features | None, *augmentation: Any) -> Batch:
+    def _rows(self, step: int) -> np.ndarray:
+        """The rows of a step's images."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        if epoch not in self._epochs:
+            for old in self._epochs.keys() - {epoch - 1}:  # reading ahead begins an epoch before the last has ended
+                del self._epochs[old]
+            order = epoch_order(len(self.train), self.seed, epoch)
+            self._epochs[epoch] = batches(len(self.train), self.batch_size, order)
+        return self.train.rows_of(self._epochs[epoch][index])
+
+    def batch(self, images: Images, positions: np.ndarray, cache: Features | None) -> Batch:
         """Some images, by position, and the trunk's values of them at the cuts of all active lanes."""
+        return self._batch(images, images.rows_of(positions), cache)
+
+    def _batch(self, images: Images, rows: np.ndarray, cache: Features | None, *seen: Any) -> Batch:
         watch, values = Stopwatch(self.device), {}
         with watch:
-            rows = images.rows_of(positions)
             if cache is None:
                 cuts = sorted({state.lane.cut for state in self.active})
-                values = values_of(self.trunk, images.pixels_at(rows, *augmentation), cuts)
+                values = values_of(self.trunk, images.pixels_at(rows, *seen), cuts)
             return Batch(rows, images.labels_at(rows), values, cache, watch)
 
     def _costly_first(self) -> list[LaneState]:

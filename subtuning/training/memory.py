@@ -19,6 +19,9 @@ from subtuning.tuning.tuning import Tuning
 SHARE = 0.8
 """Part of the free memory that may be planned for; the rest is for what no estimate sees."""
 
+IMAGES = 0.5
+"""Part of the free memory that a task's images may take; where they are more, batches are read from the disk."""
+
 OVERHEAD = {"cpu": 1.33, "cuda": 1.0}
 """Memory taken for a byte of tensors: on a CPU 1.30 to 1.38 for three models, by malloc's gaps and buffers in kernels
 (docs/performance.md); a GPU's memory is counted in tensors."""

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,15 @@ class Params:
         self.profile, self.greedy, self.evaluate = self.config.profile, self.config.greedy, self.config.evaluate
         self.search = self.config.search
         self.numbers, self.version_of = latest_numbers(), version_of
-        any_settings = settings_of(self.config, self.backbones[0])
+        self._settings = {name: settings_of(self.config, name) for name in self.backbones}
+        self._recipes: dict[tuple[str, str], str] = {}
+        any_settings = self._settings[self.backbones[0]]
         early = [name for one in (tuned_profile, rankings, tune) for name in one.names(any_settings)]
         self.experiments = list(dict.fromkeys([*early, *self.config.experiments]))
         self.drawn_experiments = [name for name in self.experiments if name in names_of("figures")]
         for backbone in self.backbones:
             check_names(backbone, self.config.backbones[backbone])
-            steps_of(settings_of(self.config, backbone))
+            steps_of(self._settings[backbone])
         if any(task.source == "corrupted" for task in self.config.tasks.values()):
             check_library()
         for key, path in self._local_paths().items():
@@ -86,25 +89,29 @@ class Params:
     def settings_of(self, step: str) -> Callable[[Any], str]:
         """What a step reads of the config, as `--settings` takes it; `{direction}` and the like are wildcards."""
 
-        def read(wildcards: Any) -> str:
-            settings = settings_of(self.config, wildcards.backbone)
-            return canonical_json(read_by(step_named(step.format(**dict(wildcards.items())), settings), settings))
+        @cache
+        def read_of(name: str, backbone: str) -> str:
+            settings = self._settings[backbone]
+            return canonical_json(read_by(step_named(name, settings), settings))
 
-        return read
+        return lambda wildcards: read_of(step.format(**dict(wildcards.items())), wildcards.backbone)
 
     def files_before(self, step: str, wildcards: Any) -> list[str]:
         """What the steps before a step conclude, as files."""
-        settings = settings_of(self.config, wildcards.backbone)
+        settings = self._settings[wildcards.backbone]
         folder = f"results/{wildcards.task}/{wildcards.backbone}"
         return [f"{folder}/{CONCLUDED.get(name, f'{name}.csv')}" for name in step_named(step, settings).after]
 
     def all_settings(self, wildcards: Any) -> str:
         """All that the steps of a study read of the config."""
-        return canonical_json(settings_of(self.config, wildcards.backbone))
+        return canonical_json(self._settings[wildcards.backbone])
 
     def recipe(self, wildcards) -> str:
         """The recipe of a task and backbone, as `--recipe` takes it."""
-        return canonical_json(self.config.recipe_of(wildcards.task, wildcards.backbone).model_dump())
+        pair = (wildcards.task, wildcards.backbone)
+        if pair not in self._recipes:  # a pair has a dozen jobs
+            self._recipes[pair] = canonical_json(self.config.recipe_of(*pair).model_dump())
+        return self._recipes[pair]
 
     def method_of(self, wildcards) -> str:
         """The method that is delivered."""

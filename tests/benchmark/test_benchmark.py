@@ -1,12 +1,14 @@
 """The benchmarks measure what they say: ratios, arithmetic, plain PyTorch that does the same, and races on records."""
 
 import csv
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from subtuning.benchmark import dropping, effort, phases, stopping
+from subtuning.benchmark import dropping, effort, launches, page, phases, stopping, streaming
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
@@ -91,6 +93,39 @@ def test_every_kind_writes_a_table_with_numbers(kind, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_streamed_images_are_measured_against_held_ones(monkeypatch):
+    monkeypatch.setattr(streaming, "IMAGES", (40, 80))
+    monkeypatch.setattr(streaming, "STEPS", 2)
+    monkeypatch.setattr(streaming, "in_a_process", lambda function, *words: (0.0, function(*words)))
+    rows = streaming.by_images(job(), repeats=1)
+    assert [row["images"] for row in rows] == [40, 80]
+    assert all(row["n"] == 1 and row["ratio"] > 0 for row in rows)
+    assert {"streamed_mb", "held_mb", "file_mb"} <= rows[0].keys()
+
+
+def test_a_cpu_starts_operators_and_no_kernels():
+    (row,) = launches.by_step(job())
+    assert row["operators"] > 100
+    assert (row["launches"], row["idle_share"], row["passes"]) == (0, None, "as they are")
+
+
+def test_one_page_has_every_table_that_there_was_time_for(tmp_path, monkeypatch):
+    clock = iter([0, 1, 2, 3, 4, 5, 300])  # seconds at each look at it: the last kind comes too late
+    monkeypatch.setattr(page, "time", SimpleNamespace(monotonic=lambda: next(clock), strftime=time.strftime))
+    kinds = {
+        "lanes": lambda: [{"lanes": 17, "ratio": 5.0}],
+        "graphs": lambda: 1 / 0,
+        "memory": lambda: [{"planned_mb": 3}],
+    }
+    written = page.measure_all(kinds, 2, tmp_path / "new", "resnet50", CPU)
+    lines = written.read_text().splitlines()
+    assert lines[0] == "# How fast training is: resnet50"
+    assert "|      17 |       5 |" in lines
+    assert "Failed: ZeroDivisionError: division by zero" in lines
+    assert lines[-1] == "Not measured: the time was over."
+    assert [file.name for file in (tmp_path / "new").glob("*.csv")] == ["lanes.csv"]
+
+
 def test_the_conventional_way_trains_in_processes_of_its_own(tmp_path):
     out = tmp_path / "speed.csv"
     assert main(["benchmark", "conventional", *TINY, "--epochs", "1", "--singles", "2", "--out", str(out)]) == 0
@@ -104,8 +139,6 @@ def test_the_conventional_way_trains_in_processes_of_its_own(tmp_path):
 def test_a_watch_sees_memory_that_is_gone_at_the_end():
     with Watch(CPU) as watch:
         held = np.ones(40_000_000)  # 320 MB
-        import time
-
         time.sleep(0.1)
         del held
     assert 250e6 < watch.rise < 500e6

@@ -90,7 +90,7 @@ def test_dropping_spares_the_test_images_and_leaves_no_doubt(tmp_path, capfd):
     }
     assert copies == {"test": 0, "val": 0, "repeated": 0, "conflicts": 0, "examples": {}}
     assert np.array_equal(task.part("test")[0], whole.part("test")[0])
-    images, labels = task.trainval()
+    images, labels = task.stored("train", "val")
     kept = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
     seeds = [[2, 3, 100, 101], [10, 11, 12, 13, 110, 111]]
     expected = {picture(seed).tobytes(): label for label in (0, 1) for seed in seeds[label]}
@@ -195,7 +195,7 @@ def test_a_task_deals_its_copies_to_one_fold(tmp_path):
         (tmp_path / "in" / "test" / f"c{label}").rename(tmp_path / "in" / "test" / name)
     task, copies = converted(folder(tmp_path / "in"), tmp_path / "out")
     assert copies["repeated"] == 10
-    images, _ = task.trainval()
+    images, _ = task.stored("train", "val")
     for kept, held in task.folds(5):
         assert not {images[i].tobytes() for i in kept} & {images[i].tobytes() for i in held}
 

@@ -55,7 +55,7 @@ def test_draws_of_a_task_are_nested_and_leave_the_test_part_whole(converted):
     assert names(small) < names(large) < names(whole)
     assert names(other) != names(small)
     assert np.array_equal(small.part("test")[0], whole.part("test")[0])
-    assert np.bincount(small.trainval()[1]).tolist() == [6] * 10
+    assert np.bincount(small.stored("train", "val")[1]).tolist() == [6] * 10
     assert len({task.sha256 for task in (whole, small, large, other)}) == 4
     of_whole = {name: image.tobytes() for name, image in zip(whole.names("train"), whole.part("train")[0], strict=True)}
     for name, image in zip(small.names("train"), small.part("train")[0], strict=True):

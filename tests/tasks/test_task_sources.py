@@ -159,7 +159,7 @@ def test_image_list_keeps_order_and_labels(tmp_path):
     task = converted(image_list(list_folder(tmp_path / "in")), tmp_path / "out")
     images = np.concatenate([task.part(part)[0] for part in ("train", "val", "test")])
     assert [image.tobytes() for image in images] == [picture(i).tobytes() for i in range(13)]
-    images, labels = task.trainval()
+    images, labels = task.stored("train", "val")
     assert labels.tolist() == [i % 2 for i in range(9)]
     assert images[6].tobytes() == picture(6).tobytes()
     assert task.classes == ("0", "1")
@@ -188,7 +188,7 @@ def test_arrays_are_copied_whole_and_val_is_taken_from_train(tmp_path, channels)
     assert task.classes == ("x", "y", "z")
     assert np.array_equal(task.part("test")[0].reshape(raw["x_test"].shape), raw["x_test"])
     assert np.array_equal(task.part("test")[1], raw["y_test"])
-    stored = {image.tobytes(): label for image, label in zip(*task.trainval(), strict=True)}
+    stored = {image.tobytes(): label for image, label in zip(*task.stored("train", "val"), strict=True)}
     assert stored == {image.tobytes(): label for image, label in zip(raw["x_train"], raw["y_train"], strict=True)}
     assert np.bincount(task.part("val")[1]).tolist() == [1, 1, 1]
 

@@ -12,7 +12,8 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from subtuning.tasks.source import Item, Source
-from subtuning.tasks.convert import _write
+from subtuning.tasks.convert import _shapes, _write
+from subtuning.tasks.resume import Finished
 n, size = {n}, (224, 224, 3)
 
 def items():
@@ -21,7 +22,8 @@ def items():
             yield Item(part, row, str(row), np.full(size, row % 251, np.uint8))
 
 labels = {{part: np.zeros(count, np.int64) for part, count in (("train", 1), ("val", 1), ("test", n))}}
-_write(Source(("a", "b"), labels, items, size, None), size, "none", Path(sys.argv[1]), 2, False)
+source = Source(("a", "b"), labels, items, size, None)
+_write(source, Finished(Path(sys.argv[1]), "", _shapes(source, size)), "none", 2, False)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
