@@ -14,7 +14,7 @@ from subtuning.analysis.two_way import accuracy_interval
 from subtuning.benchmark import latency
 from subtuning.benchmark.timing import flops
 from subtuning.deploy.multitask import Delivered
-from subtuning.deploy.prune import Pruned, Retuned, prune, require_prunable, retune
+from subtuning.deploy.prune import Pruned, Retrained, prune, require_prunable, retrain
 from subtuning.tasks import Task
 from subtuning.training.device import device_name
 
@@ -26,7 +26,7 @@ class Level:
     """A network that lost a fraction of its channels, and the trainings after it, one a seed."""
 
     pruned: Pruned
-    trained: Sequence[Retuned]
+    trained: Sequence[Retrained]
 
     def cells(self) -> dict[str, float]:
         """Its accuracy before and after the trainings; NaN where one of them diverged."""
@@ -61,7 +61,7 @@ def levels(
     networks = [prune(delivered, fraction, device) for fraction in sorted({0.0, *fractions})]
     found = []
     for pruned in networks:
-        found.append(Level(pruned, [retune(pruned, task, epochs, seed) for seed in range(seeds)]))
+        found.append(Level(pruned, [retrain(pruned, task, epochs, seed) for seed in range(seeds)]))
         cells = found[-1].cells()
         say(
             f"without {pruned.fraction:.0%} of the channels: {cells['before']:.1%} right, {cells['mean']:.1%} retrained"
