@@ -1,5 +1,6 @@
 """What pruning a delivered model's branch costs in accuracy and saves in time (paper, section 4.3)."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -41,18 +42,9 @@ class Level:
 
 
 def levels(
-    delivered: Delivered,
-    task: Task,
-    fractions: Sequence[float],
-    epochs: int,
-    seeds: int,
-    device: torch.device,
-    say: Callable[[str], None] = print,
+    delivered: Delivered, task: Task, fractions: Sequence[float], epochs: int, seeds: int, device: torch.device
 ) -> list[Level]:
-    """Prune by each fraction, and by 0, which shows what the training alone does; then train again.
-
-    Args:
-        say: is told of each fraction when it is finished.
+    """Prune by each fraction, and by 0, which shows what the training alone does; then train again, and say so.
 
     Raises:
         UserError: the model cannot be pruned (see `deploy.prune`).
@@ -63,9 +55,8 @@ def levels(
     for pruned in networks:
         found.append(Level(pruned, [retrain(pruned, task, epochs, seed) for seed in range(seeds)]))
         cells = found[-1].cells()
-        say(
-            f"without {pruned.fraction:.0%} of the channels: {cells['before']:.1%} right, {cells['mean']:.1%} retrained"
-        )
+        words = f"{cells['before']:.1%} right, {cells['mean']:.1%} trained again"
+        print(f"without {pruned.fraction:.0%} of the channels: {words}", file=sys.stderr)
     return found
 
 
