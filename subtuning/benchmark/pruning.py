@@ -1,5 +1,6 @@
 """What pruning a delivered model's branch costs in accuracy and saves in time (paper, section 4.3)."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ from subtuning.analysis.two_way import accuracy_interval
 from subtuning.benchmark import latency
 from subtuning.benchmark.timing import flops
 from subtuning.deploy.multitask import Delivered
-from subtuning.deploy.prune import Pruned, Retuned, prune, require_prunable, retune
+from subtuning.deploy.prune import Pruned, Retrained, prune, require_prunable, retrain
 from subtuning.tasks import Task
 from subtuning.training.device import device_name
 
@@ -26,7 +27,7 @@ class Level:
     """A network that lost a fraction of its channels, and the trainings after it, one a seed."""
 
     pruned: Pruned
-    trained: Sequence[Retuned]
+    trained: Sequence[Retrained]
 
     def cells(self) -> dict[str, float]:
         """Its accuracy before and after the trainings; NaN where one of them diverged."""
@@ -41,18 +42,9 @@ class Level:
 
 
 def levels(
-    delivered: Delivered,
-    task: Task,
-    fractions: Sequence[float],
-    epochs: int,
-    seeds: int,
-    device: torch.device,
-    say: Callable[[str], None] = print,
+    delivered: Delivered, task: Task, fractions: Sequence[float], epochs: int, seeds: int, device: torch.device
 ) -> list[Level]:
-    """Prune by each fraction, and by 0, which shows what the training alone does; then train again.
-
-    Args:
-        say: is told of each fraction when it is finished.
+    """Prune by each fraction, and by 0, which shows what the training alone does; then train again, and say so.
 
     Raises:
         UserError: the model cannot be pruned (see `deploy.prune`).
@@ -61,11 +53,10 @@ def levels(
     networks = [prune(delivered, fraction, device) for fraction in sorted({0.0, *fractions})]
     found = []
     for pruned in networks:
-        found.append(Level(pruned, [retune(pruned, task, epochs, seed) for seed in range(seeds)]))
+        found.append(Level(pruned, [retrain(pruned, task, epochs, seed) for seed in range(seeds)]))
         cells = found[-1].cells()
-        say(
-            f"without {pruned.fraction:.0%} of the channels: {cells['before']:.1%} right, {cells['mean']:.1%} retrained"
-        )
+        words = f"{cells['before']:.1%} right, {cells['mean']:.1%} trained again"
+        print(f"without {pruned.fraction:.0%} of the channels: {words}", file=sys.stderr)
     return found
 
 

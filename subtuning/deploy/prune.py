@@ -73,7 +73,7 @@ class Pruned:
 
 
 @dataclass
-class Retuned:
+class Retrained:
     """A pruned network after a short training.
 
     Attributes:
@@ -164,7 +164,7 @@ def _remove_channels(network: nn.Module, kept: list[nn.Module], seen: Tensor, fr
         )
 
 
-def retune(pruned: Pruned, task: Task, epochs: int, seed: int) -> Retuned:
+def retrain(pruned: Pruned, task: Task, epochs: int, seed: int) -> Retrained:
     """Train the tuned layers and the head again, as they are after pruning, and look at the test images.
 
     The recipe is that of the delivered run but for its epochs. What was frozen in the branch stays frozen.
@@ -182,7 +182,7 @@ def retune(pruned: Pruned, task: Task, epochs: int, seed: int) -> Retuned:
     before = _right(group, images["test"])
     while not group.finished:
         group.advance()
-    return Retuned(group.lanes[0].lane.eval(), before, _right(group, images["test"]))
+    return Retrained(group.lanes[0].lane.eval(), before, _right(group, images["test"]))
 
 
 def _right(group: LaneGroup, images: Images) -> np.ndarray | None:

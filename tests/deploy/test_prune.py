@@ -11,7 +11,7 @@ from subtuning.cli import main
 from subtuning.deploy.deliver import deliver
 from subtuning.deploy.folder import Model
 from subtuning.deploy.multitask import Delivered
-from subtuning.deploy.prune import prune, require_prunable, retune
+from subtuning.deploy.prune import prune, require_prunable, retrain
 from subtuning.errors import UserError
 from subtuning.runs.predictions import unpack
 from tests.tiny import CPU, SIZE
@@ -42,8 +42,8 @@ def test_unpruned_it_begins_as_it_was_delivered(comparison, model):
     chosen, delivered = comparison["mine"], Delivered(model)
     whole, half = (prune(delivered, fraction, CPU) for fraction in (0, 0.5))
     labels = chosen.task.part("test")[1]
-    assert (retune(whole, chosen.task, 1, 0).before == (unpack(chosen.record["predictions"]) == labels)).all()
-    found = retune(half, chosen.task, 2, 0)
+    assert (retrain(whole, chosen.task, 1, 0).before == (unpack(chosen.record["predictions"]) == labels)).all()
+    found = retrain(half, chosen.task, 2, 0)
     assert found.after.shape == labels.shape
     images = torch.randn(4, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -95,4 +95,4 @@ def test_a_transformer_keeps_its_heads(comparison, model):
     assert changed == {f"blocks.{n}.mlp.fc{m}.{part}" for n in (2, 3, 4, 5) for m in (1, 2) for part in ("weight",)} | {
         f"blocks.{n}.mlp.fc1.bias" for n in (2, 3, 4, 5)
     }
-    assert np.isfinite(retune(half, comparison["mine"].task, 1, 0).after.mean())
+    assert np.isfinite(retrain(half, comparison["mine"].task, 1, 0).after.mean())
