@@ -20,7 +20,6 @@ from tests.tiny import CLASSES, backbone, make_run, pictures, shaken_network
 META = torch.device("meta")
 
 
-
 class Copies(TorchDispatchMode):
     """Notes copies to the device that a GPU would be waited for: those that are not `non_blocking`."""
 
