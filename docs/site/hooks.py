@@ -23,7 +23,7 @@ INCLUDED = {
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]+(?:\n[^`\n]+)?`)", re.MULTILINE | re.DOTALL)
-MENTION = re.compile(r"(?<![\w/\[.])(?<!\]\()docs/([\w-]+\.md)")
+MENTION = re.compile(r"(?<![\w/\[.])(?<!\]\()docs/((?:log/)?[\w-]+\.md)")
 
 
 def on_config(config):
