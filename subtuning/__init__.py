@@ -17,7 +17,7 @@ The rooms of the package, in the order in which the data passes through them. A 
     cli        one verb a rule
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["MultiTaskModel", "__version__", "greedy", "load_runs", "profile"]
 

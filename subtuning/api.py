@@ -80,10 +80,15 @@ def greedy(
     """Greedy-SubTuning: the layers that are best together, by cross-validation (paper, section 4).
 
     Args:
-        model, images, labels, options: see `profile`, whose runs are the first round's.
+        model: see `profile`, whose runs are the first round's.
+        images: see there.
+        labels: see there.
         max_rounds: layers at most.
         epsilon: least gain in accuracy (0-1) of a further layer.
-        options: also `stop` (`test`, `one_se`, `epsilon`), which of the layers found are kept.
+        options: as there, and `stop` (`test`, `one_se`, `epsilon`), which of the layers found are kept.
+
+    Returns:
+        The layers, their score and the table of all candidates.
 
     Raises:
         UserError: see `profile`.

@@ -23,7 +23,7 @@ INCLUDED = {
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 CODE = re.compile(r"(^```.*?^```$|`[^`\n]+(?:\n[^`\n]+)?`)", re.MULTILINE | re.DOTALL)
-MENTION = re.compile(r"(?<![\w/\[.])(?<!\]\()docs/([\w-]+\.md)")
+MENTION = re.compile(r"(?<![\w/\[.])(?<!\]\()docs/((?:log/)?[\w-]+\.md)")
 
 
 def on_config(config):
@@ -68,9 +68,13 @@ def indented(text):
 
 def titled(page: str, here: str) -> str:
     """A link to a page of docs/ with its title, for a page that is only named in the text."""
-    title = (ROOT / "docs" / page).read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
     target = posixpath.relpath(f"docs/{page}", posixpath.dirname(source_of(here)) or ".")
-    return f"[{title}]({target})"
+    return f"[{title_of(f'docs/{page}')}]({target})"
+
+
+def title_of(source: str) -> str:
+    """The heading of a page of the repository."""
+    return (ROOT / source).read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
 
 
 def source_of(page: str) -> str:
@@ -87,6 +91,8 @@ def led(found: re.Match, source: str, here: str) -> str:
     path = posixpath.normpath(posixpath.join(posixpath.dirname(source), path))
     inside = INCLUDED.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else None)
     if inside and (ROOT / path).is_file():
+        if text.endswith(".md"):
+            text = title_of(path)
         inside = posixpath.relpath(inside, posixpath.dirname(here) or ".")
         return f"{image}[{text}]({inside}{hash_sign}{anchor})"
     if not (ROOT / path).exists():

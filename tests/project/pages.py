@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ["README.md", "config/README.md", "results/README.md"]
+PAGES = ["README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md"]
 PAGES += sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
 COMMENTED = [str(p.relative_to(ROOT)) for folder in ("config", "profiles") for p in (ROOT / folder).rglob("*.yaml")]
 
@@ -21,9 +21,11 @@ PROGRAMS |= {
     "squeue",
     "scancel",
     "sbatch",
-    "docker",
+    "podman",
+    "apptainer",
     ".ci/run",
     ".ci/release",
+    ".ci/container",
 }
 PROGRAMS |= {".tools/bin/python", ".tools/bin/pip-audit"}
 """What a command of this project begins with."""

@@ -189,7 +189,9 @@ OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
         "tensorboard", path=Path(sys.executable).parent
     ),
     "squeue --me|git lfs pull": lambda words: True,  # other programs' own
+    "podman (build|run|save) .*|apptainer (build|exec) .*": lambda words: True,  # other programs' own
     ".ci/run": names_a_file,
+    ".ci/container FOLDER": lambda words: (ROOT / words[0]).exists(),
 }
 """Pattern of a command -> what must be true of it."""
 

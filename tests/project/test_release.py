@@ -111,13 +111,15 @@ def test_a_release_is_prepared_by_one_command(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "docs").mkdir()
-    shutil.copy(ROOT / "docs/ecosystem.md", tmp_path / "docs")
+    for name in ("docs/ecosystem.md", "docs/install.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
     before = (tmp_path / "CHANGELOG.md").read_text()
     kept = os.environ | {"SUBTUNING_TOOLS": "none"}
     done = subprocess.run(["bash", ".ci/release", "99.1.0"], cwd=tmp_path, env=kept, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for name in ("pyproject.toml", "subtuning/__init__.py", "CITATION.cff", "docs/ecosystem.md"):
         assert (tmp_path / name).read_text().count("99.1.0") == 1, name
+    assert (tmp_path / "docs/install.md").read_text().count("99.1.0") == 2, "the wheel's name and the tag"
     text = (tmp_path / "CHANGELOG.md").read_text()
     section = re.search(r"\n## \[99\.1\.0\] - \d{4}-\d\d-\d\d\n", text)[0]
     assert text.replace(f"\n{section}", "\n", 1).split() == before.split()

@@ -54,6 +54,7 @@ def test_the_site_is_built_in_ci_and_needs_no_network():
         ("index.md", "![p](docs/images/profile.png)", "![p](images/profile.png)"),
         ("index.md", "[the\nspeed](docs/performance.md)", "[the\nspeed](performance.md)"),
         ("contributing.md", "[r](docs/architecture.md)", "[r](architecture.md)"),
+        ("log/speed.md", "[Start](../start.md) [start.md](../start.md)", "[Start](../start.md) [Start](../start.md)"),
         ("api.md", "[`api.py`](../subtuning/api.py)", "[`api.py`](https://example.org/x/blob/main/subtuning/api.py)"),
         ("read.md", "[s](stopping.md#the-best-layer)", "[s](stopping.md#the-best-layer)"),
         ("read.md", "[t](https://example.org) [h](#here) [n](nowhere.md)", None),
