@@ -7,6 +7,7 @@ from torch import nn
 from torch.fx import GraphModule
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from subtuning.tuning.overwrite import overwrite
 from subtuning.tuning.padding import PaddedKernel
 from subtuning.tuning.replace import replace_module
 
@@ -15,7 +16,10 @@ _PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel)
 
 
 def fold(module: nn.Module) -> nn.Module:
-    """A copy of a frozen graph module in which each Conv2d + BatchNorm2d pair is one Conv2d; equal up to rounding."""
+    """A copy of a frozen graph module in which each Conv2d + BatchNorm2d pair is one Conv2d; equal up to rounding.
+
+    ReLUs write over what only they read (see `overwrite`).
+    """
     if not isinstance(module, GraphModule):
         return module
     module = copy.deepcopy(module)
@@ -35,5 +39,6 @@ def fold(module: nn.Module) -> nn.Module:
         convolution.weight, convolution.bias = weight, bias
         # timm's BatchNormAct2d holds the activation that follows it; dropout is off in a frozen layer
         replace_module(module, node.target, getattr(norm, "act", None) or nn.Identity())
+    overwrite(module)
     module.requires_grad_(False)
     return module.eval()
