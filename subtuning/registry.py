@@ -6,7 +6,7 @@ An entry point is a line in the metadata of any installed package, or of a folde
 import sys
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import EntryPoints, entry_points
+from importlib.metadata import EntryPoints, distributions
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def _names(kind: str, path: tuple[str, ...]) -> list[str]:
 @lru_cache(maxsize=1)
 def _points(path: tuple[str, ...]) -> EntryPoints:
     """All entry points on a path: to find them, the metadata of every installed package is read."""
-    return entry_points()
+    return EntryPoints(point for package in distributions() for point in package.entry_points)
 
 
 def find(kind: str, name: str, key: str = "") -> Any:

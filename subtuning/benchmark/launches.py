@@ -28,7 +28,8 @@ def by_step(job: Job) -> list[dict[str, Any]]:
             seconds_of(group.advance, job.device)
         events = seen.events() or []
         busy = sum(event.time_range.elapsed_us() for event in events if event.device_type == DeviceType.CUDA) / 1e6
-        row = {"benchmark": "launches", "passes": "recorded" if graphs and group.recorder else "as they are"}
+        row: dict[str, Any] = {"benchmark": "launches"}
+        row |= {"passes": "recorded" if graphs and group.recorder else "as they are"}
         row |= {"operators": sum(event.name.startswith("aten::") for event in events)}
         row |= {"launches": sum(event.name in LAUNCHES for event in events), "step_s": float(f"{seconds:.4g}")}
         rows.append(row | {"idle_share": round(1 - busy / seconds, 3) if group.device.type == "cuda" else None})

@@ -1,5 +1,6 @@
 """D: images that are read from the disk, batch by batch, against images held in memory."""
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,9 +33,9 @@ def by_images(job: Job, repeats: int) -> list[dict[str, Any]]:
     for count in IMAGES:
         with TemporaryDirectory(prefix="subtuning") as folder:
             file = _write(Path(folder) / "images.npy", count)
-            groups = [_group(job, file, held) for held in (False, True)]
-            ratio = compare(*(lambda group=group: _steps(group) for group in groups), job.device, repeats)
-            del groups
+            streamed, in_memory = (partial(_steps, _group(job, file, held)) for held in (False, True))
+            ratio = compare(streamed, in_memory, job.device, repeats)
+            del streamed, in_memory
             peaks = {f"{name}_mb": _peak_mb(job, file, held) for name, held in (("streamed", False), ("held", True))}
         rows.append({"benchmark": "D streaming", "images": count, "file_mb": count * SIDE * SIDE * 3 // 10**6} | peaks)
         rows[-1] |= ratio.row()

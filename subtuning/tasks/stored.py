@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from subtuning.errors import UserError
 
@@ -22,7 +23,7 @@ class StoredImages:
         self._files, self._starts = list(files), [images.offset for images in maps]
         self._ends = np.cumsum([len(images) for images in maps])
         self._handles = [os.open(file, os.O_RDONLY) for file in files]
-        weakref.finalize(self, lambda handles: [os.close(handle) for handle in handles], self._handles)
+        weakref.finalize(self, _close, self._handles)
         self.shape: tuple[int, int, int, int] = (int(self._ends[-1]), *maps[0].shape[1:])
         self._size = int(np.prod(self.shape[1:]))
 
@@ -41,7 +42,7 @@ class StoredImages:
         self.read(np.atleast_1d(chosen), found)
         return found if np.ndim(chosen) else found[0]
 
-    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
         """All images, in memory."""
         return self[:].astype(dtype or np.uint8, copy=False)
 
@@ -53,7 +54,7 @@ class StoredImages:
         """
         parts = np.searchsorted(self._ends, rows, side="right")
         breaks = np.flatnonzero((np.diff(rows) != 1) | (np.diff(parts) != 0)) + 1  # neighbours are one read
-        memory = memoryview(into.reshape(-1))
+        memory = into.reshape(-1).data
         for first, last in zip([0, *breaks], [*breaks, len(rows)], strict=True):
             if first < last:
                 self._read(int(parts[first]), int(rows[first]), memory[first * self._size : last * self._size])
@@ -66,3 +67,8 @@ class StoredImages:
             if not count:
                 raise UserError(f"{self._files[part]} ends too early; convert the task again")
             memory, place = memory[count:], place + count
+
+
+def _close(handles: Sequence[int]) -> None:
+    for handle in handles:
+        os.close(handle)

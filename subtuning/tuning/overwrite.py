@@ -44,8 +44,8 @@ def overwrite(module: GraphModule) -> None:
     submodules = dict(module.named_modules())
     reads: dict[str, list[Node]] = {}
     for node in module.graph.nodes:
-        if node.op == "call_module" and type(submodules[node.target]) in (nn.ReLU, nn.ReLU6):
-            reads.setdefault(node.target, []).append(node.all_input_nodes[0])
+        if node.op == "call_module" and type(submodules[str(node.target)]) in (nn.ReLU, nn.ReLU6):
+            reads.setdefault(str(node.target), []).append(node.all_input_nodes[0])
     for path, values in reads.items():
         if all(_is_read_once(value, submodules) for value in values):
             plain = type(submodules[path]) is nn.ReLU
@@ -54,10 +54,10 @@ def overwrite(module: GraphModule) -> None:
 
 def _is_read_once(node: Node, submodules: dict[str, nn.Module]) -> bool:
     """Whether a value is the result of a convolution or a sum, and has one reader."""
-    while len(node.users) == 1 and node.op == "call_module" and type(submodules[node.target]) is nn.Identity:
+    while len(node.users) == 1 and node.op == "call_module" and type(submodules[str(node.target)]) is nn.Identity:
         node = node.all_input_nodes[0]  # a folded BatchNorm
     if len(node.users) != 1:
         return False
     if node.op == "call_function":
         return node.target in (operator.add, operator.iadd, torch.add)
-    return node.op == "call_module" and isinstance(submodules[node.target], nn.Conv2d)
+    return node.op == "call_module" and isinstance(submodules[str(node.target)], nn.Conv2d)

@@ -9,8 +9,15 @@ from subtuning.search.scores import fold_scores, mean
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, WEIGHTS, How, Tuning
 
-READS = ("profile.folds", "profile.shards", "search.effort")
-READS += ("search.seeds", "search.first_seed", "search.metric", "search.how")
+READS = (
+    "profile.folds",
+    "profile.shards",
+    "search.effort",
+    "search.seeds",
+    "search.first_seed",
+    "search.metric",
+    "search.how",
+)
 
 ON_TEST = "profile/test"
 """The paper's picture: the same on the test set, over seeds. No selection ever reads it."""
