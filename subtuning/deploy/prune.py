@@ -188,4 +188,4 @@ def retrain(pruned: Pruned, task: Task, epochs: int, seed: int) -> Retrained:
 def _right(group: LaneGroup, images: Images) -> np.ndarray | None:
     """Which images the only lane of a group gets right, N."""
     (found,) = score(group, images)
-    return found and objective_of(found.labels).right(found.predictions, found.labels)
+    return None if found is None else objective_of(found.labels).right(found.predictions, found.labels)
