@@ -32,7 +32,8 @@ def names_of(kind: str) -> list[str]:
 def _names(kind: str, path: tuple[str, ...]) -> list[str]:
     folder = Path(__file__).parent / FOLDERS[kind]
     own = sorted(file.stem for file in folder.glob("*.py") if not file.stem.startswith("_"))
-    return [*own, *(point.name for point in _points(path).select(group=f"subtuning.{kind}"))]
+    points = _points(path).select(group=f"subtuning.{kind}")
+    return list(dict.fromkeys([*own, *(point.name for point in points)]))
 
 
 @lru_cache(maxsize=1)

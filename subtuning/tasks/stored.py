@@ -42,7 +42,7 @@ class StoredImages:
         self.read(np.atleast_1d(chosen), found)
         return found if np.ndim(chosen) else found[0]
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """All images, in memory."""
         return self[:].astype(dtype or np.uint8, copy=False)
 
