@@ -20,7 +20,8 @@ def measure_all(
 ) -> Path:
     """Measure kind after kind; after each write its table, `<kind>.csv`, and the page, `speed.md`, in `folder`.
 
-    So whatever ends the call, what was measured is there. None is begun after `minutes`; one that fails costs only itself.
+    So whatever ends the call, what was measured is there. None is begun after `minutes`; one that fails costs only
+    itself.
 
     Args:
         about: what is measured, such as the model and its pixels.

@@ -34,8 +34,9 @@ def convert_task(
 
     Writes `{train,val,test}/images.npy` (uint8 N x H x W x C), `labels.npy` (int64 N, or uint8 N x C where an image may
     have several), `names.json` and, last, `task.json`. All is made in a hidden folder beside `out` first, so a failed
-    or killed conversion leaves `out` as it was, and what a killed one had finished is not done again. One folder must not be converted by two processes at once (Snakemake
-    takes care of that). `base` is the folder of the converted task that a corrupted one is made of. Raises `UserError`.
+    or killed conversion leaves `out` as it was, and what a killed one had finished is not done again. One folder must
+    not be converted by two processes at once (Snakemake takes care of that). `base` is the folder of the converted task
+    that a corrupted one is made of. Raises `UserError`.
     """
     files = state(*task_files(spec).values())  # before they are read: an edit meanwhile makes it another one
     with warnings.catch_warnings():

@@ -68,9 +68,9 @@ class Task:
         return StoredImages(files), np.concatenate([np.load(self.path / part / "labels.npy") for part in parts])
 
     def folds(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """`k` stratified folds of train and val, one after the other: (training indices, held-out indices) of each; copies share a fold.
+        """`k` stratified folds of train and val, one after the other: (training indices, held-out indices) of each.
 
-        Raises `UserError` when there are too few images.
+        Copies share a fold. Raises `UserError` when there are too few images.
         """
         return list(_folds(self.path, self.sha256, k))
 
