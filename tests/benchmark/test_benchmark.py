@@ -93,14 +93,15 @@ def test_every_kind_writes_a_table_with_numbers(kind, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_streamed_images_are_measured_against_held_ones(monkeypatch):
-    monkeypatch.setattr(streaming, "IMAGES", (40, 80))
+    monkeypatch.setattr(streaming, "IMAGES", (40,))
     monkeypatch.setattr(streaming, "STEPS", 2)
     monkeypatch.setattr(streaming, "in_a_process", lambda function, *words: (0.0, function(*words)))
-    rows = streaming.by_images(job(), repeats=1)
-    assert [row["images"] for row in rows] == [40, 80]
-    assert all(row["n"] == 1 and row["ratio"] > 0 for row in rows)
-    assert {"streamed_mb", "held_mb", "file_mb"} <= rows[0].keys()
+    (row,) = streaming.by_images(job(), repeats=1)
+    assert (row["images"], row["n"]) == (40, 1)
+    assert row["ratio"] > 0
+    assert {"streamed_mb", "held_mb", "file_mb"} <= row.keys()
 
 
 def test_a_cpu_starts_operators_and_no_kernels():

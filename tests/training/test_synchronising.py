@@ -50,6 +50,13 @@ def steps_of(network, monkeypatch, **recipe):
     images = Images(torch.from_numpy(pixels).to(META), labels, backbone(), META, torch.float64)
     runs = [make_run(layers, **recipe) for layers in (("layer2.0", "layer4.0"), FULL)]
     group = LaneGroup(trunk, runs, images, CLASSES, network.num_features)
+    for state in group.lanes:
+        for part in state.optimizer.param_groups:
+            part.update(fused=False, foreach=True)  # the one kernel that does it all is not made for this device
+    if recipe.get("strategy") == "auto_rgn":  # looks at its norms at an epoch's first step alone
+        group.step = 1
+        for state in group.lanes:
+            state.rates.state["scales"] = [1.0] * len(state.rates.layers)
     with Copies() as copies:
         for _ in range(3):
             group.advance()
