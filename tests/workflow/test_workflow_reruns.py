@@ -5,16 +5,7 @@ import re
 import pytest
 
 from tests.workflow.snake import LAYERS, ROOT, changed, copy, new_runs, records, write_arrays, write_config
-from tests.workflow.test_workflow_partial import (
-    TWO_BY_TWO,
-    all_have,
-    checkout,  # noqa: F401
-    edit,
-    folder,  # noqa: F401
-    made,  # noqa: F401
-    planned,
-    stand_in,  # noqa: F401
-)
+from tests.workflow.stand_in import TWO_BY_TWO, all_have, edit, planned
 
 
 def config(*change):
@@ -82,7 +73,7 @@ def test_every_row_of_the_docs_is_tested():
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_the_jobs_that_run_again(what, snakemake, folder, checkout):  # noqa: F811
+def test_the_jobs_that_run_again(what, snakemake, folder, checkout):
     change, wildcard = CHANGES[what]
     change(folder, checkout)
     found = planned(snakemake, folder, root=checkout)
