@@ -86,6 +86,11 @@ def test_the_lock_holds_every_direct_dependency_at_an_allowed_version(python):
         assert requirement.specifier.contains(versions[requirement.name]), f"{requirement} is not {versions}"
 
 
+def test_the_script_that_locks_asks_for_every_extra_that_the_lock_holds():
+    asked = re.search(r'^extras="(.+)"$', (ROOT / "workflow/lock").read_text(), re.MULTILINE)[1]
+    assert set(asked.removeprefix("--extra ").split(" --extra ")) == EXTRAS.keys() - set(UNLOCKED)
+
+
 def test_every_direct_dependency_has_a_lower_bound():
     every = [*RUNTIME, *(requirement for extra in EXTRAS.values() for requirement in extra)]
     assert not [str(requirement) for requirement in every if not str(requirement.specifier).startswith(">=")]
