@@ -49,6 +49,14 @@ AT_ONCE = {
         "efficientnet-lite9-pytorch-model",
     ),
     "one fold": (["profile.folds", 1], "config: profile.folds is 1; it must be a whole number from 2 to 1000"),
+    "a stage in place of layers": (
+        ["evaluate/subsets", {"mine": ["stem", "blocks"]}],
+        "config: evaluate.subsets.mine: 'blocks' is a stage; name its layers: blocks.0, blocks.1, ",
+    ),
+    "unknown layer of one backbone": (
+        ["backbones/tiny/subsets", {"mine": ["blocks.7"]}],
+        "config: backbones.tiny.subsets.mine: layer 'blocks.7' is not in this backbone (did you mean 'blocks.",
+    ),
     "no task": (
         ["tasks", {}],
         "config: tasks is empty; it must hold at least one entry, for example {digits: {source: builtin}}",
@@ -92,7 +100,7 @@ def test_a_wrong_config_stops_before_the_dag(case, tmp_path, snakemake):
     result = snakemake(folder)
     check_output(result, sentence)
     assert "Building DAG" not in result.output
-    assert result.output.rstrip().endswith(sentence), "nothing about where in the rules it was found"
+    assert sentence in result.output.splitlines()[-1], "nothing about where in the rules it was found"
     assert not (folder / "results").exists()
 
 
@@ -231,13 +239,9 @@ def test_broken_inputs_trained_nothing(broken):
 
 
 BEFORE_TRAINING = {
-    "unknown layer": (
-        ["evaluate/subsets", {"mine": ["stem", "blocks.7"]}],
-        "error: evaluation of cells/tiny: method 'mine': layer 'blocks.7' is not in this backbone (did you mean ",
-    ),
-    "unknown layer of one backbone": (
-        ["backbones/tiny/subsets", {"mine": ["layer4.0"]}],
-        "error: evaluation of cells/tiny: method 'mine': layer 'layer4.0' is not in this backbone",
+    "wrong words of a selector": (
+        ["evaluate/subsets", {"mine": ["last 99"]}],
+        "error: evaluation of cells/tiny: method 'mine': ",
     ),
     "more folds than images": (
         ["profile.folds", 61],
@@ -262,14 +266,11 @@ def test_what_a_later_step_needs_is_checked_before_training(case, finished, tmp_
     assert sentence in (folder / "results/logs/plan/cells/tiny.log").read_text()
 
 
-def test_a_wrong_subset_that_is_added_later_stops_the_evaluation_only(finished, tmp_path, snakemake):
+def test_a_wrong_subset_that_is_added_later_stops_a_dry_run_too(finished, tmp_path, snakemake):
     folder = copy(finished[0], tmp_path / "project")
-    before = records(folder)
     write_config(folder, changed("evaluate/subsets", {"mine": ["blocks.7"]}))
-    result = snakemake(folder)
-    check_output(result, "error: ", in_a_job=True)
-    assert re.search(r"^error: .*layer 'blocks.7' is not in this backbone", result.output, re.MULTILINE)
-    assert records(folder) == before
+    result = snakemake(folder, "--dry-run")
+    check_output(result, "error: config: evaluate.subsets.mine: layer 'blocks.7' is not in this backbone")
 
 
 def test_one_broken_task_does_not_stop_the_others(finished, tmp_path, snakemake):
