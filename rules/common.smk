@@ -13,15 +13,15 @@ from pathlib import Path
 from subtuning.workspace.caches import keep_caches_elsewhere
 from subtuning.workspace.configs import note_config
 from subtuning.workflow.answers import print_answers
+from subtuning.workflow.layers import check_layers
 from subtuning.workflow.leftover import is_dry_run, note_host, remove_stale_lock
 from subtuning.config import read_yaml
 from subtuning.workflow.params import Params, put_command_on_path
 from subtuning.workflow.screen import Screen
-from subtuning.workflow.timing import say_time_left
+from subtuning.workflow.timing import TimeLeft, say_time_left
 from subtuning.errors import UserError
 
 put_command_on_path()
-screen = Screen()
 started = time.time()
 keep_caches_elsewhere(Path("results"))  # for Snakemakes that a cluster's jobs start in turn
 try:
@@ -30,9 +30,14 @@ try:
     for file in [] if workflow.modifier.skip_configfile else workflow.configfiles:
         read_yaml(file)
     settings = Params(config)
+    if workflow.is_main_process:
+        check_layers(settings.config)
 except UserError as error:
     sys.exit(f"error: {error}")  # a WorkflowError would add where in this file it was raised
 
+
+time_left = TimeLeft(settings.config)
+screen = Screen(time_left.words)
 
 if workflow.is_main_process:  # now, because Snakemake takes its lock before any hook is called
     remove_stale_lock(sys.argv)
@@ -42,6 +47,7 @@ if workflow.is_main_process:  # now, because Snakemake takes its lock before any
 
 onstart:
     note_host()
+    time_left.needed = {str(file) for job in workflow.dag.needrun_jobs() for file in job.output}
     screen.show(workflow)
     for file in workflow.configfiles[:1]:
         note_config(Path("results"), Path(file))

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,17 @@ STOPPED = "Stopped. Finished trainings are kept, unfinished ones are saved, and 
 class Screen(logging.Formatter):
     """Writes one line when a step begins, and remembers what failed.
 
+    Args:
+        time_left: how long all steps still take, in words, asked for when a training begins; empty: not known.
+
     Attributes:
         failed: of each step that failed, what it is called and its logs.
         interrupted: whether the user has stopped the workflow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, time_left: Callable[[], str] = str) -> None:
         super().__init__()
+        self.time_left = time_left
         self.before, self.done, self.steps = logging.Formatter(), 0, 0
         self.failed: list[tuple[str, list[str]]] = []
         self.interrupted = False
@@ -46,7 +51,8 @@ class Screen(logging.Formatter):
             return f"{_now()}  all {self.steps} steps done" if self.done == self.steps else ""
         if event == "job_info":
             step = self._steps[record.__dict__["jobid"]] = _step(record.__dict__)
-            return f"{_now()}  step {self.done + 1} of {self.steps}: {step}"
+            left = self.time_left() if step.startswith("train_") else ""
+            return f"{_now()}  step {self.done + 1} of {self.steps}: {step}" + f" ({left})" * bool(left)
         if event == "job_error":
             return self._error(record.__dict__)
         return self._other(record)

@@ -1,7 +1,7 @@
 """How much of a config's training is left, and how long that takes here, from what `check-plan` measured. No torch."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Container, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -9,9 +9,9 @@ from typing import Any
 from subtuning.config import Config
 from subtuning.errors import UserError
 from subtuning.search.study import Step, Study
-from subtuning.workspace.forecast import Speed, forecast
+from subtuning.workspace.forecast import Speed, forecast_study, seconds_of
 from subtuning.workspace.paths import read_json
-from subtuning.workspace.prepared import prepared_backbone, prepared_task
+from subtuning.workspace.studies import StudyState, snapshot_of, studies_of
 
 LONG = 15 * 60
 """Seconds from which a start says how long it takes."""
@@ -27,35 +27,72 @@ def plan_of(steps: list[str], speed: Speed | None) -> dict[str, Any]:
     return {"steps": steps, "speed": asdict(speed) if speed else None}
 
 
-def seconds_left(config: Config, results: Path) -> tuple[float, int, str]:
-    """Seconds of the steps that are not concluded, of how many pairs nothing is known yet, and what trains.
+@dataclass
+class Left:
+    """What of a config's training is left, as the forecast sees it.
 
-    Of pairs that take no quarter of an hour anywhere, nothing counts.
+    Attributes:
+        seconds: of the runs that are not finished; `done`: of those that are.
+        at_most: whether rounds of a greedy search are among them that it may not need.
+        measured: whether all of it is at a speed that was measured here.
+        unknown: of how many pairs of task and backbone nothing is known yet; they are not counted.
+        device: what trains, where that was measured.
     """
-    total, unknown, device = 0.0, 0, ""
-    tasks = {name: prepared_task(config, name, results) for name in config.tasks}
-    backbones = {name: prepared_backbone(config, name, results) for name in config.backbones}
-    for task, facts in tasks.items():
-        for backbone, layers in backbones.items():
-            folder = results / task / backbone
-            try:
-                plan = read_json(folder / "plan.json", "snakemake")
-            except UserError:
-                plan = None
-            if facts is None or layers is None or not isinstance(plan, dict):
-                unknown += 1
-            elif plan.get("speed"):
-                speed = Speed(**plan["speed"])
-                total += _of_pair(config, (task, backbone), layers, facts["counts"], speed, folder)
-                device = speed.device
-    return total, unknown, device
+
+    seconds: float = 0.0
+    done: float = 0.0
+    at_most: bool = False
+    measured: bool = True
+    unknown: int = 0
+    device: str = ""
 
 
-def _of_pair(
-    config: Config, pair: tuple[str, str], layers: dict[str, Any], counts: Mapping[str, int], speed: Speed, folder: Path
-) -> float:
-    found = forecast(config, pair, layers, counts, speed)
-    return sum(seconds for step, seconds in found.items() if not (folder / output_of(step)).exists())
+def what_is_left(
+    config: Config, results: Path, needed: Container[str] | None = None, guess: Speed | None = None
+) -> Left:
+    """Forecast what is not finished.
+
+    Args:
+        needed: the files that the workflow makes; a step whose last one is not among them does not count. None: steps
+            whose last file is there do not count.
+        guess: the speed of pairs that take no quarter of an hour anywhere, and were not measured; None: they do not
+            count.
+    """
+    left, known = Left(), set()
+    for state in studies_of(config, results, snapshot_of(config, results)):
+        if state.names in known:  # finished in two precisions
+            continue
+        known.add(state.names)
+        folder = results.joinpath(*state.names)
+        try:
+            plan = read_json(folder / "plan.json", "snakemake")
+        except UserError:
+            plan = None
+        if state.study is None or not isinstance(plan, dict):
+            left.unknown += 1
+            continue
+        speed = Speed(**plan["speed"]) if plan.get("speed") else guess
+        if speed:
+            left.measured &= speed is not guess
+            left.device = speed.device or left.device
+            _add_pair(left, state, speed, {step for step in state.wanted if _is_open(folder / output_of(step), needed)})
+    return left
+
+
+def _is_open(file: Path, needed: Container[str] | None) -> bool:
+    return not file.exists() if needed is None else str(file) in needed
+
+
+def _add_pair(left: Left, state: StudyState, speed: Speed, steps: Container[str]) -> None:
+    study = state.study
+    assert study, "it is prepared"
+    for step, seconds in forecast_study(study, state.counts, speed).items():
+        if step in steps:
+            left.seconds += seconds
+            rounds = step.startswith("greedy/") and study.settings.get("search.effort") != "fast"
+            left.at_most |= rounds and bool(state.wanted[step].later)
+    runs = {run for wanted in state.wanted.values() for run in wanted.runs if study.get(run)}
+    left.done += sum(seconds_of(run, study, state.counts, speed) for run in runs)
 
 
 def models_size(study: Study, steps: Iterable[Step]) -> int:

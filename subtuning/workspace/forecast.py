@@ -5,7 +5,7 @@ since its values are kept or shared. The greedy search is assumed to go to its l
 grow, so the truth may be less or a little more.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import mean
@@ -15,7 +15,7 @@ from subtuning.analysis.time_left import training_images
 from subtuning.config import Config
 from subtuning.runs import Run
 from subtuning.search.steps import settings_of, steps_of
-from subtuning.search.study import Settings, Step, Study, Wanted
+from subtuning.search.study import Settings, Step, Study
 from subtuning.tuning.tuning import Tuning
 from subtuning.workspace.pair import base_run
 
@@ -65,41 +65,49 @@ def forecast(
         layers: the content of the backbone's `layers.json`.
         counts: the numbers of images in the task's parts.
     """
-    settings = settings_of(config, pair[1])
-    study = Study(settings, base_run("", layers, config.recipe_of(*pair), pair), layers, lambda run: None)
-    return forecast_study(study, counts, speed)
+    return forecast_study(_untrained(config, pair, layers), counts, speed)
+
+
+def _untrained(config: Config, pair: tuple[str, str], layers: dict[str, Any]) -> Study:
+    base = base_run("", layers, config.recipe_of(*pair), pair)
+    return Study(settings_of(config, pair[1]), base, layers, lambda run: None)
+
+
+def mean_seconds(
+    config: Config, pair: tuple[str, str], layers: dict[str, Any], counts: Mapping[str, int], speed: Speed
+) -> float:
+    """The forecast of one run, as the mean of those of a study that are known before any of it is trained."""
+    study = _untrained(config, pair, layers)
+    runs = {run for step in steps_of(study.settings) for run in step.wanted(study).runs}
+    return mean(seconds_of(run, study, counts, speed) for run in runs)
 
 
 def forecast_study(study: Study, counts: Mapping[str, int], speed: Speed) -> dict[str, float]:
-    """The same of a study; of a run that two steps share, the first one pays."""
+    """The same of a study, of what is not finished in it; of a run that two steps share, the first one pays."""
     pairs = [Tuning(names) for names in combinations(study.candidates, 2)] or [Tuning(tuple(study.candidates))]
     unknown = mean(lane_flops(tuning, study.layers) for tuning in pairs)
     seen: set[Run] = set()
     found: dict[str, float] = {}
     for step in steps_of(study.settings):
         wanted = step.wanted(study)
-        costs = list(_costs(wanted, study, unknown, counts, seen))
+        missing = [run for run in wanted.runs if run not in seen and study.get(run) is None]
+        costs = [seconds_of(run, study, counts, speed) for run in missing]
+        costs += [seconds_of(study.base.with_split(split), study, counts, speed, unknown) for split in wanted.later]
         fast = study.settings.get("search.effort") == "fast" and step.name != "profile/test"
         share = FAST.get(step.name.partition("/")[0], 1.0) if fast else 1.0
-        batch = study.base.recipe.batch_size
-        seconds = sum(images * (flops / speed.flops + speed.step / batch) + speed.run for images, flops in costs)
         seen |= set(wanted.runs)
         if costs:
-            found[step.name] = share * seconds + SECONDS_A_JOB * _jobs(step, study.settings)
+            found[step.name] = share * sum(costs) + SECONDS_A_JOB * _jobs(step, study.settings)
     return found
 
 
-def _costs(
-    wanted: Wanted, study: Study, unknown: float, counts: Mapping[str, int], seen: set[Run]
-) -> Iterator[tuple[float, float]]:
-    """Of each run, the images that pass through it and the FLOPs of each; scoring is a third of training."""
-    runs = [(run, lane_flops(run.tuning, study.layers)) for run in wanted.runs if run not in seen]
-    runs += [(study.base.with_split(split), unknown) for split in wanted.later]
-    for run, flops in runs:
-        every = counts["train"] + counts["val"]
-        images = training_images(run.split, counts)
-        scored = counts["test"] if run.split.kind == "test" else every - images
-        yield run.recipe.epochs * images + scored / 3, flops
+def seconds_of(run: Run, study: Study, counts: Mapping[str, int], speed: Speed, flops: float | None = None) -> float:
+    """Seconds of one run: its FLOPs (None: of its layers) and steps; scoring an image is a third of training it."""
+    flops = lane_flops(run.tuning, study.layers) if flops is None else flops
+    images = training_images(run.split, counts)
+    scored = counts["test"] if run.split.kind == "test" else counts["train"] + counts["val"] - images
+    seen = run.recipe.epochs * images + scored / 3
+    return seen * (flops / speed.flops + speed.step / study.base.recipe.batch_size) + speed.run
 
 
 def _jobs(step: Step, settings: Settings) -> int:

@@ -17,11 +17,11 @@ def shown(screen, text="", event=None, **more):
 
 
 def test_one_line_a_step():
-    screen = Screen()
+    screen = Screen(lambda: "about 12 min left in all")
     screen.steps = 3
     cards = {"task": "cells", "backbone": "tiny", "direction": "forward", "round": 2, "shard": 0}
     line = shown(screen, event=Event.JOB_INFO, jobid=4, rule_name="train_greedy", wildcards=cards)
-    assert line[8:] == "  step 1 of 3: train_greedy cells/tiny forward round 2 shard 0"
+    assert line[8:] == "  step 1 of 3: train_greedy cells/tiny forward round 2 shard 0 (about 12 min left in all)"
     assert shown(screen, "subtuning train-step", Event.SHELLCMD) == ""
     assert shown(screen, event=Event.PROGRESS, done=1, total=3) == ""
     assert (

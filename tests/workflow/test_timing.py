@@ -2,21 +2,24 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from subtuning.analysis.time_left import time_words
 from subtuning.backbones.names import check_names
 from subtuning.config import BackboneEntry, parse_config
 from subtuning.errors import UserError
 from subtuning.search.steps import settings_of, steps_of
 from subtuning.search.study import Study
 from subtuning.tuning.tuning import Tuning
-from subtuning.workflow.timing import say_time_left
-from subtuning.workspace.estimates import models_size, output_of, plan_of
+from subtuning.workflow import timing
+from subtuning.workflow.timing import TimeLeft, say_time_left
+from subtuning.workspace.estimates import models_size, output_of, plan_of, what_is_left
 from subtuning.workspace.forecast import Speed
 from subtuning.workspace.pair import base_run
 from subtuning.workspace.prepared import prepared_backbone
-from tests.cli.big import SMALL, prepare
+from tests.cli.big import SMALL, known_runs, prepare, train
 
 RESULTS = Path("results")
 SLOW = Speed(1e2, 0.1, 1.0, "a slow machine")
@@ -69,6 +72,36 @@ def test_a_short_start_says_nothing(config, capsys):
     planned(config, None)
     say_time_left(config, dry=True)
     assert capsys.readouterr().err == ""
+
+
+def test_the_time_left_is_the_forecast_at_the_pace_of_what_is_finished(config, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(timing, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    config = config.model_copy(update={"greedy": config.greedy.model_copy(update={"max_rounds": 3})})
+    left = TimeLeft(config)
+    files = ["profile.csv", *(f"greedy/forward/round{number}.json" for number in (1, 2, 3)), "evaluation/runs.json"]
+    left.needed = {f"results/{task}/net/{file}" for task in config.tasks for file in files}
+    assert left.words() == "", "nothing is prepared for training"
+    planned(config, None)
+    assert left.words() == "", "nothing is measured or finished"
+    train([run for run in known_runs(config, RESULTS) if run.split.kind == "cv"], RESULTS)
+    now = what_is_left(config, RESULTS, left.needed, timing.SLOW)
+    assert now.at_most, "the third round may not be needed"
+    for clock.now in (5e3, 2e4):
+        assert left.words() == f"at most about {time_words(now.seconds * clock.now / now.done)} left in all"
+    while train(known_runs(config, RESULTS), RESULTS):
+        pass
+    assert left.words() == "", "nothing is left"
+
+
+def test_the_time_left_begins_with_a_speed_that_was_measured(config):
+    planned(config, SLOW)
+    left = TimeLeft(config)
+    left.needed = {"results/one/net/profile.csv"}
+    profile = what_is_left(config, RESULTS, left.needed)
+    assert 0 < profile.seconds < what_is_left(config, RESULTS).seconds
+    assert left.words() == f"about {time_words(profile.seconds)} left in all"
+    assert left.words() == "", "a look at everything is rare"
 
 
 def test_every_step_has_the_file_that_the_workflow_makes_last():
