@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from subtuning.config import Recipe
+from subtuning.config import Config, Recipe
 from subtuning.runs import Backbone, Run, Split, Store
 from subtuning.search.study import candidates
 from subtuning.tasks import Task
@@ -29,6 +29,8 @@ from subtuning.training.schedule import Workplace
 from subtuning.tuning.precision import resolve_precision
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, Tuning
 from subtuning.workspace.forecast import Speed, lane_flops
+from subtuning.workspace.paths import Results
+from subtuning.workspace.prepared import prepare_backbone, prepared_backbone
 
 WORK = {"cpu": 5e10, "cuda": 1e13}
 """FLOPs of the measurement: one to five seconds on a laptop's cores."""
@@ -77,6 +79,21 @@ def measure_speed(
     rest = max(lanes.quiet - besides, 0.2 * lanes.quiet)
     busy = lanes.wall + more.wall > 1.5 * (lanes.quiet + more.quiet)
     return Speed(count * one / rest, step, run, device_name(place), busy)
+
+
+def measure_unprepared(
+    config: Config, backbone: str, classes: int, channels: int, device: str = "auto"
+) -> tuple[dict[str, Any], Speed]:
+    """The layers of a backbone, as in `layers.json`, and how fast it trains here with random weights."""
+    entry = config.backbones[backbone]
+    random = config.model_copy(update={"backbones": {backbone: entry.model_copy(update={"weights": "random"})}})
+    with tempfile.TemporaryDirectory() as folder:
+        prepare_backbone(random, backbone, Path(folder))
+        layers = prepared_backbone(random, backbone, Path(folder))
+        assert layers, "it was just made"
+        stored = (layers["input_size"], layers["input_size"], channels)
+        weights = Results(Path(folder)).weights(backbone)
+        return layers, measure_speed(layers, weights, config.recipe, classes, stored, device)
 
 
 @dataclass(frozen=True)

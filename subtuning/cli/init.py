@@ -3,7 +3,6 @@
 import argparse
 import shlex
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,24 +58,16 @@ def _print_look(name: str, seen: Look) -> None:
 
 
 def _plans(name: str, seen: Look, args: argparse.Namespace) -> "tuple[dict[str, Plan], Speed]":
-    from subtuning.benchmark.probe import measure_speed
+    from subtuning.benchmark.probe import measure_unprepared
     from subtuning.benchmark.sizing import PACKAGE, plans
     from subtuning.config import parse_config
-    from subtuning.workspace.prepared import prepare_backbone, prepared_backbone
 
     print("Measuring this machine for some seconds ...", file=sys.stderr)
     backbone: dict[str, Any] = {"model": args.model} if args.model else dict(PACKAGE)
     label = task_name(Path(backbone["model"].rpartition(":")[2].partition(".")[0])).removeprefix("tf_")
     size = {} if args.model else {"input_size": 96}  # another model may take one size only
     content = {"tasks": {name: seen.entry}, "backbones": {label: {**backbone, **size, "weights": "random"}}}
-    config = parse_config(content)
-    with tempfile.TemporaryDirectory() as folder:
-        prepare_backbone(config, label, Path(folder))
-        layers = prepared_backbone(config, label, Path(folder))
-        assert layers, "it was just made"
-        weights = Path(folder) / "backbones" / label / "weights.safetensors"
-        stored = (layers["input_size"], layers["input_size"], seen.channels)
-        speed = measure_speed(layers, weights, config.recipe, len(seen.classes), stored, args.device)
+    layers, speed = measure_unprepared(parse_config(content), label, len(seen.classes), seen.channels, args.device)
     return plans(name, seen.entry, seen.counts, seen.side, (label, backbone), layers, speed), speed
 
 

@@ -2,15 +2,18 @@
 
 import argparse
 import math
+import sys
 from collections.abc import Iterator
+from statistics import mean
 from typing import Any
 
 from subtuning.analysis import job_size
 from subtuning.cli.common import config_arguments, positive, print_table
 from subtuning.config import Config, load_config
 from subtuning.errors import UserError, did_you_mean
+from subtuning.workspace.forecast import mean_seconds
 from subtuning.workspace.paths import Results
-from subtuning.workspace.prepared import prepared_backbone
+from subtuning.workspace.prepared import prepared_backbone, prepared_task, task_entry
 
 
 def plan_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +26,7 @@ def plan_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="BACKBONE=S",
-        help="seconds of one run; if not given, the mean of the finished runs in the store",
+        help="seconds of one run (default: the mean of the finished ones, or else measured here for some seconds)",
     )
     parser.add_argument(
         "--floor",
@@ -99,13 +102,39 @@ def _seconds_of_runs(config: Config, args: argparse.Namespace) -> dict[str, floa
         hint = did_you_mean(unknown[0], config.backbones) or f"; there are {', '.join(config.backbones)}"
         raise UserError(f"--seconds: there is no backbone {unknown[0]!r} in the config{hint}")
     lacking = [name for name in config.backbones if name not in given]
-    measured = job_size.mean_seconds(Results(args.results).store, config) if lacking else {}
-    if lacking := [name for name in lacking if name not in measured]:
+    finished = job_size.mean_seconds(Results(args.results).store, config) if lacking else {}
+    lacking = [name for name in lacking if name not in finished]
+    return finished | (_measured(config, lacking, args) if lacking else {}) | given
+
+
+def _measured(config: Config, backbones: list[str], args: argparse.Namespace) -> dict[str, float]:
+    """Backbone -> seconds of one run by the forecast of `init`: real training steps, here and now."""
+    from subtuning.benchmark.probe import measure_unprepared
+
+    tasks = [(name, *_counts(config, name, backbones[0], args)) for name in config.tasks]
+    print("Measuring this machine for some seconds ...", file=sys.stderr)
+    found = {}
+    for backbone in backbones:
+        layers, speed = measure_unprepared(config, backbone, *tasks[0][2:])
+        found[backbone] = mean(mean_seconds(config, (task, backbone), layers, own, speed) for task, own, *_ in tasks)
+        print(f"No run of {backbone} is finished; measured here, on {speed.device}.", file=sys.stderr)
+    return found
+
+
+def _counts(config: Config, name: str, backbone: str, args: argparse.Namespace) -> tuple[dict[str, int], int, int]:
+    """A task's numbers of images in its parts, of classes, and of channels; it need not be converted."""
+    if facts := prepared_task(config, name, args.results):
+        return facts["counts"], len(facts["classes"]), facts["image_size"][2]
+    from subtuning.tasks.look import look
+
+    try:
+        seen = look(task_entry(config.tasks[name]))
+    except UserError as error:
         raise UserError(
-            f"no finished run in {args.results} tells how long one of {lacking[0]} takes; train one "
-            f"(subtuning train --backbone {lacking[0]} ...) or give --seconds {lacking[0]}=S"
-        )
-    return {name: given.get(name) or measured[name] for name in config.backbones}
+            f"no finished run in {args.results} tells how long one of {backbone} takes, and task {name} cannot be read "
+            f"to measure it ({error}); give --seconds {backbone}=S"
+        ) from None
+    return seen.counts, len(seen.classes), seen.channels
 
 
 def _seconds(text: str) -> tuple[str, float]:

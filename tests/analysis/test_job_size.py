@@ -147,7 +147,6 @@ def words_of(folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "no finished run in "),
         (["--seconds", "nett=3"], "--seconds: there is no backbone 'nett' in the config (did you mean 'net'?)"),
         (["--seconds", "net=0"], "'net=0' is not BACKBONE=SECONDS, such as resnet50=20"),
         (["--seconds", "net=fast"], "'net=fast' is not BACKBONE=SECONDS"),
@@ -193,6 +192,23 @@ def test_layers_and_seconds_are_read_from_the_results(tmp_path, capsys):
     assert "Seconds a run: net 72;" in out
     # 5 subsets x 5 folds + 70 of the grids + 4 methods x 5 seeds = 115 runs
     assert "| 115 | 1.4 h | 2.3 h |" in " ".join(out.split())
+
+
+def test_without_finished_runs_this_machine_is_measured(tmp_path, monkeypatch, capsys):
+    from subtuning.benchmark import probe
+    from subtuning.workspace.forecast import Speed
+
+    monkeypatch.setattr(probe, "measure_speed", lambda *about: Speed(float("inf"), 0.0, 3.0, "a machine"))
+    words = words_of(tmp_path)
+    assert main([*words, "--gpus", "1"]) == 0
+    said = capsys.readouterr()
+    assert "Seconds a run: net 3;" in said.out
+    assert "No run of net is finished; measured here, on a machine." in said.err
+    tasks = f"tasks: {{t: {{source: vtab, name: cifar100, data_dir: {tmp_path}/none}}}}"
+    (tmp_path / "config.yaml").write_text(f"{tasks}\nbackbones: {{net: {{model: test_vit}}}}\n")
+    assert main(words) == 2
+    assert "no finished run in " in (error := capsys.readouterr().err)
+    assert "give --seconds net=S" in error
 
 
 def test_all_rules_of_the_dag_are_counted():
