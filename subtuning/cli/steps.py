@@ -50,14 +50,21 @@ def check_plan(args: argparse.Namespace) -> None:
 
 
 def _probe(pair: Pair, study: Study) -> Speed | None:
-    """How fast this machine trains; None where even a slow one is quick. What takes long, it says now."""
+    """How fast this machine trains; None where even a slow one is quick. What takes long, it says now.
+
+    Raises:
+        UserError: full fine-tuning does not fit into its memory.
+    """
     if sum(forecast_study(study, pair.task.counts, SLOW).values()) < LONG:
         return None
     from subtuning.benchmark.probe import measure_speed
+    from subtuning.benchmark.room import check_room, measure_room
 
     weights = Results(pair.results).weights(pair.names[1])
     classes, size = len(pair.task.classes), pair.task.image_size
     try:
+        if warning := check_room(measure_room(pair), pair):
+            print(warning, file=sys.stderr)
         speed = measure_speed(pair.layers, weights, pair.recipe, classes, size)
     except RuntimeError as error:  # a GPU that others fill: no reason to stop
         print(f"note: how long this takes could not be measured ({str(error)[:80]})", file=sys.stderr)
