@@ -28,7 +28,8 @@ class Room:
     """Bytes.
 
     Attributes:
-        least: what full fine-tuning takes for certain: weights, gradients, moments, saved activations, images.
+        least: what full fine-tuning takes for certain: weights, gradients, moments, saved activations; images can
+            be read batch by batch.
         likely: that and what allocators and kernels take besides.
         free: what is free now; `whole`: what there is, swap included.
         device: where, for people.
@@ -51,7 +52,7 @@ def measure_room(pair: Pair, device: str = "auto") -> Room:
     images = load_source("train", pair.task, pair.base.backbone, place, work.dtype)
     trunk = load_trunk(work).in_precision(low_type(precision))
     need = memory.estimate(trunk, runs, images, len(pair.task.classes), pair.layers["features"])
-    kept = images.pixels.nbytes + 4 * sum(row["parameters"] for row in pair.layers["layers"])
+    kept = 4 * sum(row["parameters"] for row in pair.layers["layers"])
     least, likely = (one.total(1, 1, 1, False) + kept for one in (replace(need, overhead=1.0), need))
     if place.type == "cuda":
         whole = torch.cuda.get_device_properties(place).total_memory

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from tests.workflow.snake import ROOT, real_environment
@@ -24,17 +25,23 @@ class Refuse:
             raise ImportError(name)
 
 sys.meta_path.insert(0, Refuse())
-import timm, torch
+import onnxruntime, timm, torch
 from PIL import Image
 
 model = timm.create_model("local-dir:" + sys.argv[1], pretrained=True).eval()
+exported = onnxruntime.InferenceSession(sys.argv[2], providers=["CPUExecutionProvider"])
 see = timm.data.create_transform(**timm.data.resolve_data_config(model=model))
+names = model.pretrained_cfg["label_names"]
 with torch.inference_mode():
-    for path in sys.argv[2:]:
-        said = model(see(Image.open(path).convert("RGB"))[None]).argmax().item()
-        print(path, model.pretrained_cfg["label_names"][said], sep=",")
+    for path in sys.argv[3:]:
+        seen = see(Image.open(path).convert("RGB"))[None]
+        (logits,) = exported.run(["logits"], {"images": seen.numpy()})
+        print(path, names[model(seen).argmax().item()], names[logits.argmax()], sep=",")
 assert "subtuning" not in sys.modules
 """
+
+MODEL = "results/photos/efficientnet_lite0/model"
+SECOND = "results/edges/efficientnet_lite0/model"
 
 
 def photos(folder, count, seed):
@@ -84,16 +91,54 @@ def test_init_looked_and_the_workflow_answered(study):
     )
 
 
-def test_the_model_says_what_new_photos_show_with_and_without_this_package(study):
+def rows_of(file):
+    return list(csv.DictReader(file.open()))
+
+
+@pytest.fixture(scope="module")
+def said(study):
+    """What `predict` writes of the new photos, a row each."""
     folder, call, *_ = study
-    model = "results/photos/efficientnet_lite0/model"
-    done = call("subtuning", "predict", model, "new", "--out", "predictions.csv")
+    done = call("subtuning", "predict", MODEL, "new", "--out", "predictions.csv")
     assert done.returncode == 0, done.stderr
-    rows = list(csv.DictReader((folder / "predictions.csv").open()))
-    said = {row["image"]: row["class"] for row in rows}
+    return rows_of(folder / "predictions.csv")
+
+
+def test_the_model_says_what_new_photos_show(said):
     assert len(said) == 12
-    right = sum(name == image.split("/")[1] for image, name in said.items())
+    right = sum(row["class"] == row["image"].split("/")[1] for row in said)
     assert right >= 9, said
-    plain = call(sys.executable, "-I", "-c", WITHOUT_THIS_PACKAGE, model, *said)
+
+
+def test_plain_timm_and_onnxruntime_say_the_same_without_this_package(study, said, subtuning):
+    folder, call, *_ = study
+    exported = subtuning(folder, "export-model", MODEL, "--out", "model.onnx", "--images", "new")
+    assert exported.code == 0, exported.output
+    plain = call(sys.executable, "-I", "-c", WITHOUT_THIS_PACKAGE, MODEL, "model.onnx", *(row["image"] for row in said))
     assert plain.returncode == 0, plain.stderr
-    assert dict(line.split(",") for line in plain.stdout.splitlines()) == said
+    told = [line.split(",") for line in plain.stdout.splitlines()]
+    assert told == [[row["image"], row["class"], row["class"]] for row in said]
+
+
+def test_one_trunk_answers_a_second_task_too(study, said, snakemake, subtuning):
+    """And says what each model says alone."""
+    folder, *_ = study
+    for place, name in enumerate(["left", "right"]):
+        (folder / "edges" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = np.random.default_rng(number).integers(0, 160, (40, 48, 3))
+            pixels[:, 24 * place : 24 * place + 24] += 80
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / "edges" / name / f"{number}.png")
+    first = yaml.safe_load((folder / "my.yaml").read_text())
+    second = first | {"tasks": {"edges": first["tasks"]["photos"] | {"path": "edges"}}, "evaluate": {"seeds": 1}}
+    (folder / "second.yaml").write_text(yaml.safe_dump(second))
+    ran = snakemake(folder, f"{SECOND}/config.json", "--configfile", "second.yaml")
+    assert ran.code == 0, ran.output
+    for words, file in (([MODEL, "--also", SECOND], "both.csv"), ([SECOND], "second.csv")):
+        done = subtuning(folder, "predict", *words[:1], "new", *words[1:], "--out", file)
+        assert done.code == 0, done.output
+    alone = {"photos": said, "edges": rows_of(folder / "second.csv")}
+    for row, *own in zip(rows_of(folder / "both.csv"), *alone.values(), strict=True):
+        for task, one in zip(alone, own, strict=True):
+            assert (row["image"], row[f"{task}_class"]) == (one["image"], one["class"])
+            assert float(row[f"{task}_probability"]) == pytest.approx(float(one["probability"]), abs=1e-3)
