@@ -62,7 +62,8 @@ def _of_profile(full: Study, fast: Study) -> dict[str, Any]:
         for each, runs in zip((full, fast), asked, strict=True)
     ]
     rivals = [Tuning((name,), full.how) for name in full.candidates]
-    return {"step": "profile"} | _compared(full, rivals, best, asked)
+    splits = cv_splits(full.settings["profile.folds"])
+    return {"step": "profile"} | _compared(full, splits, rivals, best, asked)
 
 
 def _of_round(full: Study, fast: Study, number: int, both: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
@@ -70,11 +71,15 @@ def _of_round(full: Study, fast: Study, number: int, both: Sequence[list[dict[st
     rounds = [found[-1] for found in both]
     tried = [{c["layer"]: Tuning.parse(c["tuning"], full.names) for c in this["candidates"]} for this in rounds]
     best = [own[this["choice"]] for own, this in zip(tried, rounds, strict=True)]
-    return {"step": f"round {number}"} | _compared(full, list(tried[0].values()), best, asked)
+    return {"step": f"round {number}"} | _compared(
+        full, greedy.splits(full.settings), list(tried[0].values()), best, asked
+    )
 
 
-def _compared(study: Study, rivals: list[Tuning], best: list[Tuning], asked: list[list[Run]]) -> dict[str, Any]:
-    splits, seeds = cv_splits(study.settings["profile.folds"]), study.settings["search.seeds"]
+def _compared(
+    study: Study, splits: list[Split], rivals: list[Tuning], best: list[Tuning], asked: list[list[Run]]
+) -> dict[str, Any]:
+    seeds = study.settings["search.seeds"]
     records = {tuning: study.require(study.runs([tuning], splits, seeds)) for tuning in rivals}
     scores = {tuning: mean(fold_scores(found)) for tuning, found in records.items()}
     second = max((tuning for tuning in rivals if tuning != best[0]), key=scores.__getitem__)
