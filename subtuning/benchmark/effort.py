@@ -109,7 +109,8 @@ def _lost_on_test(study: Study, best: list[Tuning]) -> float:
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for the profiles, for the later rounds and for all: shares of `lanes` and `seconds`, of equal choices, and
-    in points of accuracy what is lost, with 95 % intervals over choices (on the test set: those where it is known)."""
+    in points of accuracy what is lost, with 95 % intervals over choices (on the test set only if that is known of every
+    choice that differs)."""
     kinds = {
         "profile": [row for row in rows if row["step"] == "profile"],
         "later rounds": [row for row in rows if row["step"] != "profile"],
@@ -129,9 +130,10 @@ def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     found |= {"same if clear %": _percent(np.mean(clear)) if clear else NAN}
     found |= {"worse %": _percent(np.mean([row["worse"] for row in rows]))}
     for key, words in (("lost", "lost, cross-validation"), ("lost_test", "lost, test")):
-        known = [100 * row[key] for row in rows if not np.isnan(row[key])]
-        own = interval(known, None) if known else None
-        found |= {words: f"{own.mean:.2f} [{own.low:.2f}, {own.high:.2f}]" if own else "", f"n, {words}": len(known)}
+        values = [100 * row[key] for row in rows]
+        unknown = sum(map(np.isnan, values))  # of other choices alone, so that what is known is too good
+        own = None if unknown else interval(values, None)
+        found[words] = f"{own.mean:.2f} [{own.low:.2f}, {own.high:.2f}]" if own else f"not known of {unknown}"
     return found
 
 
