@@ -121,7 +121,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     clear = [row["same"] for row in rows if row["clear"]]
-    found = {"n": len(rows)}
+    found: dict[str, Any] = {"n": len(rows)}
     for what in ("lanes", "seconds"):
         found[f"{what} %"] = _percent(
             sum(row[f"{what}_fast"] for row in rows) / sum(row[f"{what}_full"] for row in rows)
