@@ -62,7 +62,8 @@ def _of_profile(full: Study, fast: Study) -> dict[str, Any]:
         for each, runs in zip((full, fast), asked, strict=True)
     ]
     rivals = [Tuning((name,), full.how) for name in full.candidates]
-    return {"step": "profile"} | _compared(full, rivals, best, asked)
+    splits = cv_splits(full.settings["profile.folds"])
+    return {"step": "profile"} | _compared(full, splits, rivals, best, asked)
 
 
 def _of_round(full: Study, fast: Study, number: int, both: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
@@ -70,11 +71,15 @@ def _of_round(full: Study, fast: Study, number: int, both: Sequence[list[dict[st
     rounds = [found[-1] for found in both]
     tried = [{c["layer"]: Tuning.parse(c["tuning"], full.names) for c in this["candidates"]} for this in rounds]
     best = [own[this["choice"]] for own, this in zip(tried, rounds, strict=True)]
-    return {"step": f"round {number}"} | _compared(full, list(tried[0].values()), best, asked)
+    return {"step": f"round {number}"} | _compared(
+        full, greedy.splits(full.settings), list(tried[0].values()), best, asked
+    )
 
 
-def _compared(study: Study, rivals: list[Tuning], best: list[Tuning], asked: list[list[Run]]) -> dict[str, Any]:
-    splits, seeds = cv_splits(study.settings["profile.folds"]), study.settings["search.seeds"]
+def _compared(
+    study: Study, splits: list[Split], rivals: list[Tuning], best: list[Tuning], asked: list[list[Run]]
+) -> dict[str, Any]:
+    seeds = study.settings["search.seeds"]
     records = {tuning: study.require(study.runs([tuning], splits, seeds)) for tuning in rivals}
     scores = {tuning: mean(fold_scores(found)) for tuning, found in records.items()}
     second = max((tuning for tuning in rivals if tuning != best[0]), key=scores.__getitem__)
@@ -104,7 +109,8 @@ def _lost_on_test(study: Study, best: list[Tuning]) -> float:
 
 def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for the profiles, for the later rounds and for all: shares of `lanes` and `seconds`, of equal choices, and
-    in points of accuracy what is lost, with 95 % intervals over choices (on the test set: those where it is known)."""
+    in points of accuracy what is lost, with 95 % intervals over choices (on the test set only if that is known of every
+    choice that differs)."""
     kinds = {
         "profile": [row for row in rows if row["step"] == "profile"],
         "later rounds": [row for row in rows if row["step"] != "profile"],
@@ -115,7 +121,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     clear = [row["same"] for row in rows if row["clear"]]
-    found = {"n": len(rows)}
+    found: dict[str, Any] = {"n": len(rows)}
     for what in ("lanes", "seconds"):
         found[f"{what} %"] = _percent(
             sum(row[f"{what}_fast"] for row in rows) / sum(row[f"{what}_full"] for row in rows)
@@ -124,9 +130,10 @@ def _summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     found |= {"same if clear %": _percent(np.mean(clear)) if clear else NAN}
     found |= {"worse %": _percent(np.mean([row["worse"] for row in rows]))}
     for key, words in (("lost", "lost, cross-validation"), ("lost_test", "lost, test")):
-        known = [100 * row[key] for row in rows if not np.isnan(row[key])]
-        own = interval(known, None) if known else None
-        found |= {words: f"{own.mean:.2f} [{own.low:.2f}, {own.high:.2f}]" if own else "", f"n, {words}": len(known)}
+        values = [100 * row[key] for row in rows]
+        unknown = sum(map(np.isnan, values))  # of other choices alone, so that what is known is too good
+        own = None if unknown else interval(values, None)
+        found[words] = f"{own.mean:.2f} [{own.low:.2f}, {own.high:.2f}]" if own else f"not known of {unknown}"
     return found
 
 

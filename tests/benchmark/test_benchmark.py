@@ -167,6 +167,9 @@ def test_a_fast_search_is_played_on_the_records_of_a_full_one():
     assert (first["clear"], first["worse"], first["lost"], first["lost_test"]) == (True, False, 0, 0)
     found = effort.summary(rows)[-1]
     assert (found["choice"], found["n"], found["lanes %"], found["same %"]) == ("all", 2, 72.2, 100)
+    assert found["lost, test"] == "0.00 [0.00, 0.00]"
+    other = rows[0] | {"same": False, "lost_test": float("nan")}
+    assert effort.summary([*rows, other])[-1]["lost, test"] == "not known of 1", "the known ones alone flatter"
 
 
 def test_the_time_of_several_phases_is_divided_among_them():

@@ -37,7 +37,7 @@ from subtuning.tuning.tuning import FULL, ONLY_HEAD, WEIGHTS, How, Tuning
 DIRECTIONS = {"linear": ["forward"], "full": ["backward"], "best": ["forward", "backward"]}
 """`greedy.start` -> the ways in which the search goes."""
 
-ROUND_READS = (*profile.READS, "greedy.folds", "greedy.split", "greedy.shards", "search.effort")
+ROUND_READS = (*profile.READS, "greedy.folds", "greedy.split", "greedy.shards")
 ROUND_READS += ("greedy.cost", "greedy.cost_weight", "greedy.cost_cap")
 READS = (*ROUND_READS, "greedy.start", "greedy.max_rounds", "greedy.stop", "greedy.epsilon")
 
