@@ -1,10 +1,11 @@
 """The model card: what a delivered model is, how good it is, and what it must not be taken for."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from subtuning.analysis.paper import paper_notes, paper_table
 from subtuning.backbones.packages import PACKAGES
 from subtuning.deploy.calibrate import Calibration
+from subtuning.deploy.chosen import Agreement, Chosen
 from subtuning.deploy.folder import Model
 from subtuning.deploy.hub import metadata
 from subtuning.deploy.peft import lora_config, lora_modules, peft_takes
@@ -12,9 +13,6 @@ from subtuning.errors import listed
 from subtuning.search.metrics import in_words
 from subtuning.tasks.copies import copy_sentences
 from subtuning.tuning.tuning import FULL, Tuning
-
-if TYPE_CHECKING:
-    from subtuning.deploy.deliver import Agreement, Chosen
 
 _CARD = """\
 ---
@@ -79,9 +77,7 @@ In this model LoRA's changes are merged into the weights. For new ones on the sa
 """
 
 
-def card(
-    chosen: "Chosen", model: Model, facts: dict[str, Any], stored: "Agreement", original: "Agreement | None"
-) -> str:
+def card(chosen: Chosen, model: Model, facts: dict[str, Any], stored: Agreement, original: Agreement | None) -> str:
     """The text of README.md.
 
     Args:
@@ -143,7 +139,7 @@ def weights_licence(of_timm: str | None, weights: str) -> str:
     return f"{of_timm}, says timm" if of_timm else "unknown to timm; ask where they come from"
 
 
-def _this(chosen: "Chosen") -> str:
+def _this(chosen: Chosen) -> str:
     """Which run it is and how good it is, and by what layers and rates were chosen if not by the accuracy."""
     metric = in_words(chosen.metric)
     by = "" if metric == "accuracy" else f" What was chosen, was so by {metric}."
@@ -175,7 +171,7 @@ def _calibrated(found: Calibration | None) -> str:
     )
 
 
-def _peft(chosen: "Chosen", model: Model) -> str:
+def _peft(chosen: Chosen, model: Model) -> str:
     """How to adapt the same layers with peft, where LoRA is what was chosen."""
     tuning = Tuning.of_identity(chosen.record["identity"])
     modules = lora_modules(chosen.layers, tuning)
@@ -202,7 +198,7 @@ def _trained(record: dict[str, Any]) -> str:
     return f"{words}, {share:.3g} % of all parameters"
 
 
-def _agreement(facts: dict[str, Any], precision: str, stored: "Agreement", original: "Agreement | None") -> str:
+def _agreement(facts: dict[str, Any], precision: str, stored: Agreement, original: Agreement | None) -> str:
     words = [
         f"Loaded by timm and shown {stored.images:,} of the test images through timm's transforms, it gives "
         f"{stored.same:,} the recorded class{_why_not_all(stored, precision)}."
@@ -222,7 +218,7 @@ def _agreement(facts: dict[str, Any], precision: str, stored: "Agreement", origi
     return "\n".join(words)
 
 
-def _why_not_all(found: "Agreement", precision: str) -> str:
+def _why_not_all(found: Agreement, precision: str) -> str:
     if found.same == found.images:
         return ""
     ways = ["rounds resized pixels to bytes"] + [f"computes in fp32 where the training did in {precision}"] * (

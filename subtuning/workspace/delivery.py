@@ -20,7 +20,7 @@ from subtuning.workspace.trainings import Machine, Trainings
 
 if TYPE_CHECKING:
     from subtuning.deploy.calibrate import Calibration
-    from subtuning.deploy.deliver import Agreement
+    from subtuning.deploy.chosen import Agreement
 
 
 def deliver_method(
@@ -48,7 +48,8 @@ def deliver_method(
     if asked.data == "all":
         record = _trained_on_all(pair, study, method, tested, machine)
 
-    from subtuning.deploy.deliver import Chosen, deliver
+    from subtuning.deploy.chosen import Chosen
+    from subtuning.deploy.deliver import deliver
 
     results, (task, backbone) = Results(pair.results), pair.names
     table = find("tables", "evaluation").table(study, step)

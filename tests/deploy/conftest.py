@@ -11,7 +11,8 @@ from subtuning.analysis.tables.evaluation import evaluation_table
 from subtuning.backbones.describe import describe
 from subtuning.config import BackboneEntry, parse_entry
 from subtuning.config.tasks import ArraysTask
-from subtuning.deploy.deliver import Chosen, deliver
+from subtuning.deploy.chosen import Chosen
+from subtuning.deploy.deliver import deliver
 from subtuning.runs import Backbone, Run, Split
 from subtuning.tasks import convert_task, load_task
 from subtuning.training.runner import train_missing
