@@ -74,7 +74,8 @@ def test_images_are_decoded_as_at_a_conversion(model, files, tmp_path):
     turned[0x0112] = 3
     picture.rotate(180).save(tmp_path / "turned.png", exif=turned)
     names = ["clear.png", "white.png", "gray.png", "turned.png"]
-    found = rows(predict(Model(model), [*(tmp_path / name for name in names), files[0]], 4)[0])
+    one_by_one = 1  # since kernels round otherwise in larger batches
+    found = rows(predict(Model(model), [*(tmp_path / name for name in names), files[0]], one_by_one)[0])
     answers = [{k: v for k, v in row.items() if k != "image"} for row in found]
     assert answers[0] == answers[1] == answers[2]
     assert answers[3] == answers[4]
