@@ -66,7 +66,7 @@ def project(tmp_path_factory):
     test = own | {"backbones": {"resnet50": {"model": "resnet50", "weights": "resnet50.safetensors"}}}
     (folder / "gpu.yaml").write_text(yaml.safe_dump(test | {"profile": {"folds": 2, "test_seeds": 5}}))
     (folder / "data").mkdir()
-    for place in ("cifar100.npz", "data/cifar100.npz"):
+    for place in ("cifar100.npz", "data/cifar10.npz", "data/cifar100.npz"):
         write_arrays(folder / place)
     (folder / "resnet50.safetensors").touch()
     for name in load_config(ROOT / "config/effort.yaml").tasks:
@@ -171,7 +171,7 @@ def are_declared(words: tuple[str, ...]) -> bool:
 
 OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
     "sh [^ ]+( --upgrade)?": is_script,
-    "python docs/site/columns.py": names_a_file,
+    "python docs/site/(columns|results).py( [^ ]+)?": names_a_file,
     r"python -m [\w.]+.*": is_module,
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
     "python3 -m pip --python .venv install( [a-z0-9-]+)+": lambda words: True,  # the pip that README.md asks for

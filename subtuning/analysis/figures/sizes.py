@@ -53,7 +53,7 @@ def _curves(axes: Axes, rows: pd.DataFrame) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("training images (logarithmic)")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="lower right")  # where a rising curve leaves room
 
 
 def _best(figure: Figure, axes: Axes, rows: pd.DataFrame) -> None:
