@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,11 +29,11 @@ def large(profiled):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """The records that are opened while the test calls a command; not those that are looked for in another precision."""
+    """The records that are opened while the test calls a command; those of another precision are looked for only."""
     found, watching = [], [True]
 
     def watch(event, arguments):
-        if watching[0] and event == "open" and "results/runs/" in (name := str(arguments[0])) and os.path.exists(name):
+        if watching[0] and event == "open" and "results/runs/" in (name := str(arguments[0])) and Path(name).exists():
             found.append(name)
 
     sys.addaudithook(watch)  # cannot be removed, only told to stop

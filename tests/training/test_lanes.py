@@ -299,9 +299,9 @@ def test_augmentation_differs_in_every_step_and_seed_and_never_else(monkeypatch)
     drawn = []
     batch = Images.pixels_at
 
-    def watched(self, rows, augmentation="none", rng=None):
+    def watched(self, rows, augmentation="none", rng=None, *read):
         drawn.append(copy.deepcopy(rng).random())
-        return batch(self, rows, augmentation, rng)
+        return batch(self, rows, augmentation, rng, *read)
 
     def of_seed(seed):
         drawn.clear()

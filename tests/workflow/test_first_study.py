@@ -130,7 +130,7 @@ def test_one_trunk_answers_a_second_task_too(study, said, snakemake, subtuning):
             pixels[:, 24 * place : 24 * place + 24] += 80
             Image.fromarray(pixels.astype(np.uint8)).save(folder / "edges" / name / f"{number}.png")
     first = yaml.safe_load((folder / "my.yaml").read_text())
-    second = first | {"tasks": {"edges": first["tasks"]["photos"] | {"path": "edges"}}, "evaluate": {"seeds": 1}}
+    second = first | {"tasks": {"edges": first["tasks"]["photos"] | {"path": "edges"}}, "evaluate": {"seeds": 2}}
     (folder / "second.yaml").write_text(yaml.safe_dump(second))
     ran = snakemake(folder, f"{SECOND}/config.json", "--configfile", "second.yaml")
     assert ran.code == 0, ran.output

@@ -14,7 +14,7 @@ from tests.workflow.snake import CONFIG, LAYERS, ROOT, call, copy, records, what
 
 PROFILE = (
     "layer,mean,std,n,ci_low,ci_high,diff_linear,diff_ci_low,diff_ci_high,"
-    "p_best,corrected,parameters,flops,seconds,metric,precision"
+    "p_best,corrected,dropped,parameters,flops,seconds,metric,precision"
 )
 GREEDY = (
     "direction,round,layer,mean,std,n,ci_low,ci_high,diff_previous,diff_ci_low,diff_ci_high,"

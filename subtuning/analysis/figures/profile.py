@@ -50,12 +50,15 @@ def profile_figure(
 
 
 def _places(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a mean and an interval for those that were dropped, too: that of ``linear`` and the difference."""
+    """The rows with a mean and an interval for those that were dropped, too: that of ``linear`` and the difference.
+
+    That difference is over fewer folds than the mean that it is added to, so the sum could lie beyond 0 or 1.
+    """
     if "dropped" not in rows or not rows["dropped"].any():
         return rows.assign(dropped=False)
     dropped, linear = rows["dropped"].astype(bool), rows.loc["linear", "mean"]
     columns = {"mean": "diff_linear", "ci_low": "diff_ci_low", "ci_high": "diff_ci_high"}
-    return rows.assign(**{name: rows[name].where(~dropped, linear + rows[of]) for name, of in columns.items()})
+    return rows.assign(**{name: rows[name].where(~dropped, (linear + rows[of]).clip(0, 1)) for name, of in columns.items()})
 
 
 def _size(names: list[str]) -> tuple[float, float]:
