@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.common import positive
+from subtuning.cli.common import entry_name, positive
 from subtuning.config import load_config
 from subtuning.errors import UserError
 
@@ -56,8 +56,8 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vtab-config", default="config/vtab1k.yaml", help="of `start` (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--step", default="profile", help="of `phases`: a finished one (default: %(default)s)")
-    parser.add_argument("--task", metavar="NAME", help="of `phases` (default: the config's first)")
-    parser.add_argument("--backbone", metavar="NAME", help="of `phases` (default: the config's first)")
+    parser.add_argument("--task", type=entry_name, metavar="NAME", help="of `phases` (default: the config's first)")
+    parser.add_argument("--backbone", type=entry_name, metavar="NAME", help="of `phases` (default: the config's first)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
     parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="CSV to write; of `all` a folder of them and a page")

@@ -279,7 +279,7 @@ def test_the_best_layer_has_the_highest_mean_and_of_equals_the_fewest_parameters
     assert best_layer(rows, LAYERS) == "stem"
     rows += [record(("b",), 0.7, 0), record(("b",), 0.4, 1), record(("c",), 0.4, 0), record(("c",), 0.7, 1)]
     assert best_layer(rows, LAYERS) == "b"
-    assert best_layer([*rows, record(("b",), None, 2)], LAYERS) == "c"
+    assert best_layer([*rows, record(("b",), None, 1)], LAYERS) == "c"
     assert best_layer([record(("a",), None)], LAYERS) is None
 
 

@@ -28,6 +28,8 @@ marks = folder / ".task.partial" / "finished.json"
 resume.SECONDS = 0.01
 
 def kept():
+    if not marks.exists():
+        return 0
     return sum(bin(int(rows, 16)).count("1") for rows in json.loads(marks.read_text())["rows"].values())
 
 def watched(path):

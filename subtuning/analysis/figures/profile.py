@@ -58,7 +58,9 @@ def _places(rows: pd.DataFrame) -> pd.DataFrame:
         return rows.assign(dropped=False)
     dropped, linear = rows["dropped"].astype(bool), rows.loc["linear", "mean"]
     columns = {"mean": "diff_linear", "ci_low": "diff_ci_low", "ci_high": "diff_ci_high"}
-    return rows.assign(**{name: rows[name].where(~dropped, (linear + rows[of]).clip(0, 1)) for name, of in columns.items()})
+    return rows.assign(
+        **{name: rows[name].where(~dropped, (linear + rows[of]).clip(0, 1)) for name, of in columns.items()}
+    )
 
 
 def _size(names: list[str]) -> tuple[float, float]:
