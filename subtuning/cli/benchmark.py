@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from subtuning.cli.common import entry_name, positive
+from subtuning.cli.common import entry_name, measuring_arguments, measuring_device, positive
 from subtuning.config import load_config
 from subtuning.errors import UserError
 
@@ -58,8 +58,7 @@ def benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--step", default="profile", help="of `phases`: a finished one (default: %(default)s)")
     parser.add_argument("--task", type=entry_name, metavar="NAME", help="of `phases` (default: the config's first)")
     parser.add_argument("--backbone", type=entry_name, metavar="NAME", help="of `phases` (default: the config's first)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    measuring_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="CSV to write; of `all` a folder of them and a page")
     parser.add_argument("--minutes", type=positive, default=10, help="of `all`: none is begun later (default: 10)")
 
@@ -146,17 +145,13 @@ def _page(args: argparse.Namespace) -> None:
 
 
 def _measurements(args: argparse.Namespace) -> dict[str, Callable[[], list[dict[str, Any]]]]:
-    import torch
-
     from subtuning.benchmark import conventional, lanes, launches, scaling, streaming
     from subtuning.benchmark.job import Job
-    from subtuning.training.device import choose_device, make_repeatable
+    from subtuning.training.device import make_repeatable
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
     make_repeatable()
     words = {key: getattr(args, key) for key in ("images", "precision", "weights", "data")}
-    job = Job(args.model, args.input_size, args.batch_size, choose_device(args.device), **words)
+    job = Job(args.model, args.input_size, args.batch_size, measuring_device(args), **words)
 
     def all_scaling() -> list[dict[str, Any]]:
         kinds = (scaling.by_lanes, scaling.by_images, scaling.by_layer, scaling.scoring)

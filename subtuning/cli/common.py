@@ -38,6 +38,32 @@ def device_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lanes", type=positive, help="runs trained together at most (default: as many as fit)")
 
 
+def measuring_arguments(parser: argparse.ArgumentParser) -> None:
+    """On what a verb measures."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+
+
+def timing_arguments(parser: argparse.ArgumentParser, seconds: int) -> None:
+    """What is timed, on what, and for how long by default."""
+    parser.add_argument(
+        "--batch-sizes", type=positive, nargs="+", default=[1, 32], metavar="N", help="images at once (default: 1 32)"
+    )
+    parser.add_argument("--seconds", type=positive, default=seconds, help="for each batch size (default: %(default)s)")
+    measuring_arguments(parser)
+
+
+def measuring_device(args: argparse.Namespace) -> Any:
+    """The torch device that the arguments name; torch then uses as many CPU threads as they say."""
+    import torch
+
+    from subtuning.training.device import choose_device
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    return choose_device(args.device)
+
+
 def positive(text: str) -> int:
     """A whole number above 0."""
     if not text.isdecimal() or int(text) < 1:

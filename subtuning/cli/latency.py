@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from subtuning.cli.common import entry_name, positive
+from subtuning.cli.common import entry_name, measuring_device, timing_arguments
 from subtuning.workspace.paths import Results, read_json
 
 
@@ -14,32 +14,22 @@ def latency_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--backbone", type=entry_name, required=True, help="a described backbone")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument(
-        "--batch-sizes", type=positive, nargs="+", default=[1, 32], metavar="N", help="images at once (default: 1 32)"
-    )
-    parser.add_argument("--seconds", type=positive, default=60, help="for each batch size (default: %(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    timing_arguments(parser, seconds=60)
     parser.add_argument("--out", type=Path, metavar="FILE", help="CSV (default: results/<task>/<backbone>/latency.csv)")
 
 
 def latency(args: argparse.Namespace) -> None:
     """Measure, print a table, and write it. Scores stand in it as far as the profile and the search are finished."""
-    import torch
-
     from subtuning.analysis.files import read_csv, write_csv
     from subtuning.benchmark.latency import choices, latencies
     from subtuning.tasks.task import read_facts
-    from subtuning.training.device import choose_device
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
     results, folder = Results(args.results), args.results / args.task / args.backbone
     layers = read_json(results.layers(args.backbone), "subtuning describe")
     classes = len(read_facts(results.task(args.task))["classes"])
     profile = read_csv(folder / "profile.csv") if (folder / "profile.csv").exists() else None
     selected = read_json(folder / "selected.json", "") if (folder / "selected.json").exists() else None
-    tried, device = choices(layers, profile, selected), choose_device(args.device)
+    tried, device = choices(layers, profile, selected), measuring_device(args)
     table = latencies(layers, results.weights(args.backbone), tried, classes, args.batch_sizes, device, args.seconds)
     table["metric"] = "accuracy" if profile is None else profile["metric"].iloc[0]
     shown = table[["name", "batch_size", "added_ms", "low_ms", "high_ms", "n", "added_percent", "added_mb", "mean"]]

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from subtuning.cli.common import positive
+from subtuning.cli.common import measuring_device, positive, timing_arguments
 
 
 def share(text: str) -> float:
@@ -25,19 +25,12 @@ def prune_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=positive, help="to train again (default: half of the recipe's)")
     parser.add_argument("--seeds", type=positive, default=3, help="trainings of each (default: %(default)s)")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="where its task is")
-    parser.add_argument(
-        "--batch-sizes", type=positive, nargs="+", default=[1, 32], metavar="N", help="images at once (default: 1 32)"
-    )
-    parser.add_argument("--seconds", type=positive, default=20, help="to measure each batch size (default: 20)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1 (default: %(default)s)")
-    parser.add_argument("--threads", type=positive, help="CPU threads (default: torch's choice)")
+    timing_arguments(parser, seconds=20)
     parser.add_argument("--out", type=Path, metavar="DIR", help="the folder to write (default: `pruned` beside MODEL)")
 
 
 def prune(args: argparse.Namespace) -> None:
     """Prune by each fraction, train again, measure; write a table, its figure, and the networks as torch.export's."""
-    import torch
-
     from subtuning.analysis.figures import save
     from subtuning.analysis.figures.pruning import pruning_figure
     from subtuning.analysis.files import write_csv
@@ -45,13 +38,11 @@ def prune(args: argparse.Namespace) -> None:
     from subtuning.deploy.export import export_model, seen_of_task
     from subtuning.deploy.multitask import Delivered
     from subtuning.deploy.prune import require_torch_pruning
-    from subtuning.training.device import choose_device
     from subtuning.workspace.delivery import task_of_model
 
     require_torch_pruning()
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    delivered, task, device = Delivered(args.model), task_of_model(args.model, args.results), choose_device(args.device)
+    device = measuring_device(args)
+    delivered, task = Delivered(args.model), task_of_model(args.model, args.results)
     epochs = args.epochs or -(-delivered.identity["recipe"]["epochs"] // 2)
     out = args.out or args.model.parent / "pruned"
     found = levels(delivered, task, args.fractions, epochs, args.seeds, device)

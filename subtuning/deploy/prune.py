@@ -7,7 +7,9 @@ is looked at. A group with a channel of the trunk in it, as behind a skip connec
 """
 
 import copy
+import sys
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,6 +26,7 @@ from subtuning.tasks import Task
 from subtuning.training.data import Images, load_source
 from subtuning.training.device import make_repeatable
 from subtuning.training.loop import LaneGroup
+from subtuning.training.memory import hold
 from subtuning.training.objectives import objective_of
 from subtuning.training.scoring import score
 from subtuning.tuning.adapters import adapter_of
@@ -175,9 +178,10 @@ def retrain(pruned: Pruned, task: Task, epochs: int, seed: int) -> Retrained:
     seen = Backbone.of(delivered.backbone)
     run = Run(task.sha256, Split("test"), seen, delivered.tuning, recipe, seed)
     images = {part: load_source(part, task, seen, device) for part in ("trainval", "test")}
+    train = hold(images["trainval"], partial(print, file=sys.stderr))
     trunk = pruned.trunk.in_precision(low_type(recipe.precision))
     head = pruned.head
-    group = LaneGroup(trunk, [run], images["trainval"].on_device(), head.out_features, head.in_features)
+    group = LaneGroup(trunk, [run], train, head.out_features, head.in_features)
     group.lanes[0].lane.head.load_state_dict(head.state_dict())
     before = _right(group, images["test"])
     while not group.finished:

@@ -83,12 +83,12 @@ class Finished:
                 # missing, or other: it was killed while it dropped copies, or while it put the files in their place
                 if np.load(self.folder / part / "images.npy", mmap_mode="r").shape != shape:
                     raise ValueError
-        except (OSError, ValueError, KeyError):
+            self.doubts = {doubt: set(names) for doubt, names in content["doubts"].items()}
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):  # whatever a file may hold
             content = {"key": None}
         if content["key"] != self.key:
-            self.rows = {part: np.zeros(shape[0], bool) for part, shape in shapes.items()}
+            self.rows, self.doubts = {part: np.zeros(shape[0], bool) for part, shape in shapes.items()}, {}
             return False
-        self.doubts = {doubt: set(names) for doubt, names in content["doubts"].items()}
         return True
 
 

@@ -1,6 +1,6 @@
 """How many runs to train at once, and whether to keep the trunk's values, so that everything fits into memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +32,16 @@ COPIES = {"adamw": 4, "adam": 4, "sgd": 3}
 PROBES = (2, 4)
 """Images with which a lane's activations are counted, to tell what grows with a batch from what does not, as autocast's
 copies of weights; BatchNorm in training needs two."""
+
+
+def hold(images: Images, warn: Callable[[str], None]) -> Images:
+    """The same images on their device if they take little enough of its free memory (`IMAGES`); else as they are, so
+    that batches are read from the disk."""
+    size = images.pixels.nbytes
+    if size <= IMAGES * available_memory(images.device):
+        return images.on_device()
+    warn(f"the images ({size / 1e9:.1f} GB) do not fit into memory; reading them from the disk")
+    return images
 
 
 Kind = tuple[Tuning, str, str, int, int]

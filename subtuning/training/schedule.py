@@ -81,11 +81,7 @@ class Workload:
         self.place, self.shared, self.source = place, runs[0].recipe.shared, source_of(runs[0].split)
         self.threads = LaneThreads(place.device)
         images = load_source(self.source, place.task, runs[0].backbone, place.device, place.dtype)
-        held = images.pixels.nbytes <= memory.IMAGES * memory.available_memory(place.device)
-        if not held:
-            warn(f"the images ({images.pixels.nbytes / 1e9:.1f} GB) do not fit into memory; reading them from the disk")
-        self.images = images.on_device() if held else images
-        self.trunk = trunk.in_precision(low_type(runs[0].recipe.precision))
+        self.images, self.trunk = memory.hold(images, warn), trunk.in_precision(low_type(runs[0].recipe.precision))
         self.cuts = self._cuts(runs)
         self._size(runs)
         self.cache = self._compute_cache(warn)

@@ -94,7 +94,7 @@ def forecast_study(study: Study, counts: Mapping[str, int], speed: Speed) -> dic
         missing = [run for run in wanted.runs if run not in seen and study.get(run) is None]
         costs = [seconds_of(run, study, counts, speed) for run in missing]
         costs += [seconds_of(study.base.with_split(split), study, counts, speed, unknown) for split in wanted.later]
-        fast = is_fast(study.settings) and step.name != "profile/test"
+        fast = is_fast(study.settings) and "search.effort" in step.reads
         share = FAST.get(step.name.partition("/")[0], 1.0) if fast else 1.0
         seen |= set(wanted.runs)
         if costs:

@@ -1,11 +1,28 @@
-"""Folders in which a stand-in for the command `subtuning` made every file, and a checkout to edit."""
+"""Folders in which a stand-in for the command `subtuning` made every file, a checkout to edit, and the rule for
+machines that have no queue."""
 
+import os
 import shutil
+from importlib.util import find_spec
 
 import pytest
 
+from tests.left_out import leave_out
 from tests.workflow.snake import ROOT, copy, new_folder, write_arrays
 from tests.workflow.stand_in import STAND_IN, TWO_BY_TWO
+
+REQUIRED = "SUBTUNING_REQUIRE_QUEUE"
+"""Set this variable where task-spooler and Snakemake's plugin must be installed: tests then fail where they are not."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a queue, leave out the tests that need it; the end of pytest's output names them."""
+    missing = ["task-spooler"] if shutil.which("tsp") is None else []
+    if find_spec("snakemake_executor_plugin_cluster_generic") is None:
+        missing.append("snakemake-executor-plugin-cluster-generic")
+    if missing and not os.environ.get(REQUIRED):
+        why = f"{' and '.join(missing)} not installed ({REQUIRED}=1 makes it fail instead)"
+        leave_out(config, items, "queue", why)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -14,18 +13,7 @@ from tests.workflow.snake import ROOT, SNAKEMAKE, call, new_folder, real_environ
 
 PROFILE = ROOT / "profiles" / "generic"
 
-pytestmark = [
-    pytest.mark.queue,
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        shutil.which("tsp") is None, reason="task-spooler is not installed; on Debian: apt-get install task-spooler"
-    ),
-]
-
-needs_plugin = pytest.mark.skipif(
-    find_spec("snakemake_executor_plugin_cluster_generic") is None,
-    reason="the plugin is not installed; pip install snakemake-executor-plugin-cluster-generic",
-)
+pytestmark = [pytest.mark.queue, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -39,7 +27,6 @@ def queue():
     shutil.rmtree(short)
 
 
-@needs_plugin
 def test_the_profile_trains_through_the_queue(queue, tmp_path, finished):
     folder = new_folder(tmp_path / "project")
     table = "results/cells/tiny/profile.csv"

@@ -18,13 +18,21 @@ PLACES = [(direction, distance) for distance in (1, 1.5, 2.2, 3, 4.2, 6, 8, 11, 
 
 
 class Spot(NamedTuple):
-    """A point in the axes' data, the ends of its bar, and its label ("" if it has none)."""
+    """A point in the axes' data, the ends of its upright bar, its label ("" if it has none), and the ends of its level
+    bar, if it has one."""
 
     x: float
     y: float
     low: float
     high: float
     label: str = ""
+    left: float | None = None
+    right: float | None = None
+
+    @property
+    def across(self) -> tuple[float, float]:
+        """From where to where it reaches to the sides."""
+        return self.x if self.left is None else self.left, self.x if self.right is None else self.right
 
 
 def place_labels(axes: Axes, spots: Sequence[Spot], **looks: Any) -> list[Annotation]:
@@ -84,11 +92,11 @@ def _gap(box: Bbox, other: Bbox) -> float:
 
 def _label(axes: Axes, spot: Spot, direction: tuple[int, int], distance: float, **looks: Any) -> Annotation:
     across, up = direction
-    # Straight above or below starts from the bar's end, else from the point.
-    anchor = spot.y if across else (spot.high if up > 0 else spot.low)
+    # Straight above, below or beside starts from the bar's end, else from the point.
+    anchor = spot.x if up else spot.across[across > 0], spot.y if across else (spot.high if up > 0 else spot.low)
     return axes.annotate(
         spot.label,
-        xy=(spot.x, anchor),
+        xy=anchor,
         xytext=(11 * across * distance, 7 * up * distance + 8 * up * (distance - 1)),
         textcoords="offset points",
         ha={-1: "right", 0: "center", 1: "left"}[across],
@@ -101,6 +109,7 @@ def _label(axes: Axes, spot: Spot, direction: tuple[int, int], distance: float, 
 
 
 def _occupied(axes: Axes, spot: Spot) -> Bbox:
-    """The box of a point and its bar, in pixels."""
-    (x, low), (_, high) = axes.transData.transform([(spot.x, spot.low), (spot.x, spot.high)])
-    return Bbox([[x - 8, low - 8], [x + 8, high + 8]])
+    """The box of a point and its bars, in pixels."""
+    ends = zip(spot.across, (spot.low, spot.high), strict=True)
+    (left, low), (right, high) = axes.transData.transform(list(ends))
+    return Bbox([[left - 8, low - 8], [right + 8, high + 8]])

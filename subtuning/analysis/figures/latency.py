@@ -61,7 +61,8 @@ def _panel(figure: Figure, axes: Axes, rows: pd.DataFrame, colours: Mapping[str,
         axes.errorbar([row["added_ms"]], [100 * row["mean"]], xerr=bar, fmt=marker, **drawn)
         is_named = row["name"] in {*best["name"], *looks}
         score = 100 * row["mean"]
-        spots.append(Spot(row["added_ms"], score, score, score, row["label"] if is_named else ""))
+        label = row["label"] if is_named else ""
+        spots.append(Spot(row["added_ms"], score, score, score, label, row["low_ms"], row["high_ms"]))
     for whole in rows.loc[rows["name"] == WHOLE, "added_ms"]:
         axes.axvline(whole, color="#bdbdbd", zorder=0)
     axes.set_xlim(left=0, right=1.08 * rows["high_ms"].max())

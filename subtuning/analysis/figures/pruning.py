@@ -42,7 +42,7 @@ def _panel(figure: Figure, axes: Axes, rows: pd.DataFrame) -> None:
         axes.plot([row["low_ms"], row["high_ms"]], [100 * row["mean"]] * 2, color=style.INK, linewidth=0.8, zorder=4)
         low, high = (100 * (row["mean"] if np.isnan(row[end]) else row[end]) for end in ("ci_low", "ci_high"))
         words = f"{row['fraction']:.0%} removed" if row["fraction"] else "whole"
-        spots.append(Spot(row["added_ms"], 100 * row["mean"], low, high, words))
+        spots.append(Spot(row["added_ms"], 100 * row["mean"], low, high, words, row["low_ms"], row["high_ms"]))
     axes.set_xlim(left=0, right=1.2 * rows["high_ms"].max())
     figure.draw_without_rendering()
     place_labels(axes, spots, fontsize=9.5)

@@ -9,15 +9,8 @@ from subtuning.search.scores import fold_scores, mean
 from subtuning.search.study import Record, Settings, Step, Study, Wanted, candidates, cv_splits
 from subtuning.tuning.tuning import EVERYTHING, ONLY_HEAD, WEIGHTS, How, Tuning
 
-READS = (
-    "profile.folds",
-    "profile.shards",
-    "search.effort",
-    "search.seeds",
-    "search.first_seed",
-    "search.metric",
-    "search.how",
-)
+TRAINED_AND_SCORED = ("search.first_seed", "search.metric", "search.how")
+READS = ("profile.folds", "profile.shards", "search.effort", "search.seeds", *TRAINED_AND_SCORED)
 
 ON_TEST = "profile/test"
 """The paper's picture: the same on the test set, over seeds. No selection ever reads it."""
@@ -32,7 +25,7 @@ def step(name: str, settings: Settings) -> Step:
     """The profile, or that on the test set."""
     if name == ON_TEST:
         rules = ("train_profile_test", "profile_test_table")
-        reads = ("profile.test_seeds", *READS[4:])
+        reads = ("profile.test_seeds", *TRAINED_AND_SCORED)
         return Step(name, (), reads, rules, _on_test, shards="profile.shards")
     return Step(name, (), READS, ("train_profile", "profile_table"), _wanted, shards="profile.shards")
 
