@@ -65,7 +65,8 @@ def _panel(figure: Figure, axes: Axes, rows: pd.DataFrame, colours: Mapping[str,
         spots.append(Spot(row["added_ms"], score, score, score, label, row["low_ms"], row["high_ms"]))
     for whole in rows.loc[rows["name"] == WHOLE, "added_ms"]:
         axes.axvline(whole, color="#bdbdbd", zorder=0)
-    axes.set_xlim(left=0, right=1.08 * rows["high_ms"].max())
+    most = rows["high_ms"].max()
+    axes.set_xlim(-0.025 * most, 1.08 * most)  # the marker of a head alone is at almost no time
     figure.draw_without_rendering()
     place_labels(axes, spots, fontsize=9)
 
