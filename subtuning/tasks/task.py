@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,6 +17,9 @@ from subtuning.tasks.splits import folds
 from subtuning.tasks.stored import StoredImages
 
 _CHUNK = 1 << 22
+_OPENING = threading.Lock()
+"""NumPy reads a file's header with Python's parser, which CPython 3.11 breaks off with "AST constructor recursion depth
+mismatch" when two threads are in it. Groups of lanes are trained in threads, so they open their images in turn."""
 _KEYS = {"name": str, "classes": list, "counts": dict, "label_counts": dict, "image_size": list, "sha256": str}
 
 
@@ -65,14 +69,16 @@ class Task:
     def stored(self, *parts: str) -> tuple[StoredImages, np.ndarray]:
         """The images of some parts, one part after another, which stay on the disk until they are read; the labels."""
         files = [self.path / part / "images.npy" for part in parts]
-        return StoredImages(files), np.concatenate([np.load(self.path / part / "labels.npy") for part in parts])
+        with _OPENING:
+            return StoredImages(files), np.concatenate([np.load(self.path / part / "labels.npy") for part in parts])
 
     def folds(self, k: int) -> list[tuple[np.ndarray, np.ndarray]]:
         """`k` stratified folds of train and val, one after the other: (training indices, held-out indices) of each.
 
         Copies share a fold. Raises `UserError` when there are too few images.
         """
-        return list(_folds(self.path, self.sha256, k))
+        with _OPENING:
+            return list(_folds(self.path, self.sha256, k))
 
 
 @lru_cache(maxsize=16)
