@@ -93,9 +93,10 @@ def test_snakemake_understands_the_command(command, project, monkeypatch):
 
 DONE_ELSEWHERE = {"--report": "test_workflow_run.py", "--sdm": "test_ecosystem.py", "vtab1k.yaml": "..._cluster.py"} | {
     "corruptions.yaml": "test_workflow_corrupted.py",
+    "methods.yaml": "test_experiment_configs.py",
     "pretraining.yaml": "test_packages.py",
 }
-"""What needs results or conda, or takes long -> the test that does it."""
+"""What needs results, conda or optional packages, or takes long -> the test that does it."""
 
 
 def dry_runs() -> dict[tuple[str, ...], Command]:
