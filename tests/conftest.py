@@ -38,11 +38,14 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log) -> object:
-    """One worker has all tests of a file, and one has all that need a SLURM cluster."""
+    """One worker has all tests of a file, and one has all that need a SLURM cluster; the zoo's, which take minutes and
+    share nothing, go to whoever is free."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith("tests/backbones/test_zoo.py"):
+                return nodeid
             return "slurm" if nodeid.startswith("tests/slurm/") else nodeid.split("::")[0]
 
     config.option.loadscopereorder = False
