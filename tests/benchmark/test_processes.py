@@ -1,4 +1,4 @@
-"""What is measured in a process of its own is not measured in this one. Imports little, as that process imports this file."""
+"""What is measured in a new process is not measured in this one. That one imports this file, so it imports little."""
 
 import os
 from dataclasses import dataclass
