@@ -47,7 +47,8 @@ class Task:
         Labels are int64 N; of a multi-label task uint8 N x C, 1 for each label that an image has.
         """
         folder = self.path / name
-        return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+        with _OPENING:
+            return np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
 
     def names(self, part: str) -> list[str | int]:
         """What the N images of a part are called, in their order: files as the source has them, or other names by which

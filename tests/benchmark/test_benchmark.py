@@ -22,6 +22,11 @@ from tests.tiny import CPU
 TINY = ["--model", "test_resnet", "--input-size", "32", "--batch-size", "8", "--images", "40", "--repeats", "1"]
 
 
+def in_this_process(function, *words):
+    """In the place of `in_a_process`: a new process spends its time on importing torch."""
+    return 0.0, function(*words)
+
+
 def job(**changes):
     return Job(**{"model": "test_resnet", "input_size": 32, "batch_size": 8, "device": CPU, "images": 40} | changes)
 
@@ -81,8 +86,7 @@ def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["lanes", "overhead", "scaling", "memory", "precision"])
 def test_every_kind_writes_a_table_with_numbers(kind, tmp_path, capsys, monkeypatch):
-    if kind == "memory":  # in this process: a new one spends its time on importing torch
-        monkeypatch.setattr(scaling, "in_a_process", lambda function, *words: (0.0, function(*words)))
+    monkeypatch.setattr(scaling, "in_a_process", in_this_process)
     out = tmp_path / "speed.csv"
     assert main(["benchmark", kind, *TINY, "--out", str(out)]) == 0
     rows = list(csv.DictReader(out.open()))
@@ -98,7 +102,7 @@ def test_every_kind_writes_a_table_with_numbers(kind, tmp_path, capsys, monkeypa
 def test_streamed_images_are_measured_against_held_ones(monkeypatch):
     monkeypatch.setattr(streaming, "IMAGES", (40,))
     monkeypatch.setattr(streaming, "STEPS", 2)
-    monkeypatch.setattr(streaming, "in_a_process", lambda function, *words: (0.0, function(*words)))
+    monkeypatch.setattr(streaming, "in_a_process", in_this_process)
     (row,) = streaming.by_images(job(), repeats=1)
     assert (row["images"], row["n"]) == (40, 1)
     assert row["ratio"] > 0

