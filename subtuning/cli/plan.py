@@ -127,8 +127,10 @@ def _counts(config: Config, name: str, backbone: str, args: argparse.Namespace) 
         return facts["counts"], len(facts["classes"]), facts["image_size"][2]
     from subtuning.tasks.look import look
 
+    if (spec := config.tasks[name]).source == "corrupted":  # as many images as the other task, in colour
+        return *_counts(config, spec.of, backbone, args)[:2], 3
     try:
-        seen = look(task_entry(config.tasks[name]))
+        seen = look(task_entry(spec))
     except UserError as error:
         raise UserError(
             f"no finished run in {args.results} tells how long one of {backbone} takes, and task {name} cannot be read "

@@ -54,8 +54,6 @@ def convert_source(
 ) -> None:
     """Convert an opened source, whose files had the fingerprint `files`; see `convert_task`."""
     out = Path(out)
-    if spec.train_images != "all":
-        source = draw(source, spec.train_images, spec.draw)
     size, how = stored_shape(source, spec)
     odd = [*source.warnings, *label_warnings(source)]
     for sentence in odd:
@@ -89,10 +87,12 @@ def convert_source(
 
 
 def open_source(spec, *, workers: int = 1, progress: bool = False, base: Path | None = None) -> Source:
-    """Read the labels and sizes of a task's images, checking all that can be checked without decoding them."""
+    """Read the labels and sizes of a task's images, of so many as `train_images` says, checking all that can be checked
+    without decoding them."""
     module = importlib.import_module(f"subtuning.tasks.sources.{spec.source}")
     more = {"base": base} if spec.source == "corrupted" else {}
-    return module.open_source(spec, workers=workers, progress=progress, **more)
+    source = module.open_source(spec, workers=workers, progress=progress, **more)
+    return source if spec.train_images == "all" else draw(source, spec.train_images, spec.draw)
 
 
 def stored_shape(source: Source, spec) -> tuple[tuple[int, int, int], str]:

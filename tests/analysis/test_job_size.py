@@ -1,6 +1,7 @@
 """Jobs, runs and wall time against numbers worked out by hand."""
 
 import json
+import re
 
 import pytest
 
@@ -209,6 +210,27 @@ def test_without_finished_runs_this_machine_is_measured(tmp_path, monkeypatch, c
     assert main(words) == 2
     assert "no finished run in " in (error := capsys.readouterr().err)
     assert "give --seconds net=S" in error
+
+
+def test_a_measured_run_sees_as_many_images_as_its_task_has(tmp_path, monkeypatch, capsys):
+    """Those of `train_images`, and for a corrupted task those of the other one; both need not be converted."""
+    from subtuning.benchmark import probe
+    from subtuning.workspace.forecast import Speed
+
+    monkeypatch.setattr(probe, "measure_speed", lambda *about: Speed(float("inf"), 1.0, 0.0, "a machine"))
+
+    def seconds(task, more="{source: builtin, name: digits}"):
+        tasks = f"tasks: {{of: {more}, t: {task}}}" if "of" in task else f"tasks: {{t: {task}}}"
+        (tmp_path / "config.yaml").write_text(
+            f"{tasks}\nbackbones: {{net: {{model: test_resnet}}}}\nrecipe: {{epochs: 100}}\n"
+        )
+        assert main(["plan", "--config", f"{tmp_path}/config.yaml", "--results", f"{tmp_path}/none"]) == 0
+        return float(re.search(r"Seconds a run: net ([\d.]+);", capsys.readouterr().out)[1])
+
+    whole = seconds("{source: builtin, name: digits}")
+    few = "{source: builtin, name: digits, train_images: 100}"
+    assert seconds(few) == pytest.approx(whole / 10, rel=0.1)  # and a little for the test images
+    assert seconds("{source: corrupted, of: of, kind: fog}", few) == seconds(few)
 
 
 def test_all_rules_of_the_dag_are_counted():
