@@ -31,6 +31,8 @@ SLOW_IMPORTS = [
     "subtuning.workspace.errors",
     "subtuning.workflow.params",
     "tabulate",
+    "scipy.optimize",
+    "scipy.stats",
 ]
 
 COMMAND = """\
