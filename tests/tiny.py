@@ -24,20 +24,20 @@ def shaken_network(model: str, size: int = SIZE) -> nn.Module:
     return shake(build_network(BackboneEntry(model=model, input_size=size)))
 
 
-def shake(network: nn.Module) -> nn.Module:
-    """Move all parameters and statistics, always the same way, and return the network in float64.
+def shake(network: nn.Module, dtype: torch.dtype = torch.float64) -> nn.Module:
+    """Move all parameters and statistics, always the same way, and return the network in `dtype`.
 
     Fresh models hide errors: their residual branches begin at zero, their BatchNorm statistics at 0 and 1.
     """
-    network, rng = network.eval().double(), torch.Generator().manual_seed(1)
+    network, rng = network.eval().to(dtype), torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=rng, dtype=torch.float64)
+            parameter += 0.1 * torch.randn(parameter.shape, generator=rng, dtype=dtype)
         for module in network.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 shape = module.running_mean.shape
-                module.running_mean += 0.3 * torch.randn(shape, generator=rng, dtype=torch.float64)
-                module.running_var *= 0.5 + torch.rand(shape, generator=rng, dtype=torch.float64)
+                module.running_mean += 0.3 * torch.randn(shape, generator=rng, dtype=dtype)
+                module.running_var *= 0.5 + torch.rand(shape, generator=rng, dtype=dtype)
     return network
 
 

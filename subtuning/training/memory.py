@@ -13,7 +13,7 @@ from subtuning.training.data import Images
 from subtuning.training.features import value_sizes, values_of
 from subtuning.training.objectives import objective_of
 from subtuning.tuning.head import new_head
-from subtuning.tuning.lane import Lane, Trunk
+from subtuning.tuning.lane import Lane, Trunk, cut_of
 from subtuning.tuning.tuning import Tuning
 
 SHARE = 0.8
@@ -95,27 +95,27 @@ def estimate(trunk: Trunk, runs: Sequence[Run], images: Images, classes: int, fe
     """Count what the distinct lanes of `runs` need, by forward passes of each over a few images."""
     recipe = runs[0].recipe
     batch = min(recipe.batch_size, len(images))
-    probes = [images.batch(np.zeros(count, np.int64)) for count in PROBES]
+    cuts = sorted({cut_of(run.tuning, trunk) for run in runs})
+    probes = [(values_of(trunk, x, cuts), y) for x, y in (images.batch(np.zeros(n, np.int64)) for n in PROBES)]
     overhead = OVERHEAD[images.device.type]
-    states, activations, cuts, lanes = {}, 0, set(), {}
+    states, activations, lanes = {}, 0, {}
     shared = {p.data_ptr() for segment in trunk.original for p in segment.module.parameters()}
     for key, run in {kind_of(run): run for run in runs}.items():
         head = new_head(features, classes, run.recipe, 0).to(images.device, images.dtype)
         lane = Lane(trunk, run.tuning, head).train()
-        cuts.add(lane.cut)
         bytes_of = {p: p.numel() * p.element_size() for p in lane.parameters() if p.data_ptr() not in shared}
         trained = sum(bytes_of[p] for p in lane.trained_parameters)
         states[key] = sum(bytes_of.values()) + (COPIES[run.recipe.optimizer] - 1) * trained
-        few, more = (_saved_bytes(lane, values_of(trunk, pixels, [lane.cut])[lane.cut], y) for pixels, y in probes)
+        few, more = (_saved_bytes(lane, values[lane.cut], labels) for values, labels in probes)
         slope = (more - few) / (PROBES[1] - PROBES[0])
         own = round(few + slope * (batch - PROBES[0]))
         activations = max(activations, own)
         lanes[key] = round(overhead * (states[key] + own))
     together = _largest_group(runs, states)
-    sizes = value_sizes(trunk, images, sorted(cuts))
+    sizes = value_sizes(trunk, images, cuts)
     if sizes is None:
-        found = values_of(trunk, probes[0][0], sorted(cuts))
-        row = sum(v.numel() * v.element_size() for at in found.values() for v in at.values() if torch.is_tensor(v))
+        found = [value for values in probes[0][0].values() for value in values.values() if torch.is_tensor(value)]
+        row = sum(value.numel() * value.element_size() for value in found)
         return Need(together, activations, row * batch // PROBES[0], None, overhead, lanes)
     row = sum({name: size for values in sizes.values() for name, size in values.items()}.values())
     cache = row * images.rows if recipe.augmentation == "none" else None

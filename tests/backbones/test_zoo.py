@@ -122,6 +122,7 @@ OPTIONS = {
     "qwen3_vit_88m": SHORT,
     "samvit_base_patch16_224": SHORT | {"global_attn_indexes": (1,)},
     "naflexvit_base_patch16_parfac_gap": SHORT,
+    "nasnetalarge": {"num_features": 672, "stem_size": 24},
 }
 """What makes the largest of them smaller, with layers of the same kind."""
 
@@ -134,7 +135,7 @@ def test_every_file_of_timm_has_a_member_here():
 @pytest.mark.slow
 @pytest.mark.parametrize("model", SMALLEST.values())
 def test_the_layers_of_every_file_are_the_network(model):
-    network = shake(timm.create_model(model, num_classes=0, **OPTIONS.get(model, {}))).float()
+    network = shake(timm.create_model(model, num_classes=0, **OPTIONS.get(model, {})), torch.float32)
     chain = split_model(copy.deepcopy(network))
     assert len(chain) > 2
     plain, x = without_chance(network), images_for(network)
@@ -160,7 +161,7 @@ def features(segments, x):
 def images_for(network):
     """Two images, as small as the network takes."""
     native = network.pretrained_cfg["input_size"][1]
-    for size in [native] if hasattr(network, "set_input_size") else [64, 96, 128, native]:
+    for size in [native] if hasattr(network, "set_input_size") else [64, 96, 112, 128, native]:
         x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
         try:
             with torch.no_grad():
