@@ -108,7 +108,7 @@ class _Lines(logging.StreamHandler):
 
 
 def why(step: str, logs: list[str]) -> str:
-    """The sentence for a step that failed: the error of its log, or where that is."""
+    """The sentence for a step that failed: the error of its log, or which signal stopped it, or where the log is."""
     for log in logs:
         try:
             lines = Path(log).read_text(encoding="utf-8", errors="replace").splitlines()
@@ -116,6 +116,8 @@ def why(step: str, logs: list[str]) -> str:
             continue
         if errors := [line for line in lines if line.startswith("error: ")]:
             return errors[-1]
+        if lines and lines[-1].startswith("stopped by SIG"):  # by somebody else, or a limit of time
+            return f"{step}: {lines[-1]}"
     where = f"; see {', '.join(logs)}" if logs else ""
     return f"error: {step} failed without a sentence of its own{where}"
 

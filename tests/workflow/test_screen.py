@@ -47,6 +47,8 @@ def test_why_it_failed_comes_last(tmp_path):
         why("convert_task b", [str(other)])
         == f"error: convert_task b failed without a sentence of its own; see {other}"
     )
+    other.write_text("profile of a: 0 of 3 runs\nstopped by SIGTERM; finished runs are kept\n")
+    assert why("train_profile a", [str(other)]) == "train_profile a: stopped by SIGTERM; finished runs are kept"
     assert why("a", [str(tmp_path / "none")]).startswith("error: a failed")
 
 
