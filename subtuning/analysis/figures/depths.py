@@ -22,6 +22,9 @@ FULL = 1.12
 NAMED = 4
 """Lines in a panel up to which the best layer of each has its name."""
 
+ROOM = 0.6
+"""What a panel shows above and below its lines, as a share of their height; wider intervals are cut off."""
+
 
 class Profiled(NamedTuple):
     """A task and backbone, and its profile table."""
@@ -63,7 +66,7 @@ def depths_figure(items: Sequence[Profiled]) -> Figure:
         axes.set_title(short(task, 34), fontsize=11, loc="left")
         for item in (item for item in items if item.task == task):
             _line(axes, item.gains, looks[item.backbone], item.backbone)
-        _dress(axes)
+        _dress(axes, pd.concat([item.gains for item in items if item.task == task]))
     for axes in panels[len(tasks) :]:
         axes.remove()
     for place, axes in enumerate(panels[: len(tasks)]):
@@ -73,7 +76,8 @@ def depths_figure(items: Sequence[Profiled]) -> Figure:
             axes.set_xlabel("relative depth of the trained layer")
     if len(backbones) > 1:
         handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 4), frameon=False)
+        fitting = int(figure.get_figwidth() // (0.8 + 0.1 * max(map(len, names))))
+        figure.legend(handles, names, loc="outside lower center", ncols=max(1, min(len(names), fitting)), frameon=False)
     figure.draw_without_rendering()
     for axes, task in zip(panels, tasks, strict=False):
         own = [item for item in items if item.task == task]
@@ -93,7 +97,7 @@ def _subtitle(items: Sequence[Profiled]) -> str:
     words = "One layer trained at a time; difference to linear (the head alone), "
     words += f"{style.SPLIT_WORDS['cv']}. 0 is the first layer, 1 the last; each panel has its own scale. "
     words += f"{style.made_words('cv', pd.concat([item.profile for item in items]))}. Large: the best layer. "
-    return words + "Open: not clearly different from linear."
+    return words + "Open: not clearly different from linear. Wide intervals are cut off."
 
 
 def _looks() -> Iterator[dict[str, Any]]:
@@ -114,13 +118,17 @@ def _line(axes: Axes, gains: pd.DataFrame, looks: dict[str, Any], name: str) -> 
         axes.plot(row["depth"], row["gain"], markersize=size, **looks | points | {"markerfacecolor": face})
 
 
-def _dress(axes: Axes) -> None:
+def _dress(axes: Axes, gains: pd.DataFrame) -> None:
     axes.axhline(0, color="#444444", linestyle=(0, (4, 3)), linewidth=1.2, zorder=1)
     axes.set_xlim(-0.05, FULL + 0.08)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1, FULL], ["0", "", "0.5", "", "1", "full"])
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
     axes.tick_params(length=0, labelsize=10)
     axes.margins(y=0.2)
+    low, high = min(gains["gain"].min(), 0), max(gains["gain"].max(), 0)
+    room, (bottom, top) = max(ROOM * (high - low), 1.0), axes.get_ylim()
+    if np.isfinite(low + high):  # not all diverged
+        axes.set_ylim(max(bottom, low - room), min(top, high + room))
 
 
 def _spots(lines: Sequence[pd.DataFrame]) -> list[Spot]:
