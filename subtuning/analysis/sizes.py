@@ -90,8 +90,8 @@ def layers_table(items: Sequence[Item], draws: Mapping[str, Draw]) -> pd.DataFra
 
 
 def crossings(sizes: pd.DataFrame) -> list[str]:
-    """Between which sizes a method and full fine-tuning overtake each other, by their means, as sentences without their
-    full stops."""
+    """Between which sizes a method and full fine-tuning overtake each other, and whether the intervals of their difference
+    leave out 0 at both, as sentences without their full stops."""
     found = []
     for (family, backbone, method), rows in sizes.groupby(["family", "backbone", "method"], sort=False):
         known = rows[rows["diff_full"].notna() & (rows["diff_full"] != 0)].sort_values("images")
@@ -99,9 +99,12 @@ def crossings(sizes: pd.DataFrame) -> list[str]:
             signs = np.sign(known.loc[[before, after], "diff_full"])
             if signs.iloc[0] != signs.iloc[1]:
                 ahead, behind = ("full", method) if signs.iloc[0] > 0 else (method, "full")
-                ends = known.loc[[before, after], "images"].tolist()
+                ends = known.loc[[before, after]]
+                sure = (ends["diff_full_ci_low"] * ends["diff_full_ci_high"] > 0).all()
+                words = " and ".join(f"{images:,}" for images in ends["images"])
                 found.append(
-                    f"{family}/{backbone}: {ahead} overtakes {behind} between {ends[0]:,} and {ends[1]:,} images"
+                    f"{family}/{backbone}: {ahead} overtakes {behind} between {words} images"
+                    + ("" if sure else ", by means alone: their intervals do not tell them apart")
                 )
     return found
 

@@ -15,7 +15,6 @@ from subtuning.benchmark.scaling import Watch
 from subtuning.benchmark.timing import Ratio, compare, flops
 from subtuning.cli import main
 from subtuning.tuning.tuning import Tuning
-from tests.benchmark import synthetic
 from tests.search.test_stopping import right, study
 from tests.tiny import CPU
 
@@ -208,23 +207,6 @@ def test_the_default_rule_errs_least_in_the_simulation():
     assert rows["test"]["useless"] < 0.2
     assert rows["test"]["errors"] < min(rows["epsilon 0"]["errors"], rows["one_se"]["errors"])
     assert abs(rows["epsilon 0"]["corrected"]) < rows["epsilon 0"]["reported"] / 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("kind", "classes"), [(synthetic.bar, 8), (synthetic.blobs, 6), (synthetic.texture, 6)])
-def test_synthetic_tasks_can_be_learnt(kind, classes):
-    from sklearn.ensemble import RandomForestClassifier
-
-    data = synthetic.synthetic(kind, classes, 0)
-    assert data["x_train"].shape == (synthetic.TRAIN, 32, 32, 1)
-    assert data["x_train"].dtype == np.uint8
-    assert np.bincount(data["y_train"]).min() > synthetic.TRAIN / classes / 2
-
-    def seen(part):
-        return np.abs(np.fft.fft2(data[f"x_{part}"][..., 0]))[:, :16].reshape(len(data[f"y_{part}"]), -1)
-
-    forest = RandomForestClassifier(100, random_state=0).fit(seen("train"), data["y_train"])
-    assert forest.score(seen("test"), data["y_test"]) > 2 / classes
 
 
 def test_starts_that_cannot_be_measured_are_one_sentence(tmp_path, monkeypatch, capsys):

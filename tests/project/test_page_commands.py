@@ -71,9 +71,6 @@ def project(tmp_path_factory):
     for place in ("cifar100.npz", "data/cifar10.npz", "data/cifar100.npz"):
         write_arrays(folder / place)
     (folder / "resnet50.safetensors").touch()
-    for name in load_config(ROOT / "config/effort.yaml").tasks:
-        (folder / "data/effort").mkdir(parents=True, exist_ok=True)
-        (folder / f"data/effort/{name}.npz").touch()
     return folder
 
 
@@ -231,4 +228,4 @@ def test_commands_are_found():
     assert len(ALL) > 60
     assert {"snakemake --cores all", "subtuning runs --task cifar100", "python -m pytest -m not slow"} <= found
     assert "snakemake --workflow-profile profiles/slurm --configfile my.yaml --dry-run" in found
-    assert "snakemake --cores all searches --configfile config/effort.yaml" in found
+    assert "subtuning benchmark effort --config config/experiments/methods.yaml" in found

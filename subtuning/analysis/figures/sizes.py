@@ -12,6 +12,9 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from subtuning.analysis.figures import style
 from subtuning.analysis.tables import metric_words
 
+ROOM = 0.4
+"""What is shown above and below the curves, as a share of their height; wider intervals are cut off."""
+
 
 @style.styled()
 def sizes_figure(sizes: pd.DataFrame, layers: pd.DataFrame) -> Figure:
@@ -26,7 +29,8 @@ def sizes_figure(sizes: pd.DataFrame, layers: pd.DataFrame) -> Figure:
     height = float(np.clip(2.2 + 0.2 * most, 4.6, 10))
     figure = Figure(figsize=(13.3, 1.2 + height * len(groups)), layout="constrained")
     words = f"Left: {metric_words([sizes])} on test images; bars: 95% intervals over draws. Right: each layer alone in "
-    words += "cross-validation, points below the best at that size; circle: the best by the mean over draws."
+    words += "cross-validation, points below the best at that size; circle: the best by the mean over draws. "
+    words += "Wide intervals are cut off."
     style.headings(figure, "Size of the training set", words)
     panels = figure.subplots(len(groups), 2, squeeze=False, width_ratios=(3, 2))
     for (left, right), ((family, backbone), rows) in zip(panels, groups, strict=True):
@@ -37,7 +41,10 @@ def sizes_figure(sizes: pd.DataFrame, layers: pd.DataFrame) -> Figure:
 
 
 def _curves(axes: Axes, rows: pd.DataFrame) -> None:
-    style.accuracy_axis(axes, [rows])
+    low, high = rows["mean"].min(), rows["mean"].max()
+    room = max(ROOM * (high - low), 0.01)
+    ends = {"ci_low": rows["ci_low"].clip(lower=low - room), "ci_high": rows["ci_high"].clip(upper=high + room)}
+    style.accuracy_axis(axes, [rows.assign(**ends)])
     looks = style.method_looks(dict.fromkeys(rows["method"]))
     for method, own in rows.groupby("method", sort=False):
         own = own[own["mean"].notna()]
