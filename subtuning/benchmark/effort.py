@@ -19,10 +19,13 @@ NAN = float("nan")
 TEST_SEEDS = 100
 """Seeds that are looked for on the test set."""
 
+FIRST_SEEDS = 1000
+"""Values of `search.first_seed` that are looked for."""
+
 
 def searches(study: Study) -> Iterator[Study]:
     """The full searches of a study that begin with linear probing and whose profile is finished: one a first seed."""
-    for first in range(0, TEST_SEEDS, study.settings["search.seeds"]):
+    for first in range(0, FIRST_SEEDS, study.settings["search.seeds"]):
         settings = {**study.settings, "search.effort": "full", "search.first_seed": first}
         found = replace(study, settings=settings, kept={})
         if study.records(profile.step("profile", settings).wanted(found).runs):
