@@ -90,8 +90,8 @@ def layers_table(items: Sequence[Item], draws: Mapping[str, Draw]) -> pd.DataFra
 
 
 def crossings(sizes: pd.DataFrame) -> list[str]:
-    """Between which sizes a method and full fine-tuning overtake each other, and whether the intervals of their difference
-    leave out 0 at both, as sentences without their full stops."""
+    """Between which sizes a method and full fine-tuning overtake each other, and whether the intervals of their
+    difference leave out 0 at both, as sentences without their full stops."""
     found = []
     for (family, backbone, method), rows in sizes.groupby(["family", "backbone", "method"], sort=False):
         known = rows[rows["diff_full"].notna() & (rows["diff_full"] != 0)].sort_values("images")

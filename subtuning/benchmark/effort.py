@@ -104,6 +104,7 @@ def _leads(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]]) ->
 def _lost_on_test(study: Study, best: list[Tuning]) -> float:
     if best[0] == best[1]:
         return 0.0
+    study = replace(study, settings={**study.settings, "search.first_seed": 0})  # whatever the search's seeds were
     pairs = zip(*(study.runs([tuning], [Split("test")], TEST_SEEDS) for tuning in best), strict=True)
     found = [study.records(list(pair)) for pair in pairs]
     lost = [score_of(pair[0]) - score_of(pair[1]) for pair in found if pair and all(own["metrics"] for own in pair)]
