@@ -176,6 +176,16 @@ def test_a_fast_search_is_played_on_the_records_of_a_full_one():
     assert effort.summary([*rows, other])[-1]["lost, test"] == "not known of 1", "the known ones alone flatter"
 
 
+def test_the_test_set_is_asked_for_seeds_from_0_whatever_the_search_began_with():
+    full = study({"b": right((0, 150)), "a": right((0, 130))}, **{"search.first_seed": 100})
+    get = full.get
+    full.get = lambda run: get(run) if run.split.kind == "test" and run.seed < 3 else None
+    best = [Tuning(("b",)), Tuning(("a",))]
+    assert effort._lost_on_test(full, best) == pytest.approx(20 / 200)
+    full.get = lambda run: get(run) if run.seed >= 100 else None
+    assert np.isnan(effort._lost_on_test(full, best))
+
+
 def test_the_time_of_several_phases_is_divided_among_them():
     events = [(10, "a", 1), (11, "b", 1), (13, "a", -1), (14, "b", -1), (16, "a", 1), (17, "a", -1)]
     assert phases.divide(events) == {"a": 1 + 1 + 1, "b": 1 + 1}

@@ -22,9 +22,6 @@ FULL = 1.12
 NAMED = 4
 """Lines in a panel up to which the best layer of each has its name."""
 
-ROOM = 0.6
-"""What a panel shows above and below its lines, as a share of their height; wider intervals are cut off."""
-
 
 class Profiled(NamedTuple):
     """A task and backbone, and its profile table."""
@@ -125,10 +122,9 @@ def _dress(axes: Axes, gains: pd.DataFrame) -> None:
     axes.grid(axis="y", color="#e4e4e4", linewidth=0.8)
     axes.tick_params(length=0, labelsize=10)
     axes.margins(y=0.2)
-    low, high = min(gains["gain"].min(), 0), max(gains["gain"].max(), 0)
-    room, (bottom, top) = max(ROOM * (high - low), 1.0), axes.get_ylim()
-    if np.isfinite(low + high):  # not all diverged
-        axes.set_ylim(max(bottom, low - room), min(top, high + room))
+    low, high = style.room_around(pd.Series([0.0, *gains["gain"]]), 1.0)  # 0: the line of `linear`
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(max(bottom, low), min(top, high))
 
 
 def _spots(lines: Sequence[pd.DataFrame]) -> list[Spot]:

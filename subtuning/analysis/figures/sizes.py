@@ -12,9 +12,6 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from subtuning.analysis.figures import style
 from subtuning.analysis.tables import metric_words
 
-ROOM = 0.4
-"""What is shown above and below the curves, as a share of their height; wider intervals are cut off."""
-
 
 @style.styled()
 def sizes_figure(sizes: pd.DataFrame, layers: pd.DataFrame) -> Figure:
@@ -41,10 +38,8 @@ def sizes_figure(sizes: pd.DataFrame, layers: pd.DataFrame) -> Figure:
 
 
 def _curves(axes: Axes, rows: pd.DataFrame) -> None:
-    low, high = rows["mean"].min(), rows["mean"].max()
-    room = max(ROOM * (high - low), 0.01)
-    ends = {"ci_low": rows["ci_low"].clip(lower=low - room), "ci_high": rows["ci_high"].clip(upper=high + room)}
-    style.accuracy_axis(axes, [rows.assign(**ends)])
+    low, high = style.room_around(rows["mean"], 0.01)
+    style.accuracy_axis(axes, [rows.assign(ci_low=rows["ci_low"].clip(low), ci_high=rows["ci_high"].clip(None, high))])
     looks = style.method_looks(dict.fromkeys(rows["method"]))
     for method, own in rows.groupby("method", sort=False):
         own = own[own["mean"].notna()]

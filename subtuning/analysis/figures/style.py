@@ -114,6 +114,14 @@ def accuracy_axis(axes: Axes, frames: Iterable[pd.DataFrame], least: float = 3.0
     axes.tick_params(axis="y", length=0)
 
 
+def room_around(means: pd.Series, least: float) -> tuple[float, float]:
+    """The lowest and highest value to show where wide intervals would hide the lines: half of the lines' height,
+    `least` at least, below and above their means."""
+    low, high = means.min(), means.max()
+    room = max(0.5 * (high - low), least)
+    return low - room, high + room
+
+
 def baselines(axes: Axes, rows: Mapping[str, Mapping[str, float]], label: bool = True) -> None:
     """Horizontal lines with interval bands for ``linear`` and ``full``, named and valued at the right edge."""
     drawn = {}
