@@ -54,6 +54,9 @@ def download_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=positive, metavar="N", help="training images, stratified (default: all)")
     parser.add_argument("--test", type=positive, metavar="N", help="test images, stratified (default: all)")
     parser.add_argument(
+        "--images", type=Path, metavar="FILE", help="instead: a list of images, which are taken in its order"
+    )
+    parser.add_argument(
         "--folder",
         type=Path,
         default=Path("data/torchvision"),
@@ -68,7 +71,9 @@ def download(args: argparse.Namespace) -> None:
 
     if args.out.suffix != ".npz":
         raise UserError(f"{args.out} must be a file that ends with .npz")
-    counts = download(args.name, args.out, args.folder, {"train": args.train, "test": args.test})
+    if args.images and (args.train or args.test):
+        raise UserError("--images says which images are taken; leave out --train and --test")
+    counts = download(args.name, args.out, args.folder, {"train": args.train, "test": args.test}, args.images)
     print(f"{args.out}: {counts['train']:,} training and {counts['test']:,} test images; in the config:")
     print(f"tasks:\n  {args.name}: {{source: arrays, path: {args.out}}}")
 

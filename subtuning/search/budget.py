@@ -26,10 +26,10 @@ def draws(study: Study, base: Point, spent: Iterable[Run]) -> list[Point]:
 
     The draws are the same every time, and with a larger budget the first ones stay.
     """
-    assert study.task is not None  # its runs are finished, so it is on disk
+    assert study.counts is not None  # its runs are finished, so the task is on disk
     runs = study.runs([base.tuning], cv_splits(study.settings["profile.folds"]), study.settings["search.seeds"])
-    once = sum(run_flops(run, study.layers, study.task) for run in runs)
-    budget = sum(run_flops(run, study.layers, study.task) for run in spent)
+    once = sum(run_flops(run, study.layers, study.counts) for run in runs)
+    budget = sum(run_flops(run, study.layers, study.counts) for run in spent)
     chance = random.Random(0)
     lr = dict(base.changes).get("lr", study.base.recipe.lr)
     return [_draw(chance, base, lr) for _ in range(max(1, int(budget / once)))]

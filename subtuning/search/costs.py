@@ -11,7 +11,6 @@ from typing import Any
 
 from subtuning.runs.identity import Run
 from subtuning.search.study import Record, Settings, Study
-from subtuning.tasks import Task
 from subtuning.tuning.tuning import Tuning
 
 
@@ -76,9 +75,9 @@ def watched(study: Study) -> tuple[Study, dict[Run, Record]]:
     return replace(study, get=get, kept={}), seen
 
 
-def run_flops(run: Run, layers: Mapping[str, Any], task: Task) -> float:
-    """The FLOPs of a run's training; `layers` is the content of `layers.json`."""
-    return image_flops(run.tuning, layers) * run.recipe.epochs * _trained_images(run, task)
+def run_flops(run: Run, layers: Mapping[str, Any], counts: Mapping[str, int]) -> float:
+    """The FLOPs of a run's training; `layers` is the content of `layers.json`, `counts` how many images a part has."""
+    return image_flops(run.tuning, layers) * run.recipe.epochs * _trained_images(run, counts)
 
 
 def image_flops(tuning: Tuning, layers: Mapping[str, Any]) -> int:
@@ -90,11 +89,10 @@ def image_flops(tuning: Tuning, layers: Mapping[str, Any]) -> int:
     return layers["total_flops"] + back + sum(row["flops"] for row in rows if row["name"] in trained)
 
 
-def _trained_images(run: Run, task: Task) -> float:
-    sizes = {part: len(task.part(part)[1]) for part in ("train", "val")}
+def _trained_images(run: Run, counts: Mapping[str, int]) -> float:
     if run.split.kind == "val":
-        return sizes["train"]
+        return counts["train"]
     if run.split.labelled:
         return int(run.split.labelled, 16).bit_count()
-    every = sum(sizes.values())
+    every = counts["train"] + counts["val"]
     return every if run.split.folds is None else every * (1 - 1 / run.split.folds)

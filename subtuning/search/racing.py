@@ -11,7 +11,7 @@ images not yet scored, the same share is assumed to be answered differently by t
 probability. The candidate is dropped when the chance that it still reaches the leader is below `ALPHA`: at each look,
 so large is the chance at most that a candidate which is as good as the leader from there on is dropped although it
 would have overtaken. Differences between trainings that hit all images of a fold alike are not in this model;
-docs/performance.md has how often races end as the full search does. Several seeds of a fold are looked at together:
+docs/stopping.md has how often races end as the full search does. Several seeds of a fold are looked at together:
 their answers to one image go alike, so an image counts as one draw, by the square of its difference.
 """
 

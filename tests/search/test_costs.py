@@ -1,6 +1,5 @@
 """What methods cost, counted by hand."""
 
-import numpy as np
 import pytest
 
 from subtuning.analysis.tables.evaluation import _search_cells
@@ -16,11 +15,7 @@ FLOPS = {"a": 100, "b": 10, "c": 1}
 COSTLY = {"layers": [row | {"flops": FLOPS[row["name"]]} for row in LAYERS["layers"]], "total_flops": 111}
 
 
-class Task:
-    """30 train, 10 val and 5 test images."""
-
-    def part(self, name):
-        return None, np.zeros({"train": 30, "val": 10, "test": 5}[name], int)
+COUNTS = {"train": 30, "val": 10, "test": 5}
 
 
 @pytest.mark.parametrize(
@@ -42,12 +37,12 @@ def test_the_backward_pass_ends_at_the_lowest_trained_layer(tuning, flops):
 )
 def test_a_run_costs_its_epochs_times_its_training_images(split, images):
     run = make_run().with_split(split).with_tuning(ONLY_HEAD)
-    assert run_flops(run, COSTLY, Task()) == 111 * images * run.recipe.epochs
+    assert run_flops(run, COSTLY, COUNTS) == 111 * images * run.recipe.epochs
 
 
 def test_choosing_costs_all_runs_that_were_looked_at():
     study = study_of(lambda tuning, recipe: {"b": 0.9}.get(tuning, 0.5), **{"tune.grow": False})
-    study.layers, study.task = COSTLY, Task()
+    study.layers, study.counts = COSTLY, COUNTS
     get = study.get
     study.get = lambda run: get(run) | {"seconds": 2.0}
     grid = 3 * 2  # rates and folds
@@ -67,17 +62,18 @@ def test_choosing_costs_all_runs_that_were_looked_at():
 
 def budget_study(**settings):
     study = study_of(lambda tuning, recipe: 1 - recipe.lr, **{"tune.full_budget": True, "tune.grow": False} | settings)
-    study.layers, study.task = COSTLY, Task()
+    study.layers, study.counts = COSTLY, COUNTS
     return study
 
 
 def test_full_fine_tuning_gets_the_flops_of_the_greedy_search():
     study = budget_study()
     points = tune.tuned(study, "full_budget").points
-    spent = sum(run_flops(run, COSTLY, Task()) for run in tune.searched(study, "greedy"))
-    each = sum(run_flops(run, COSTLY, Task()) for run in tune.runs_of(study, points[0]))
+    spent = sum(run_flops(run, COSTLY, COUNTS) for run in tune.searched(study, "greedy"))
+    each = sum(run_flops(run, COSTLY, COUNTS) for run in tune.runs_of(study, points[0]))
     assert len(points) * each <= spent < (len(points) + 1) * each
     assert {str(point.tuning) for point in points} == {"full"}
+    assert len(tune.searched(study, "full_budget")) == 2 * len(points), "in two folds; greedy's runs are not its"
     assert len(set(points)) == len(points)
 
 

@@ -1,6 +1,8 @@
 """`subtuning download`: what torchvision reads becomes one file that `source: arrays` reads back, pixel by pixel."""
 
 import struct
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ import torchvision.datasets
 from subtuning.cli import main
 from subtuning.config.tasks import ArraysTask
 from subtuning.tasks import check_content, convert_task
-from subtuning.tasks.published import SETS
+from subtuning.tasks.published import SETS, write_list
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -52,10 +56,56 @@ def test_a_draw_of_it_is_stratified_and_the_same_twice(fashion, tmp_path):
     assert len(one["x_test"]) == 20
 
 
+def test_listed_images_are_had_again_in_their_order(fashion, tmp_path):
+    """As by somebody who has the list only, so that results on these very images can be reproduced."""
+    folder, made = fashion
+    rows = {"train": [7, 3, 39, 0], "test": [19, 2]}
+    mine = {f"{kind}_{part}": made[part][n][own] for part, own in rows.items() for n, kind in enumerate("xy")}
+    np.savez(tmp_path / "mine.npz", **mine)
+    write_list(tmp_path / "mine.npz", tmp_path / "list.txt")
+    words = ["--folder", str(folder), "--images", str(tmp_path / "list.txt")]
+    assert main(["download", "fashion_mnist", str(tmp_path / "again.npz"), *words]) == 0
+    again = np.load(tmp_path / "again.npz")
+    assert all(np.array_equal(again[key], mine[key]) for key in mine)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_the_lists_of_the_results_are_whole(name):
+    lines = (ROOT / f"docs/results/{name}_images.txt").read_text().splitlines()
+    parts = Counter(line.split()[0] for line in lines)
+    assert parts == {"cifar10": {"train": 10_000, "test": 1_000}, "cifar100": {"train": 1_000, "test": 3_000}}[name]
+    assert len({line.split()[1] for line in lines}) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "train 0123456789ab\n",
+            "list.txt: the train part of fashion_mnist has 1 of 1 listed images not; the first is 0123456789ab",
+        ),
+        ("tra", "list.txt: line 1 must be `train` or `test` and 12 digits of an image"),
+        (None, "list.txt cannot be read as a list of images ([Errno 2] No such file or directory: 'list.txt')"),
+    ],
+)
+def test_a_wrong_list_is_a_sentence(fashion, text, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    if text:
+        (tmp_path / "list.txt").write_text(text)
+    words = ["download", "fashion_mnist", "a.npz", "--folder", str(fashion[0]), "--images", "list.txt"]
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+    assert not list(tmp_path.glob("*a.npz*"))
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["fashion_mnist", "a.npz", "--train", "41"], "fashion_mnist has 40 images in its train part, not 41"),
+        (
+            ["fashion_mnist", "a.npz", "--test", "1", "--images", "list.txt"],
+            "--images says which images are taken; leave out --train and --test",
+        ),
         (["fashion_mnist", "a.csv"], "a.csv must be a file that ends with .npz"),
     ],
 )

@@ -18,8 +18,9 @@ def draw(table: pd.DataFrame, layers: dict[str, Any], task: str, backbone: str) 
     figure = Figure(figsize=(8.5, 5.2), layout="constrained")
     axes = figure.add_subplot()
     words = f"Which images to label next, out of train + val; test images. {style.made_words('test', table)}."
-    style.headings(figure, f"Active learning: {task}, {backbone}", words)
-    style.accuracy_axis(axes, [table])
+    limits, cut = style.without_wide(table)
+    style.headings(figure, f"Active learning: {task}, {backbone}", words + cut)
+    style.accuracy_axis(axes, [limits])
     kinds = list(dict.fromkeys(table["train"]))
     for (train, acquire), rows in table.groupby(["train", "acquire"], sort=False):
         rows, colour = rows[rows["mean"].notna()], COLOURS[str(acquire)]

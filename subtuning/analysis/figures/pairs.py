@@ -65,7 +65,7 @@ def _best(rows: pd.DataFrame) -> pd.Series | None:
 
 
 def _subtitle(table: pd.DataFrame) -> str:
-    words = f"Row and column: the two layers that are trained, one of them on the diagonal. {style.SPLIT_WORDS['cv']}; "
+    words = f"Row and column: the two layers that are trained, one of them on the diagonal; {style.SPLIT_WORDS['cv']}; "
     words += f"{style.made_words('cv', table)}. Framed: the best pair, and the best single layer."
     pair = _best(table[table["first"] != table["second"]])
     if pair is not None and not np.isnan(pair["diff_best_ci_low"]):

@@ -33,9 +33,10 @@ def profile_figure(
     stages = {layer["name"]: layer["stage"] for layer in layers["layers"]}
     figure = Figure(figsize=_size(names), layout="constrained")
     axes = figure.add_subplot()
-    style.headings(figure, f"Finetuning profile: {task}, {backbone}", _subtitle(profile, split))
     places = _places(rows)
-    style.accuracy_axis(axes, [places.assign(metric=profile["metric"].iloc[0]) if "metric" in profile else places])
+    limits, cut = style.without_wide(places)
+    style.headings(figure, f"Finetuning profile: {task}, {backbone}", _subtitle(profile, split) + cut)
+    style.accuracy_axis(axes, [limits.assign(metric=profile["metric"].iloc[0]) if "metric" in profile else limits])
     axes.set_xlim(-0.7, len(names) - 0.3)
     style.baselines(axes, {name: rows.loc[name] for name in style.BASELINES})
     colours = style.stage_colours([stages[name] for name in names])
@@ -107,6 +108,8 @@ def _best(axes: Axes, rows: pd.DataFrame) -> None:
         row = rows.iloc[x]
         top, above = (row["mean"], 7) if np.isnan(row["ci_high"]) else (min(row["ci_high"], 1.0), 3)
         looks: dict[str, Any] = {"ha": "center", "va": "bottom", "fontweight": "bold", "fontsize": 10}
+        if 100 * top > (ceiling := axes.get_ylim()[1]):  # the bar is cut off: on its upper end
+            top, above, looks = ceiling / 100, -3, looks | {"va": "top", "bbox": style.BEHIND_TEXT, "zorder": 5}
         axes.annotate(f"{100 * row['mean']:.1f}", (x, 100 * top), (0, above), textcoords="offset points", **looks)
 
 

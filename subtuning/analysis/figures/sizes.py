@@ -25,9 +25,13 @@ def sizes_figure(sizes: pd.DataFrame, layers: pd.DataFrame) -> Figure:
     most = layers.groupby(["family", "backbone"])["layer"].nunique().max()
     height = float(np.clip(2.2 + 0.2 * most, 4.6, 10))
     figure = Figure(figsize=(13.3, 1.2 + height * len(groups)), layout="constrained")
-    words = f"Left: {metric_words([sizes])} on test images; bars: 95% intervals over draws. Right: each layer alone in "
-    words += "cross-validation, points below the best at that size; circle: the best by the mean over draws. "
-    words += "Wide intervals are cut off."
+    words = f"Left: {metric_words([sizes])} on test images; bars: 95% intervals over draws, or from one to the other "
+    words += (
+        "of two. Right: each layer alone in cross-validation, points below the best at that size; circle: the best "
+    )
+    words += "by the mean over draws."
+    groups = [(names, _with_two(rows)) for names, rows in groups]
+    words += max(style.without_wide(rows)[1] for _, rows in groups)
     style.headings(figure, "Size of the training set", words)
     panels = figure.subplots(len(groups), 2, squeeze=False, width_ratios=(3, 2))
     for (left, right), ((family, backbone), rows) in zip(panels, groups, strict=True):
@@ -37,9 +41,15 @@ def sizes_figure(sizes: pd.DataFrame, layers: pd.DataFrame) -> Figure:
     return figure
 
 
+def _with_two(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows; of two draws, which carry no interval worth the name, the values themselves in its place."""
+    half, two = rows["std"] / np.sqrt(2), rows["n"] == 2
+    ends = {"ci_low": rows["mean"] - half, "ci_high": rows["mean"] + half}
+    return rows.assign(**{end: rows[end].mask(two, values) for end, values in ends.items()})
+
+
 def _curves(axes: Axes, rows: pd.DataFrame) -> None:
-    low, high = style.room_around(rows["mean"], 0.01)
-    style.accuracy_axis(axes, [rows.assign(ci_low=rows["ci_low"].clip(low), ci_high=rows["ci_high"].clip(None, high))])
+    style.accuracy_axis(axes, [style.without_wide(rows)[0]])
     looks = style.method_looks(dict.fromkeys(rows["method"]))
     for method, own in rows.groupby("method", sort=False):
         own = own[own["mean"].notna()]

@@ -25,6 +25,9 @@ LOOKS = {"linear": ("black", "s"), "full": ("black", "D"), "best_layer": ("#E69F
 OTHERS = ["#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#8c6d31", "#6b6b6b"]
 """Colours of further methods, in turn."""
 
+MARGIN = 0.09
+"""What an axis leaves free below and above its values, as a share of their height."""
+
 BEHIND_TEXT = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5}
 """A box that keeps text readable on lines and points."""
 
@@ -104,7 +107,7 @@ def accuracy_axis(axes: Axes, frames: Iterable[pd.DataFrame], least: float = 3.0
     values = 100 * pd.concat(columns).dropna()
     floor = min([0.0, *(100 * frame["mean"].min() for frame in frames)])  # kappa may be below 0
     low, high = (max(values.min(), floor), min(values.max(), 100.0)) if len(values) else (0.0, 100.0)
-    margin = max(0.09 * (high - low), (least - (high - low)) / 2)
+    margin = max(MARGIN * (high - low), (least - (high - low)) / 2)
     low, high = max(low - margin, floor - 2), high + margin
     ticks = MaxNLocator(nbins=7, steps=[1, 2, 5, 10]).tick_values(low, high)
     axes.set_yticks([tick for tick in ticks if max(low, floor) <= tick <= min(high, 100)])
@@ -120,6 +123,16 @@ def room_around(means: pd.Series, least: float) -> tuple[float, float]:
     low, high = means.min(), means.max()
     room = max(0.5 * (high - low), least)
     return low - room, high + room
+
+
+def without_wide(rows: pd.DataFrame, least: float = 0.05) -> tuple[pd.DataFrame, str]:
+    """A table whose intervals end where `room_around` its means (0-1) does, for the limits of an axis; and, if any was
+    longer, a sentence for the subtitle."""
+    low, high = room_around(rows["mean"], least)
+    margin = MARGIN * (min(high, 1) - max(low, 0))
+    cut = (rows["ci_low"].clip(0) < low - margin) | (rows["ci_high"].clip(None, 1) > high + margin)
+    shorter = rows.assign(ci_low=rows["ci_low"].clip(low), ci_high=rows["ci_high"].clip(None, high))
+    return shorter, " Wide intervals are cut off." if cut.any() else ""
 
 
 def baselines(axes: Axes, rows: Mapping[str, Mapping[str, float]], label: bool = True) -> None:
@@ -151,14 +164,23 @@ def _edge_labels(axes: Axes, drawn: Mapping[str, float], gap: float = 15.0) -> N
 
 
 def point(
-    axes: Axes, x: float, row: Mapping[str, float], colour: object, size: float, filled: bool = True, marker: str = "o"
+    axes: Axes,
+    x: float,
+    row: Mapping[str, float],
+    colour: object,
+    size: float,
+    filled: bool = True,
+    marker: str = "o",
+    faint: bool = False,
 ) -> None:
-    """Draw a mean in percent with its interval, if it has one; of that, nothing beyond 0 or 100."""
+    """Draw a mean in percent with its interval, if it has one, which may be faint; of that, nothing beyond 0 or 100."""
     mean, low, high = 100 * row["mean"], 100 * max(row["ci_low"], 0.0), 100 * min(row["ci_high"], 1.0)
     bar = None if np.isnan(row["ci_low"]) else [[mean - low], [high - mean]]
     looks: dict[str, Any] = {"color": colour, "markerfacecolor": colour if filled else "white", "zorder": 3}
     looks |= {"markersize": size, "markeredgewidth": size / 4.2, "elinewidth": size / 4}
-    axes.errorbar([x], [mean], yerr=bar, fmt=marker, **looks)
+    _, _, bars = axes.errorbar([x], [mean], yerr=bar, fmt=marker, **looks)
+    for one in bars if faint else ():
+        one.set_alpha(0.35)
 
 
 def made_words(split: str, table: pd.DataFrame, images: int = 0) -> str:

@@ -24,8 +24,9 @@ def draw(table: pd.DataFrame, layers: dict[str, Any], task: str, backbone: str) 
     words = f"So many neighbouring layers trained together; {style.SPLIT_WORDS['cv']}; {style.made_words('cv', table)}."
     if lost := int(table["mean"].isna().sum()):
         words += f" Not shown: {lost} of {len(table)}, of which a run diverged."
-    style.headings(figure, f"Windows of layers: {task}, {backbone}", words)
-    style.accuracy_axis(axes, [table])
+    limits, cut = style.without_wide(table)
+    style.headings(figure, f"Windows of layers: {task}, {backbone}", words + cut)
+    style.accuracy_axis(axes, [limits])
     for number, (size, rows) in enumerate(table.groupby("size")):
         shown = rows[rows["mean"].notna()]
         middle = [place[name] + (int(size) - 1) / 2 + 0.07 * (number - 1) for name in shown["first"]]
@@ -33,7 +34,7 @@ def draw(table: pd.DataFrame, layers: dict[str, Any], task: str, backbone: str) 
         looks: dict[str, Any] = {"color": colour, "label": "one layer" if size == 1 else f"{size} layers"}
         axes.plot(middle, 100 * shown["mean"], linewidth=1.5, **looks)
         for x, (_, row) in zip(middle, shown.iterrows(), strict=True):
-            style.point(axes, x, row, colour, 5.5)
+            style.point(axes, x, row, colour, 5.5, faint=True)
     axes.set_xticks(range(len(names)), names, rotation=90, fontsize=float(np.clip(11.5 - 0.045 * len(names), 7, 10.5)))
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel("the middle of the window, in network order")

@@ -53,8 +53,8 @@ def _search_cells(study: Study, name: str, run: Run) -> dict[str, float]:
     """What a method costs: all cross-validated runs that its layers and its recipe were chosen from, their seconds and
     FLOPs (see `search.costs`), and the FLOPs of one of its own runs."""
     searched = tune.searched(study, name) or {}
-    assert study.task is not None  # a table is made from a pair on disk
-    flops = {each: run_flops(each, study.layers, study.task) for each in (*searched, run)}
+    assert study.counts is not None  # a table is made from a pair on disk
+    flops = {each: run_flops(each, study.layers, study.counts) for each in (*searched, run)}
     return {
         "search_runs": len(searched),
         "search_seconds": sum(record["seconds"] for record in searched.values()),

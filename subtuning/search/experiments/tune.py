@@ -124,7 +124,12 @@ def _scored(study: Study, points: list[Point], factors: list[float]) -> Tuned:
 def searched(study: Study, name: str) -> dict[Run, Record] | None:
     """The finished runs that were looked at while a method's layers and recipe were chosen; None where it is not."""
     seen_by, seen = watched(study)
-    return None if chosen(seen_by, name) is None else seen
+    if chosen(seen_by, name) is None:
+        return None
+    if name == budget.NAME and (grid := tuned(study, name)):  # greedy's runs said only how many draws it may have
+        own = {run for point in grid.points for run in runs_of(study, point)}
+        return {run: record for run, record in seen.items() if run in own}
+    return seen
 
 
 def chosen(study: Study, name: str) -> Point | None:
