@@ -14,6 +14,7 @@ KINDS = (
     "lanes",
     "conventional",
     "overhead",
+    "kernels",
     "scaling",
     "memory",
     "precision",
@@ -145,7 +146,7 @@ def _page(args: argparse.Namespace) -> None:
 
 
 def _measurements(args: argparse.Namespace) -> dict[str, Callable[[], list[dict[str, Any]]]]:
-    from subtuning.benchmark import conventional, lanes, launches, scaling, streaming
+    from subtuning.benchmark import conventional, kernels, lanes, launches, scaling, streaming
     from subtuning.benchmark.job import Job
     from subtuning.training.device import make_repeatable
 
@@ -161,6 +162,7 @@ def _measurements(args: argparse.Namespace) -> dict[str, Callable[[], list[dict[
         "lanes": lambda: lanes.lanes_against_single(job, args.repeats),
         "conventional": lambda: conventional.against_conventional(job, args.epochs, args.singles),
         "overhead": lambda: lanes.overhead(job, args.repeats),
+        "kernels": lambda: kernels.against_kernels(job, args.repeats),
         "scaling": all_scaling,
         "memory": lambda: scaling.memory_against_plan(job),
         "precision": lambda: scaling.by_precision(job, args.repeats),

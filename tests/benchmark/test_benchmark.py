@@ -1,7 +1,10 @@
 """The benchmarks measure what they say: ratios, arithmetic, plain PyTorch that does the same, and races on records."""
 
 import csv
+import re
 import time
+from importlib import import_module
+from operator import attrgetter
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,29 +86,37 @@ def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["lanes", "overhead", "scaling", "memory", "precision"])
-def test_every_kind_writes_a_table_with_numbers(kind, tmp_path, capsys, monkeypatch):
+def test_one_call_measures_everything(tmp_path, monkeypatch):
+    """As on a machine that is lent for ten minutes: a page, and a table with numbers of every kind."""
     monkeypatch.setattr(scaling, "in_a_process", in_this_process)
-    out = tmp_path / "speed.csv"
-    assert main(["benchmark", kind, *TINY, "--out", str(out)]) == 0
-    rows = list(csv.DictReader(out.open()))
-    assert rows
-    for row in rows:
-        assert row["model"] == "test_resnet"
-        key = "planned_to_measured" if kind == "memory" else "ratio"
-        assert float(row[key]) > 0
-    assert "test_resnet" in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_streamed_images_are_measured_against_held_ones(monkeypatch):
+    monkeypatch.setattr(streaming, "in_a_process", in_this_process)
     monkeypatch.setattr(streaming, "IMAGES", (40,))
     monkeypatch.setattr(streaming, "STEPS", 2)
-    monkeypatch.setattr(streaming, "in_a_process", in_this_process)
-    (row,) = streaming.by_images(job(), repeats=1)
-    assert (row["images"], row["n"]) == (40, 1)
-    assert row["ratio"] > 0
-    assert {"streamed_mb", "held_mb", "file_mb"} <= row.keys()
+    assert main(["benchmark", "all", *TINY, "--epochs", "1", "--out", str(tmp_path / "all")]) == 0
+    written = (tmp_path / "all/speed.md").read_text()
+    assert "Failed" not in written
+    assert "Not measured" not in written
+    tables = {file.stem: list(csv.DictReader(file.open())) for file in (tmp_path / "all").glob("*.csv")}
+    assert tables.keys() == set(re.findall("^## (.+)$", written, re.MULTILINE)) == {
+        *("lanes", "graphs", "launches", "overhead", "precision", "memory", "streaming", "lr-grid", "scaling")
+    }  # fmt: skip
+    for kind, rows in tables.items():
+        key = {"memory": "planned_to_measured", "launches": "operators"}.get(kind, "ratio")
+        assert rows
+        assert all(float(row[key]) > 0 for row in rows)
+    assert {row["same_losses"] for row in tables["lr-grid"]} == {"True"}
+
+
+def test_a_step_is_measured_against_its_convolutions(tmp_path, capsys):
+    out = tmp_path / "speed.csv"
+    assert main(["benchmark", "kernels", *TINY, "--out", str(out)]) == 0
+    rows = {row["kernels"]: row for row in csv.DictReader(out.open())}
+    convolutions = [one for one in job().network().modules() if isinstance(one, torch.nn.Conv2d)]
+    assert int(rows["all"]["calls"]) == 2 * len(convolutions), "each forward and backward"
+    for way in ("forward", "backward"):
+        assert int(rows[f"1x1 {way}"]["calls"]) == sum(one.kernel_size == (1, 1) for one in convolutions)
+    assert all(float(row["ratio"]) > 0 and float(row["gflop_s"]) > 0 for row in rows.values())
+    assert "test_resnet" in capsys.readouterr().err
 
 
 def test_a_cpu_starts_operators_and_no_kernels():
@@ -184,6 +195,12 @@ def test_the_test_set_is_asked_for_seeds_from_0_whatever_the_search_began_with()
     assert effort._lost_on_test(full, best) == pytest.approx(20 / 200)
     full.get = lambda run: get(run) if run.seed >= 100 else None
     assert np.isnan(effort._lost_on_test(full, best))
+
+
+@pytest.mark.parametrize("place", phases.WATCHED)
+def test_what_the_phases_watch_is_there(place):
+    module, _, path = place.partition(":")
+    assert callable(attrgetter(path)(import_module(module)))
 
 
 def test_the_time_of_several_phases_is_divided_among_them():
