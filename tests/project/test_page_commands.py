@@ -190,7 +190,9 @@ def are_declared(words: tuple[str, ...]) -> bool:
 
 OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
     "sh [^ ]+( --upgrade)?": is_script,
-    "python docs/site/(columns|results).py( [^ ]+)?": names_a_file,
+    r"python docs/site/(columns|results|figures)\.py( [^ ]+)*": lambda words: all(
+        (ROOT / word).exists() for word in words[1:] if "/" in word
+    ),
     r"python -m [\w.]+.*": is_module,
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
     "python3 -m pip --python .venv install( [a-z0-9-]+)+": lambda words: True,  # the pip that README.md asks for

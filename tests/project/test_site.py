@@ -8,8 +8,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
@@ -96,3 +98,20 @@ def test_what_the_columns_mean_is_written_as_the_tables_say():
     assert columns.shown("parameters", "183050") == "183,050"
     assert columns.shown("p_full", "1.06305e-12") == "1.06e-12"
     assert columns.shown("layers", "blocks.4.1") == "`blocks.4.1`"
+
+
+SHOWN = sorted({file.stem for file in (ROOT / "docs/images").glob("*.png")} - {"mistakes"})
+"""Figures of the pages; the other one shows pixels, which no table has."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_figure_of_the_pages_is_what_its_table_says(name, tmp_path):
+    """To a rounding: letters differ by a shade from one processor to another."""
+    module("figures").main([name], tmp_path)
+    drawn, shown = (
+        np.asarray(Image.open(folder / f"{name}.png").convert("RGB"), float)
+        for folder in (tmp_path, ROOT / "docs/images")
+    )
+    assert drawn.shape == shown.shape, f"run: python docs/site/figures.py {name}"
+    assert abs(drawn - shown).mean() < 0.2, f"run: python docs/site/figures.py {name}"
