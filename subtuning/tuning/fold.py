@@ -7,11 +7,12 @@ from torch import nn
 from torch.fx import GraphModule
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from subtuning.tuning.depthwise import SmallImages
 from subtuning.tuning.overwrite import overwrite
 from subtuning.tuning.padding import PaddedKernel
 from subtuning.tuning.replace import replace_module
 
-_PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel)
+_PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel, SmallImages)
 """Convolutions that use their weight as it is; weight standardisation would undo the folding."""
 
 

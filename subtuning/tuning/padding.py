@@ -1,10 +1,11 @@
-"""Depthwise convolutions that pad their small kernel instead of their large input."""
+"""Depthwise convolutions that a CPU computes faster; with SAME padding they pad the small kernel, not the input."""
 
 import torch.nn.functional as F
 from timm.layers import Conv2dSame
 from timm.layers.padding import pad_same_arg
 from torch import Tensor, nn
 
+from subtuning.tuning.depthwise import SmallImages, convolve
 from subtuning.tuning.replace import replace_classes
 
 
@@ -22,9 +23,15 @@ class PaddedKernel(Conv2dSame):
             return super().forward(x)
         left, right, top, bottom = pad_same_arg([*x.shape[-2:]], [*self.kernel_size], [*self.stride])
         kernel = F.pad(self.weight, (right - left, 0, bottom - top, 0))
-        return F.conv2d(x, kernel, self.bias, self.stride, (bottom, right), 1, self.groups)
+        return convolve(x, kernel, self.bias, self.stride, (bottom, right), self.groups)
 
 
-def pad_kernels(module: nn.Module) -> nn.Module:
-    """Let the depthwise convolutions with SAME padding compute so; their weights stay as they are."""
-    return replace_classes(module, lambda m: PaddedKernel if type(m) is Conv2dSame and m.groups > 1 else None)
+def hasten_depthwise(module: nn.Module) -> nn.Module:
+    """Let its depthwise convolutions compute so; their weights stay as they are."""
+    return replace_classes(module, _faster)
+
+
+def _faster(module: nn.Module) -> type[nn.Module] | None:
+    if not isinstance(module, nn.Conv2d) or module.groups == 1:
+        return None
+    return {Conv2dSame: PaddedKernel, nn.Conv2d: SmallImages}.get(type(module))

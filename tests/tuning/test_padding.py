@@ -7,7 +7,8 @@ import torch
 from timm.layers import Conv2dSame
 
 from subtuning.tuning import lane
-from subtuning.tuning.padding import PaddedKernel, pad_kernels
+from subtuning.tuning.depthwise import SmallImages
+from subtuning.tuning.padding import PaddedKernel, hasten_depthwise
 from tests.tiny import make_run, shaken_network, shaken_trunk, train
 
 
@@ -25,7 +26,7 @@ def answers(convolution, images):
 def test_sums_and_gradients_are_those_of_padded_images(size, kernel, stride, dilation):
     torch.manual_seed(0)
     before = Conv2dSame(6, 6, kernel, stride, dilation=dilation, groups=6).double()
-    after = pad_kernels(copy.deepcopy(before))
+    after = hasten_depthwise(copy.deepcopy(before))
     assert type(after) is PaddedKernel
     images = torch.randn(2, 6, *size, dtype=torch.float64)
     for expected, found in zip(answers(before, images), answers(after, images), strict=True):
@@ -33,22 +34,56 @@ def test_sums_and_gradients_are_those_of_padded_images(size, kernel, stride, dil
     assert after.state_dict().keys() == before.state_dict().keys()
 
 
-def test_only_depthwise_convolutions_with_same_padding_change():
-    network = pad_kernels(shaken_network("tf_efficientnet_lite0"))
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 5), (7, 5)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 1), (2, 2), (3, 4), (4, 4), (6, 6)])
+@pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 1), (1, 2), (2, 2), ((2, 1), 3)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_gradients_are_the_same_where_the_kernel_is_larger_than_the_image(kernel, size, stride, padding, bias):
+    torch.manual_seed(0)
+    before = torch.nn.Conv2d(6, 6, kernel, stride, padding, groups=6, bias=bias).double()
+    after = hasten_depthwise(copy.deepcopy(before))
+    assert type(after) is SmallImages
+    images = torch.randn(3, 6, *size, dtype=torch.float64).to(memory_format=torch.channels_last)
+    try:
+        expected = answers(before, images)
+    except RuntimeError:  # nothing is left of so small an image
+        with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+            after(images)
+        return
+    for one, other in zip(answers(after, images), expected, strict=True):
+        assert torch.allclose(one, other, atol=1e-12)
+
+
+def test_frozen_weights_cost_nothing_there():
+    convolution = hasten_depthwise(torch.nn.Conv2d(6, 6, 5, padding=2, groups=6)).requires_grad_(False)
+    result = convolution(torch.randn(2, 6, 3, 3, requires_grad=True))
+    assert result.grad_fn.name() == "ConvolutionBackward0"
+    assert convolution.requires_grad_(True)(torch.randn(2, 6, 3, 3)).grad_fn.name() == "_ByTapsBackward"
+    assert convolution(torch.randn(2, 6, 5, 3)).grad_fn.name() == "ConvolutionBackward0", "not larger"
+
+
+def test_grouped_convolutions_that_are_not_depthwise_stay_right():
+    before = torch.nn.Conv2d(6, 6, 5, padding=2, groups=3).double()
+    images = torch.randn(2, 6, 3, 3, dtype=torch.float64)
+    for one, other in zip(
+        answers(hasten_depthwise(copy.deepcopy(before)), images), answers(before, images), strict=True
+    ):
+        assert torch.equal(one, other)
+
+
+def test_only_depthwise_convolutions_change():
+    network = hasten_depthwise(shaken_network("tf_efficientnet_lite0"))
     kinds = {(type(m), m.groups > 1) for m in network.modules() if isinstance(m, torch.nn.Conv2d)}
-    assert (Conv2dSame, False) in kinds, "the stem"
-    assert (PaddedKernel, True) in kinds
-    assert (Conv2dSame, True) not in kinds
-    assert (PaddedKernel, False) not in kinds
+    assert kinds == {(Conv2dSame, False), (PaddedKernel, True), (torch.nn.Conv2d, False), (SmallImages, True)}
 
 
 @pytest.mark.slow
 def test_training_gives_the_same_numbers(monkeypatch):
-    """One lane that trains such a layer, one with such layers above it."""
-    runs = [make_run(("blocks.3.0",)), make_run(("blocks.1.1",))]
+    """Lanes that train such layers, with SAME padding and on images of two pixels, and with such layers above."""
+    runs = [make_run(("blocks.3.0",)), make_run(("blocks.5.1",)), make_run(("blocks.1.1",))]
     features = shaken_network("tf_efficientnet_lite0").num_features
     found = train(shaken_trunk("tf_efficientnet_lite0"), runs, features)
-    monkeypatch.setattr(lane, "pad_kernels", lambda module: module)
+    monkeypatch.setattr(lane, "hasten_depthwise", lambda module: module)
     expected = train(shaken_trunk("tf_efficientnet_lite0"), runs, features)
     for mine, other in zip(found.lanes, expected.lanes, strict=True):
         for one, two in zip(mine.curve, other.curve, strict=True):
