@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.snake import CONFIG, ROOT, counts, write_arrays, write_config
+from tests.workflow.snake import CONFIG, LAYERS, ROOT, counts, write_arrays, write_config
 
 pytestmark = pytest.mark.slow
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -88,7 +88,7 @@ def test_the_wheel_has_the_package_and_the_workflow_and_nothing_else(made):
 
 
 def test_the_wheel_runs_the_workflow(environment, tmp_path):
-    """The default job is planned whole; of a smaller one, images are converted and layers described."""
+    """The default job is planned whole; a smaller one is run as far as its profile."""
     share = environment / "share/subtuning"
     snakemake = ["-m", "snakemake", "--cores", "1", "--snakefile", share / "Snakefile"]
     where = call(environment, tmp_path, "-c", "import subtuning; print(subtuning.__file__)")
@@ -103,6 +103,9 @@ def test_the_wheel_runs_the_workflow(environment, tmp_path):
     assert (tmp_path / "results/tasks/cells/train/images.npy").is_file()
     assert "blocks.5" in (tmp_path / "results/backbones/tiny/layers.json").read_text()
     assert "22 missing" in call(environment, tmp_path, "-m", "subtuning", "status")
+    call(environment, tmp_path, *snakemake, "results/cells/tiny/profile.csv")
+    profile = (tmp_path / "results/cells/tiny/profile.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in profile] == ["layer", *LAYERS, "linear", "full"]
 
 
 def test_a_release_is_prepared_by_one_command(tmp_path):
