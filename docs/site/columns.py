@@ -63,7 +63,7 @@ def shown(column: str, value: str) -> str:
         return f"`{value}`" if value else ""
     number = float(value)
     if is_fraction(column):
-        return f"{100 * number:.1f} %" if not column.startswith("diff_") else f"{100 * number:+.1f} points"
+        return f"{100 * number:.1f} %" if not column.startswith("diff_") else f"{100 * number:+z.1f} points"
     return f"{number:,.0f}" if number == int(number) and number < 1e9 else f"{number:.3g}"
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from subtuning.analysis.figures import latency, pairs, profile_figure, save, tradeoff_figure, tune, windows
 from subtuning.analysis.figures.depths import Profiled, depths_figure
+from subtuning.analysis.figures.heat import heat_figure
 from subtuning.analysis.figures.pruning import pruning_figure
 from subtuning.analysis.figures.ranks import ranks_figure
 from subtuning.analysis.figures.sizes import sizes_figure
@@ -87,6 +88,12 @@ def profiles() -> Figure:
     return depths_figure(found)
 
 
+def corruptions() -> Figure:
+    """Which stage helps on which corruption."""
+    name = "corruptions_profile"
+    return heat_figure([Profiled(*pair, table(name, *pair)) for pair in pairs_of(name)])
+
+
 WORTH = ("digits_200", "lite0")
 NATURAL = ("cifar10_200", "lite0")
 FIGURES: dict[str, Callable[[], Figure]] = {
@@ -101,6 +108,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "sizes": sizes,
     "profiles": profiles,
     "ranks": ranks,
+    "corruptions": corruptions,
     "pairs": partial(of_pair, pairs.draw, "pairs_pairs", *NATURAL, "worth_profile"),
     "windows": partial(of_pair, windows.draw, "pairs_windows", *NATURAL, "worth_profile"),
 }

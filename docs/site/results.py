@@ -16,7 +16,7 @@ from subtuning.analysis.files import read_csv, write_csv
 from subtuning.analysis.statistics import interval
 from subtuning.config import load_config
 
-TABLES = ("evaluation", "profile", "greedy", "rankings", "pairs", "windows", "stability")
+TABLES = ("evaluation", "profile", "profile_test", "greedy", "rankings", "pairs", "windows", "stability")
 OTHERS = ("digits", "cifar100")
 """Studies of the page that have tables of their own."""
 
@@ -55,6 +55,16 @@ def methods(evaluation: pd.DataFrame) -> str:
     return cells.pivot(index="method", columns="pair", values="cell").reindex(names).fillna("-").to_markdown()
 
 
+def differences(evaluation: pd.DataFrame) -> str:
+    """Of each method, the difference to full fine-tuning and to the head alone over pairs, in points."""
+    rows = [
+        {"method": name} | {f"less {to}": over_pairs(100 * own[f"diff_{to}"].dropna()) for to in ("full", "linear")
+                            if own[f"diff_{to}"].notna().sum() > 1}
+        for name, own in evaluation.groupby("method", sort=False)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).to_markdown(index=False)
+
+
 def rankings(table: pd.DataFrame, place: Path) -> str:
     """Spearman's correlation of each ranking with the profile, a value a pair, with the page's other studies."""
     table = pd.concat([table, *(read_csv(place / f"{name}_rankings.csv") for name in OTHERS)])
@@ -73,9 +83,9 @@ def profiles(table: pd.DataFrame) -> str:
         depth, full = layers["mean"].idxmax() / (len(layers) - 1), own.set_index("layer").loc["full", "diff_linear"]
         rows.append({"task": task, "backbone": backbone, "best layer": best["layer"], "depth": f"{depth:.2f}",
                      "its share of resamples": f"{100 * best['p_best']:.0f} %",
-                     "over linear": f"{100 * best['diff_linear']:+.1f}",
-                     "last layer over linear": f"{100 * last['diff_linear']:+.1f}",
-                     "full over linear": f"{100 * full:+.1f}"})  # fmt: skip
+                     "over linear": f"{100 * best['diff_linear']:+z.1f}",
+                     "last layer over linear": f"{100 * last['diff_linear']:+z.1f}",
+                     "full over linear": f"{100 * full:+z.1f}"})  # fmt: skip
     return pd.DataFrame(rows).to_markdown(index=False)
 
 
@@ -85,7 +95,8 @@ def main(config: str) -> None:
     found = gather(Path(config), Path("results"))
     for kind, table in found.items():
         write_csv(table, place / f"{Path(config).stem}_{kind}.csv")
-    print(profiles(found["profile"]), methods(found["evaluation"]), sep="\n\n")
+    evaluation = found["evaluation"]
+    print(profiles(found["profile"]), methods(evaluation), differences(evaluation), sep="\n\n")
     if "rankings" in found:
         print("", rankings(found["rankings"], place), sep="\n\n")
 

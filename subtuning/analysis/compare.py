@@ -83,7 +83,7 @@ def _over_seeds(first: list[float], second: list[float], metric: str) -> str:
 
 
 def _ends(low: float, high: float) -> str:
-    return f"{100 * low:+.1f} to {100 * high:+.1f}"
+    return f"{100 * low:+z.1f} to {100 * high:+z.1f}"
 
 
 def _claim(low: float, high: float, where: str, carried: bool, metric: str) -> str:

@@ -134,7 +134,7 @@ def points(difference: float, metric: str) -> str:
 
 def ends(gain: Gain) -> str:
     """``+0.8 to +3.6``."""
-    return f"{100 * gain.low:+.1f} to {100 * gain.high:+.1f}"
+    return f"{100 * gain.low:+z.1f} to {100 * gain.high:+z.1f}"
 
 
 def p_words(p: float) -> str:

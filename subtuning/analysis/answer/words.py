@@ -113,10 +113,10 @@ def _rounds(known: Known) -> list[str]:
     found = []
     for row in mine.to_dict("records"):
         gain = 100 * row["diff_previous"]
-        words = f"Round {row['round']} of the search, {verb} `{row['layer']}`: {gain:+.1f} points in cross-validation"
+        words = f"Round {row['round']} of the search, {verb} `{row['layer']}`: {gain:+z.1f} points in cross-validation"
         if not pd.isna(row["diff_ci_low"]):
             low, high = 100 * row["diff_ci_low"], 100 * row["diff_ci_high"]
-            words += f" (95 % interval {low:+.1f} to {high:+.1f}, the best of many candidates)"
+            words += f" (95 % interval {low:+z.1f} to {high:+z.1f}, the best of many candidates)"
         p = f" ({p_words(row['p'])} for its being of no use)" if not pd.isna(row["p"]) and row["kept"] else ""
         found.append(f"{words}: {'kept' if row['kept'] else 'not kept, as this may be luck'}{p}.")
     return found

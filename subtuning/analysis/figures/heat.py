@@ -34,7 +34,7 @@ def heat_figure(items: Sequence[Profiled]) -> Figure:
     best = {item.task: best_layer(item.gains) for item in items}
     if len(names) > WRITTEN:
         most = [gains.loc[task, name] if name else float("nan") for task, name in best.items()]
-        tasks = [f"{task}, best {gain:+.1f}" for task, gain in zip(tasks, most, strict=True)]
+        tasks = [f"{task}, best {gain:+z.1f}" for task, gain in zip(tasks, most, strict=True)]
     figure = Figure(figsize=_size(names, tasks), layout="constrained")
     style.headings(figure, f"Which layer helps on which task: {items[0].backbone}", _subtitle(items))
     axes = figure.add_subplot()
@@ -66,7 +66,7 @@ def _cells(axes: Axes, gains: pd.DataFrame, shares: pd.DataFrame, best: Sequence
     for row, (_, values) in enumerate(gains.iterrows()):
         for column, (name, value) in enumerate(values.items()):
             strong = abs(np.nan_to_num(shares.iat[row, column])) > 0.7
-            text = "\N{MULTIPLICATION SIGN}" if np.isnan(value) else f"{value:+.1f}" if len(values) <= WRITTEN else ""
+            text = "\N{MULTIPLICATION SIGN}" if np.isnan(value) else f"{value:+z.1f}" if len(values) <= WRITTEN else ""
             colour = "white" if strong else style.FAINT if np.isnan(shares.iat[row, column]) else style.INK
             axes.text(column + 0.5, row + 0.5, text, color=colour, **looks)
             if name == best[row]:

@@ -71,5 +71,5 @@ def _subtitle(table: pd.DataFrame) -> str:
     if pair is not None and not np.isnan(pair["diff_best_ci_low"]):
         low, high = 100 * pair["diff_best_ci_low"], 100 * pair["diff_best_ci_high"]
         words += f" The best pair, {pair['first']} and {pair['second']}, differs from the best single layer by "
-        words += f"{100 * pair['diff_best']:+.1f} [{low:+.1f}, {high:+.1f}] points."
+        words += f"{100 * pair['diff_best']:+z.1f} [{low:+z.1f}, {high:+z.1f}] points."
     return words
