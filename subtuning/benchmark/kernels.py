@@ -10,11 +10,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
 from subtuning.benchmark.job import Job
-from subtuning.benchmark.timing import compare, flops
+from subtuning.benchmark.timing import compare, flops  # which knows the operator below
 from subtuning.tuning.tuning import EVERYTHING
 
 aten = torch.ops.aten
 FORWARD, BACKWARD = aten.convolution.default, aten.convolution_backward.default
+BY_TAPS = torch.ops.subtuning.depthwise_weight_gradient.default
 
 
 class Convolutions(TorchDispatchMode):
@@ -25,24 +26,18 @@ class Convolutions(TorchDispatchMode):
         self.calls: list[tuple[str, Callable[[], object]]] = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func in (FORWARD, BACKWARD):
-            own = tree_map_only(Tensor, _alike, args)
-            weight, groups = (own[1], own[8]) if func is FORWARD else (own[2], own[9])
-            way = "forward" if func is FORWARD else "backward"
-            self.calls.append((f"{_kind(weight, groups)} {way}", lambda: func(*own)))
+        if func in (FORWARD, BACKWARD, BY_TAPS):
+            own = tree_map_only(Tensor, torch.randn_like, args)
+            self.calls.append((_kind(func, own), lambda: func(*own)))
         return func(*args, **(kwargs or {}))
 
 
-def _alike(tensor: Tensor) -> Tensor:
-    """Random numbers in the same shape, type and order in memory."""
-    made = torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=tensor.device)
-    return made.normal_()
-
-
-def _kind(weight: Tensor, groups: int) -> str:
-    if groups > 1 and weight.shape[1] == 1:
-        return "depthwise"
-    return "x".join(map(str, weight.shape[2:]))
+def _kind(func: Any, args: Sequence[Any]) -> str:
+    if func is BY_TAPS:
+        return "depthwise backward"
+    way, weight, groups = ("forward", args[1], args[8]) if func is FORWARD else ("backward", args[2], args[9])
+    size = "depthwise" if groups > 1 and weight.shape[1] == 1 else "x".join(map(str, weight.shape[2:]))
+    return f"{size} {way}"
 
 
 def _run(calls: Sequence[Callable[[], object]]) -> None:

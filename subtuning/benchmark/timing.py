@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+import subtuning.tuning.depthwise  # noqa: F401  # its operator
+
 
 @dataclass(frozen=True)
 class Ratio:
@@ -78,7 +80,8 @@ def wait(device: torch.device) -> None:
 
 def flops(function: Callable[[], object]) -> int:
     """Floating point operations of matrix products, convolutions and attention (a multiply-add is two)."""
-    backward = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
+    backward: dict[Any, Callable[..., int]] = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
+    backward[torch.ops.subtuning.depthwise_weight_gradient] = _weight_gradient_flops
     with FlopCounterMode(display=False, custom_mapping=backward) as counter:
         function()
     return counter.get_total_flops()
@@ -95,3 +98,8 @@ def _convolution_backward_flops(
     _bias, _stride, _padding, _dilation, transposed, _output_padding, _groups, wanted = others
     places = x if transposed else grad
     return 2 * prod(weight) * places[0] * prod(places[2:]) * (wanted[0] + wanted[1])
+
+
+def _weight_gradient_flops(x: Sequence[int], gradient: Sequence[int], kernel: Sequence[int], *_: Any, **__: Any) -> int:
+    """As for any other convolution: every weight meets a value in each place of each image."""
+    return 2 * prod(gradient) * prod(kernel)

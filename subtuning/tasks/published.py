@@ -85,6 +85,8 @@ def _read_list(file: Path) -> dict[str, list[str]]:
             if part not in found or len(name) != 12:
                 raise UserError(f"{file}: line {number} must be `train` or `test` and 12 digits of an image")
             found[part].append(name)
+        if missing := [part for part, names in found.items() if not names]:
+            raise UserError(f"{file} names no image of the {missing[0]} part")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file} cannot be read as a list of images ({printable(str(error))[:200]})") from None
     return found

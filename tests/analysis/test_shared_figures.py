@@ -6,9 +6,10 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 
-from subtuning.analysis.figures import profile_figure, tradeoff_figure, tune
+from subtuning.analysis.figures import profile_figure, style, tradeoff_figure, tune
 from subtuning.analysis.figures.depths import FULL, Profiled, depths_figure
 from subtuning.analysis.figures.heat import heat_figure
 from subtuning.analysis.figures.labels import text_box, with_layers
@@ -101,6 +102,35 @@ def grid(make):
         for i, task in enumerate(("digits", "a_task_with_a_name_that_is_long"))
         for j, backbone in enumerate(BACKBONES)
     ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "cut"),
+    [
+        ((0.45, 0.65), False),
+        ((0.45, 0.665), False),
+        ((0.45, 0.67), True),
+        ((0.2, 0.62), True),
+        ((-0.3, 1.2), True),
+        ((np.nan, np.nan), False),
+    ],
+)
+def test_intervals_are_cut_off_only_where_the_figure_says_so(ends, cut):
+    """Means of 0.5 and 0.6, so there is room from 0.45 to 0.65, and the axis' own margin."""
+    rows = pd.DataFrame(
+        {"mean": [0.5, 0.6], "ci_low": [0.47, ends[0]], "ci_high": [0.53, ends[1]], "metric": "accuracy"}
+    )
+    shorter, words = style.without_wide(rows)
+    axes = Figure().add_subplot()
+    style.accuracy_axis(axes, [shorter])
+    low, high = axes.get_ylim()
+    beyond = (100 * rows["ci_low"].clip(0) < low) | (100 * rows["ci_high"].clip(None, 1) > high)
+    assert bool(words) == beyond.any() == cut
+
+
+def test_a_table_in_which_all_diverged_has_limits_too():
+    rows = pd.DataFrame({"mean": [np.nan], "ci_low": [np.nan], "ci_high": [np.nan]})
+    assert style.without_wide(rows)[1] == ""
 
 
 def test_profiles_of_two_tasks_and_four_backbones_do_not_cover_each_other(grid):

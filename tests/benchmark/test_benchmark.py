@@ -17,6 +17,7 @@ from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
 from subtuning.benchmark.timing import Ratio, compare, flops
 from subtuning.cli import main
+from subtuning.tuning.padding import hasten_depthwise
 from subtuning.tuning.tuning import Tuning
 from tests.search.test_stopping import right, study
 from tests.tiny import CPU
@@ -64,6 +65,20 @@ def test_each_gradient_of_a_convolution_takes_what_its_forward_pass_takes(kind, 
     assert flops(lambda: layer(images.requires_grad_()).sum().backward()) == 3 * forward
     layer.weight.requires_grad_(False)
     assert flops(lambda: layer(images).sum().backward()) == 2 * forward, "images alone"
+
+
+def test_gradients_that_are_summed_tap_by_tap_count_as_torchs_own():
+    convolution = torch.nn.Conv2d(6, 6, 5, padding=2, groups=6)
+    images = torch.randn(4, 6, 3, 3)
+
+    def step():
+        hastened(images).sum().backward()
+
+    hastened = convolution
+    expected = flops(step)
+    hastened = hasten_depthwise(torch.nn.Sequential(convolution))
+    assert hastened(images).grad_fn.name() == "_ByTapsBackward"
+    assert flops(step) == expected > 0
 
 
 def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():

@@ -17,6 +17,8 @@ WHOLE = {
 }
 """What a block leaves out that shows a part of a config."""
 
+SECTIONS = {"search", "tune", "profile", "greedy", "evaluate", "recipe", "deliver", "experiments"}
+
 
 def blocks(language: str) -> list[tuple[str, str]]:
     """(page, block) of every block of a language."""
@@ -41,10 +43,7 @@ def test_spans_of_configs_are_right():
         text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         for span in re.findall(r"`(\w+: \{[^`]+\})`", text):
             section, given = next(iter(yaml.safe_load(span).items()))
-            if (
-                section in ("search", "tune", "profile", "greedy", "evaluate", "recipe", "experiments")
-                and ".." not in span
-            ):
+            if section in SECTIONS and ".." not in span:
                 parse_config(WHOLE | {section: given})
                 found += 1
     assert found >= 3
@@ -73,10 +72,12 @@ PYTHON = [block for block in blocks("python") if not block[1].startswith("module
 def test_python_names_what_is_there(page, block):
     """Modules that it imports, and what it takes from them."""
     tree = ast.parse(block)
-    modules = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    for name in {name.split(".")[0] for name in modules}:
-        module = import_module(name)
-        for path in set(re.findall(rf"(?<![\w.\"']){name}((?:\.\w+)+)", block)):
-            node = module
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            assert all(hasattr(import_module(node.module), alias.name) for alias in node.names)
+    names = [alias for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    for alias in names:
+        for path in set(re.findall(rf"(?<![\w.\"']){alias.asname or alias.name}((?:\.\w+)+)", block)):
+            found = import_module(alias.name)
             for part in path[1:].split("."):
-                node = getattr(node, part, None) or import_module(f"{node.__name__}.{part}")
+                found = getattr(found, part, None) or import_module(f"{found.__name__}.{part}")

@@ -114,4 +114,4 @@ def test_a_figure_of_the_pages_is_what_its_table_says(name, tmp_path):
         for folder in (tmp_path, ROOT / "docs/images")
     )
     assert drawn.shape == shown.shape, f"run: python docs/site/figures.py {name}"
-    assert abs(drawn - shown).mean() < 0.2, f"run: python docs/site/figures.py {name}"
+    assert (abs(drawn - shown).max(2) > 60).sum() < 50, f"run: python docs/site/figures.py {name}"

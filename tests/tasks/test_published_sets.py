@@ -81,16 +81,18 @@ def test_the_lists_of_the_results_are_whole(name):
     ("text", "sentence"),
     [
         (
-            "train 0123456789ab\n",
+            "train 0123456789ab\ntest 0123456789ab\n",
             "list.txt: the train part of fashion_mnist has 1 of 1 listed images not; the first is 0123456789ab",
         ),
+        ("", "list.txt names no image of the train part"),
+        ("train 0123456789ab\n", "list.txt names no image of the test part"),
         ("tra", "list.txt: line 1 must be `train` or `test` and 12 digits of an image"),
         (None, "list.txt cannot be read as a list of images ([Errno 2] No such file or directory: 'list.txt')"),
     ],
 )
 def test_a_wrong_list_is_a_sentence(fashion, text, sentence, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    if text:
+    if text is not None:
         (tmp_path / "list.txt").write_text(text)
     words = ["download", "fashion_mnist", "a.npz", "--folder", str(fashion[0]), "--images", "list.txt"]
     assert main(words) == 2

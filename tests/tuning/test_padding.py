@@ -62,6 +62,11 @@ def test_frozen_weights_cost_nothing_there():
     assert convolution(torch.randn(2, 6, 5, 3)).grad_fn.name() == "ConvolutionBackward0", "not larger"
 
 
+def test_an_image_alone_is_convolved_too():
+    convolution = hasten_depthwise(torch.nn.Conv2d(6, 6, 5, padding=2, groups=6))
+    assert convolution(torch.randn(6, 3, 3)).shape == (6, 3, 3)
+
+
 def test_grouped_convolutions_that_are_not_depthwise_stay_right():
     before = torch.nn.Conv2d(6, 6, 5, padding=2, groups=3).double()
     images = torch.randn(2, 6, 3, 3, dtype=torch.float64)

@@ -108,7 +108,8 @@ def _best(axes: Axes, rows: pd.DataFrame) -> None:
         row = rows.iloc[x]
         top, above = (row["mean"], 7) if np.isnan(row["ci_high"]) else (min(row["ci_high"], 1.0), 3)
         looks: dict[str, Any] = {"ha": "center", "va": "bottom", "fontweight": "bold", "fontsize": 10}
-        if 100 * top > (ceiling := axes.get_ylim()[1]):  # the bar is cut off: on its upper end
+        floor, ceiling = axes.get_ylim()
+        if ceiling < 100 * top + 0.06 * (ceiling - floor):  # no room above the bar: on its upper end
             top, above, looks = ceiling / 100, -3, looks | {"va": "top", "bbox": style.BEHIND_TEXT, "zorder": 5}
         axes.annotate(f"{100 * row['mean']:.1f}", (x, 100 * top), (0, above), textcoords="offset points", **looks)
 

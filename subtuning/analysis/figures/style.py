@@ -129,9 +129,10 @@ def without_wide(rows: pd.DataFrame, least: float = 0.05) -> tuple[pd.DataFrame,
     """A table whose intervals end where `room_around` its means (0-1) does, for the limits of an axis; and, if any was
     longer, a sentence for the subtitle."""
     low, high = room_around(rows["mean"], least)
-    margin = MARGIN * (min(high, 1) - max(low, 0))
-    cut = (rows["ci_low"].clip(0) < low - margin) | (rows["ci_high"].clip(None, 1) > high + margin)
     shorter = rows.assign(ci_low=rows["ci_low"].clip(low), ci_high=rows["ci_high"].clip(None, high))
+    ends = shorter[["mean", "ci_low", "ci_high"]].clip(0, 1).stack()
+    margin = MARGIN * (ends.max() - ends.min())
+    cut = (rows["ci_low"].clip(0) < low - margin) | (rows["ci_high"].clip(None, 1) > high + margin)
     return shorter, " Wide intervals are cut off." if cut.any() else ""
 
 
