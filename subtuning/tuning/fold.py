@@ -10,9 +10,10 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from subtuning.tuning.depthwise import SmallImages
 from subtuning.tuning.overwrite import overwrite
 from subtuning.tuning.padding import PaddedKernel
+from subtuning.tuning.pointwise import Subsampled
 from subtuning.tuning.replace import replace_module
 
-_PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel, SmallImages)
+_PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel, SmallImages, Subsampled)
 """Convolutions that use their weight as it is; weight standardisation would undo the folding."""
 
 

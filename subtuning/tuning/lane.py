@@ -11,7 +11,7 @@ from subtuning.backbones.graph import Segment, run_segments
 from subtuning.errors import UserError
 from subtuning.tuning import fold as folding
 from subtuning.tuning.adapters import adapted_layers, adapter_of, tensors_of
-from subtuning.tuning.padding import hasten_depthwise
+from subtuning.tuning.padding import replace_convolutions
 from subtuning.tuning.precision import lower, spare_depthwise
 from subtuning.tuning.seeding import seeded
 from subtuning.tuning.tuning import WEIGHTS, Tuning
@@ -25,7 +25,7 @@ class Trunk:
     def __init__(self, segments: Sequence[Segment], fold: bool = True):
         self.original = list(segments)
         for segment in segments:
-            hasten_depthwise(segment.module).requires_grad_(False).eval()
+            replace_convolutions(segment.module).requires_grad_(False).eval()
         self.frozen = [replace(s, module=folding.fold(s.module)) if fold else s for s in segments]
         self.input = segments[0].inputs[0]
         self.output = segments[-1].outputs[0]

@@ -17,7 +17,7 @@ from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
 from subtuning.benchmark.timing import Ratio, compare, flops
 from subtuning.cli import main
-from subtuning.tuning.padding import hasten_depthwise
+from subtuning.tuning.padding import replace_convolutions
 from subtuning.tuning.tuning import Tuning
 from tests.search.test_stopping import right, study
 from tests.tiny import CPU
@@ -76,7 +76,7 @@ def test_gradients_that_are_summed_tap_by_tap_count_as_torchs_own():
 
     hastened = convolution
     expected = flops(step)
-    hastened = hasten_depthwise(torch.nn.Sequential(convolution))
+    hastened = replace_convolutions(torch.nn.Sequential(convolution))
     assert hastened(images).grad_fn.name() == "_ByTapsBackward"
     assert flops(step) == expected > 0
 

@@ -1,6 +1,9 @@
 """Padding the kernel gives the sums that padding the images gives."""
 
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,7 +11,8 @@ from timm.layers import Conv2dSame
 
 from subtuning.tuning import lane
 from subtuning.tuning.depthwise import SmallImages
-from subtuning.tuning.padding import PaddedKernel, hasten_depthwise
+from subtuning.tuning.padding import PaddedKernel, replace_convolutions
+from subtuning.tuning.pointwise import Subsampled
 from tests.tiny import make_run, shaken_network, shaken_trunk, train
 
 
@@ -26,7 +30,7 @@ def answers(convolution, images):
 def test_sums_and_gradients_are_those_of_padded_images(size, kernel, stride, dilation):
     torch.manual_seed(0)
     before = Conv2dSame(6, 6, kernel, stride, dilation=dilation, groups=6).double()
-    after = hasten_depthwise(copy.deepcopy(before))
+    after = replace_convolutions(copy.deepcopy(before))
     assert type(after) is PaddedKernel
     images = torch.randn(2, 6, *size, dtype=torch.float64)
     for expected, found in zip(answers(before, images), answers(after, images), strict=True):
@@ -41,7 +45,7 @@ def test_sums_and_gradients_are_those_of_padded_images(size, kernel, stride, dil
 def test_gradients_are_the_same_where_the_kernel_is_larger_than_the_image(kernel, size, stride, padding, bias):
     torch.manual_seed(0)
     before = torch.nn.Conv2d(6, 6, kernel, stride, padding, groups=6, bias=bias).double()
-    after = hasten_depthwise(copy.deepcopy(before))
+    after = replace_convolutions(copy.deepcopy(before))
     assert type(after) is SmallImages
     images = torch.randn(3, 6, *size, dtype=torch.float64).to(memory_format=torch.channels_last)
     try:
@@ -55,7 +59,7 @@ def test_gradients_are_the_same_where_the_kernel_is_larger_than_the_image(kernel
 
 
 def test_frozen_weights_cost_nothing_there():
-    convolution = hasten_depthwise(torch.nn.Conv2d(6, 6, 5, padding=2, groups=6)).requires_grad_(False)
+    convolution = replace_convolutions(torch.nn.Conv2d(6, 6, 5, padding=2, groups=6)).requires_grad_(False)
     result = convolution(torch.randn(2, 6, 3, 3, requires_grad=True))
     assert result.grad_fn.name() == "ConvolutionBackward0"
     assert convolution.requires_grad_(True)(torch.randn(2, 6, 3, 3)).grad_fn.name() == "_ByTapsBackward"
@@ -63,7 +67,7 @@ def test_frozen_weights_cost_nothing_there():
 
 
 def test_an_image_alone_is_convolved_too():
-    convolution = hasten_depthwise(torch.nn.Conv2d(6, 6, 5, padding=2, groups=6))
+    convolution = replace_convolutions(torch.nn.Conv2d(6, 6, 5, padding=2, groups=6))
     assert convolution(torch.randn(6, 3, 3)).shape == (6, 3, 3)
 
 
@@ -71,13 +75,36 @@ def test_grouped_convolutions_that_are_not_depthwise_stay_right():
     before = torch.nn.Conv2d(6, 6, 5, padding=2, groups=3).double()
     images = torch.randn(2, 6, 3, 3, dtype=torch.float64)
     for one, other in zip(
-        answers(hasten_depthwise(copy.deepcopy(before)), images), answers(before, images), strict=True
+        answers(replace_convolutions(copy.deepcopy(before)), images), answers(before, images), strict=True
     ):
         assert torch.equal(one, other)
 
 
+def test_strided_convolutions_of_single_places_over_few_channels_skip_places():
+    before = torch.nn.Conv2d(3, 5, 1, 2).double()
+    after = replace_convolutions(copy.deepcopy(before))
+    assert type(after) is Subsampled
+    images = torch.randn(2, 3, 7, 8, dtype=torch.float64)
+    for one, other in zip(answers(after, images), answers(before, images), strict=True):
+        assert torch.allclose(one, other, atol=1e-12)
+    assert type(replace_convolutions(torch.nn.Conv2d(8, 5, 1, 2))) is torch.nn.Conv2d
+
+
+def test_they_write_where_they_may():
+    """In a process in which the C library looks for what torch's own gradient does."""
+    code = """
+import torch
+from subtuning.tuning.padding import replace_convolutions
+images = torch.randn(8, 3, 32, 32).to(memory_format=torch.channels_last).requires_grad_(True)
+convolution = replace_convolutions(torch.nn.Conv2d(3, 48, 1, 2, bias=False)).to(memory_format=torch.channels_last)
+for _ in range(20):
+    convolution(images).square().sum().backward()
+"""
+    subprocess.run([sys.executable, "-c", code], env=os.environ | {"MALLOC_CHECK_": "3"}, check=True)
+
+
 def test_only_depthwise_convolutions_change():
-    network = hasten_depthwise(shaken_network("tf_efficientnet_lite0"))
+    network = replace_convolutions(shaken_network("tf_efficientnet_lite0"))
     kinds = {(type(m), m.groups > 1) for m in network.modules() if isinstance(m, torch.nn.Conv2d)}
     assert kinds == {(Conv2dSame, False), (PaddedKernel, True), (torch.nn.Conv2d, False), (SmallImages, True)}
 
@@ -88,7 +115,7 @@ def test_training_gives_the_same_numbers(monkeypatch):
     runs = [make_run(("blocks.3.0",)), make_run(("blocks.5.1",)), make_run(("blocks.1.1",))]
     features = shaken_network("tf_efficientnet_lite0").num_features
     found = train(shaken_trunk("tf_efficientnet_lite0"), runs, features)
-    monkeypatch.setattr(lane, "hasten_depthwise", lambda module: module)
+    monkeypatch.setattr(lane, "replace_convolutions", lambda module: module)
     expected = train(shaken_trunk("tf_efficientnet_lite0"), runs, features)
     for mine, other in zip(found.lanes, expected.lanes, strict=True):
         for one, two in zip(mine.curve, other.curve, strict=True):
