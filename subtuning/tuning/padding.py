@@ -28,7 +28,7 @@ class PaddedKernel(Conv2dSame):
 
 
 def replace_convolutions(module: nn.Module) -> nn.Module:
-    """Let its depthwise convolutions compute faster, and some 1 x 1 ones without torch's fault; weights stay as they are."""
+    """Let its depthwise convolutions compute faster, and some 1 x 1 ones without torch's fault; its weights stay."""
     return replace_classes(module, _faster)
 
 
