@@ -81,7 +81,7 @@ def clocked(work: Callable[[], None]) -> tuple[float, float]:
     return time.perf_counter() - clock, time.process_time() - cores
 
 
-def speed(folder: Path, count: int, workers: int, rounds: int = 5) -> dict:
+def speed(folder: Path, count: int, workers: int, rounds: int) -> dict:
     """Both in turns, `rounds` times, on `count` JPEG files of 500 x 375 pixels.
 
     The share of cores' seconds is the steadier figure where other programs run: it leaves out their time.
@@ -195,6 +195,7 @@ def main() -> None:
     )
     parser.add_argument("--share", type=float, default=0.1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5, help="of the measurement of speed (default: 5)")
     parser.add_argument("--only", choices=["disk", "speed", *CHILDREN], help="one part instead of all")
     parser.add_argument("--child", choices=CHILDREN, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -205,7 +206,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     parts = {
         "disk": disk,
-        "speed": lambda: speed(options.folder, int(10_000 * options.share), options.workers),
+        "speed": lambda: speed(options.folder, int(10_000 * options.share), options.workers, options.rounds),
         **{name: partial(memory, options.folder, name, options.share, options.workers) for name in CHILDREN},
     }
     for name in [options.only] if options.only else parts:
