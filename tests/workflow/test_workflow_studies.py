@@ -74,7 +74,8 @@ def scaled(name: str) -> dict[str, Any]:
     if "active" in experiments:
         experiments["active"] |= {"labelled": [9, 12, 15], "seeds": 2}
     if "stability" in experiments:
-        experiments["stability"] |= {"seeds": 2, "folds": [3], "epochs": [2]}
+        experiments["stability"] |= {"seeds": 2, "folds": [3], "epochs": [2], "lr": [0.3]}
+        config["tune"]["full_budget"] = True
     return config
 
 
