@@ -2,19 +2,13 @@
 
 import copy
 
-from timm.layers import Conv2dSame
 from torch import nn
 from torch.fx import GraphModule
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from subtuning.tuning.depthwise import SmallImages
+from subtuning.tuning.convolutions import PLAIN
 from subtuning.tuning.overwrite import overwrite
-from subtuning.tuning.padding import PaddedKernel
-from subtuning.tuning.pointwise import Subsampled
 from subtuning.tuning.replace import replace_module
-
-_PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel, SmallImages, Subsampled)
-"""Convolutions that use their weight as it is; weight standardisation would undo the folding."""
 
 
 def fold(module: nn.Module) -> nn.Module:
@@ -33,7 +27,7 @@ def fold(module: nn.Module) -> nn.Module:
         convolution = submodules.get(before.target) if before.op == "call_module" else None
         if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None or norm.running_var is None:
             continue
-        if not isinstance(convolution, nn.Conv2d) or type(convolution) not in _PLAIN or len(before.users) > 1:
+        if not isinstance(convolution, nn.Conv2d) or type(convolution) not in PLAIN or len(before.users) > 1:
             continue
         weight, bias = fuse_conv_bn_weights(
             convolution.weight, convolution.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias

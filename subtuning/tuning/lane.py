@@ -11,7 +11,7 @@ from subtuning.backbones.graph import Segment, run_segments
 from subtuning.errors import UserError
 from subtuning.tuning import fold as folding
 from subtuning.tuning.adapters import adapted_layers, adapter_of, tensors_of
-from subtuning.tuning.padding import replace_convolutions
+from subtuning.tuning.convolutions import replace_convolutions
 from subtuning.tuning.precision import lower, spare_depthwise
 from subtuning.tuning.seeding import seeded
 from subtuning.tuning.tuning import WEIGHTS, Tuning

@@ -1,13 +1,11 @@
-"""Depthwise convolutions that a CPU computes faster; with SAME padding they pad the small kernel, not the input."""
+"""Depthwise convolutions that pad their small kernel instead of their large input."""
 
 import torch.nn.functional as F
 from timm.layers import Conv2dSame
 from timm.layers.padding import pad_same_arg
-from torch import Tensor, nn
+from torch import Tensor
 
-from subtuning.tuning.depthwise import SmallImages, convolve
-from subtuning.tuning.pointwise import Subsampled, needs_subsampling
-from subtuning.tuning.replace import replace_classes
+from subtuning.tuning.depthwise import convolve
 
 
 class PaddedKernel(Conv2dSame):
@@ -25,16 +23,3 @@ class PaddedKernel(Conv2dSame):
         left, right, top, bottom = pad_same_arg([*x.shape[-2:]], [*self.kernel_size], [*self.stride])
         kernel = F.pad(self.weight, (right - left, 0, bottom - top, 0))
         return convolve(x, kernel, self.bias, self.stride, (bottom, right), self.groups)
-
-
-def replace_convolutions(module: nn.Module) -> nn.Module:
-    """Let its depthwise convolutions compute faster, and some 1 x 1 ones without torch's fault; its weights stay."""
-    return replace_classes(module, _faster)
-
-
-def _faster(module: nn.Module) -> type[nn.Module] | None:
-    if not isinstance(module, nn.Conv2d):
-        return None
-    if module.groups == 1:
-        return Subsampled if type(module) is nn.Conv2d and needs_subsampling(module) else None
-    return {Conv2dSame: PaddedKernel, nn.Conv2d: SmallImages}.get(type(module))

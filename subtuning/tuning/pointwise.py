@@ -18,7 +18,7 @@ class Subsampled(nn.Conv2d):
         return F.conv2d(input[..., ::down, ::across], weight, bias)
 
 
-def needs_subsampling(module: nn.Conv2d) -> bool:
+def is_concerned(module: nn.Conv2d) -> bool:
     """Whether torch's fault concerns a convolution."""
-    small = module.groups == 1 and module.kernel_size == (1, 1) and module.in_channels < 8
-    return small and max(module.stride) > 1 and module.padding == (0, 0)
+    few = module.groups == 1 and module.kernel_size == (1, 1) and module.in_channels < 8
+    return few and max(module.stride) > 1 and module.padding == (0, 0)

@@ -17,7 +17,7 @@ from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
 from subtuning.benchmark.timing import Ratio, compare, flops
 from subtuning.cli import main
-from subtuning.tuning.padding import replace_convolutions
+from subtuning.tuning.convolutions import replace_convolutions
 from subtuning.tuning.tuning import Tuning
 from tests.search.test_stopping import right, study
 from tests.tiny import CPU

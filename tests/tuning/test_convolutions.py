@@ -10,8 +10,9 @@ import torch
 from timm.layers import Conv2dSame
 
 from subtuning.tuning import lane
+from subtuning.tuning.convolutions import replace_convolutions
 from subtuning.tuning.depthwise import SmallImages
-from subtuning.tuning.padding import PaddedKernel, replace_convolutions
+from subtuning.tuning.padding import PaddedKernel
 from subtuning.tuning.pointwise import Subsampled
 from tests.tiny import make_run, shaken_network, shaken_trunk, train
 
@@ -94,7 +95,7 @@ def test_they_write_where_they_may():
     """In a process in which the C library looks for what torch's own gradient does."""
     code = """
 import torch
-from subtuning.tuning.padding import replace_convolutions
+from subtuning.tuning.convolutions import replace_convolutions
 images = torch.randn(8, 3, 32, 32).to(memory_format=torch.channels_last).requires_grad_(True)
 convolution = replace_convolutions(torch.nn.Conv2d(3, 48, 1, 2, bias=False)).to(memory_format=torch.channels_last)
 for _ in range(20):
