@@ -9,7 +9,7 @@ from subtuning.tuning.pointwise import Subsampled, is_concerned
 from subtuning.tuning.replace import replace_classes
 
 PLAIN = (nn.Conv2d, Conv2dSame, PaddedKernel, SmallImages, Subsampled)
-"""Kinds that use their weight as it is, so that a norm can be folded into it; weight standardisation would undo that."""
+"""Kinds that use their weight as it is; weight standardisation would undo the folding of a norm."""
 
 
 def replace_convolutions(module: nn.Module) -> nn.Module:
