@@ -15,7 +15,16 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from subtuning.analysis.figures import latency, pairs, profile_figure, save, tradeoff_figure, tune, windows
+from subtuning.analysis.figures import (
+    greedy_figure,
+    latency,
+    pairs,
+    profile_figure,
+    save,
+    tradeoff_figure,
+    tune,
+    windows,
+)
 from subtuning.analysis.figures.depths import Profiled, depths_figure
 from subtuning.analysis.figures.heat import heat_figure
 from subtuning.analysis.figures.pruning import pruning_figure
@@ -98,6 +107,7 @@ WORTH = ("digits_200", "lite0")
 NATURAL = ("cifar10_200", "lite0")
 FIGURES: dict[str, Callable[[], Figure]] = {
     "profile": partial(profile_of, "digits_1epoch_profile"),
+    "greedy": lambda: greedy_figure(table("digits_1epoch_greedy"), table("digits_1epoch_profile"), *DIGITS),
     "profile_seed100": partial(profile_of, "digits_1epoch_seed100_profile"),
     "tradeoff": lambda: tradeoff_figure(table("digits_1epoch"), *DIGITS),
     "tune": partial(of_pair, tune.draw, "digits_1epoch_tune", *DIGITS, "digits_1epoch_profile"),

@@ -1,9 +1,11 @@
 """Gather the tables of an experiment that docs/results.md shows, and print them as Markdown.
 
     python docs/site/results.py config/experiments/worth.yaml
+    python docs/site/results.py config/experiments/worth.yaml worth_three
 
-It reads `results/` of the place where it is called and writes `docs/results/<experiment>_<table>.csv`: the workflow's
-tables of all pairs of task and backbone under each other. Pairs that are not there are left out, and said.
+It reads `results/` of the place where it is called and writes `docs/results/<experiment>_<table>.csv` (or `<name>_`):
+the workflow's tables of all pairs of task and backbone under each other. Pairs that are not there are left out, and
+said.
 """
 
 import sys
@@ -16,7 +18,18 @@ from subtuning.analysis.files import read_csv, write_csv
 from subtuning.analysis.statistics import interval
 from subtuning.config import load_config
 
-TABLES = ("evaluation", "profile", "profile_test", "greedy", "rankings", "pairs", "windows", "stability")
+TABLES = (
+    "evaluation",
+    "profile",
+    "profile_test",
+    "greedy",
+    "rankings",
+    "pairs",
+    "windows",
+    "stability",
+    "active",
+    "tune",
+)
 OTHERS = ("digits", "cifar100")
 """Studies of the page that have tables of their own."""
 
@@ -89,12 +102,12 @@ def profiles(table: pd.DataFrame) -> str:
     return pd.DataFrame(rows).to_markdown(index=False)
 
 
-def main(config: str) -> None:
+def main(config: str, name: str = "") -> None:
     """Write the csv files and print the tables."""
     place = Path(__file__).resolve().parents[1] / "results"
     found = gather(Path(config), Path("results"))
     for kind, table in found.items():
-        write_csv(table, place / f"{Path(config).stem}_{kind}.csv")
+        write_csv(table, place / f"{name or Path(config).stem}_{kind}.csv")
     evaluation = found["evaluation"]
     print(profiles(found["profile"]), methods(evaluation), differences(evaluation), sep="\n\n")
     if "rankings" in found:

@@ -10,7 +10,7 @@ from subtuning.runs.predictions import unpack
 
 COLUMNS = ["images", "two_way_low", "two_way_high"]
 COLUMNS += ["diff_full_two_way_low", "diff_full_two_way_high", "p_full_two_way"]
-COLUMNS += ["diff_linear_two_way_low", "diff_linear_two_way_high", "p_linear_two_way", "p_holm", "p_best"]
+COLUMNS += ["diff_linear_two_way_low", "diff_linear_two_way_high", "p_linear_two_way", "p_holm", "p_holm_best"]
 
 
 def hits_of(found: Sequence[Record], labels: np.ndarray | None) -> np.ndarray | None:
@@ -32,14 +32,14 @@ def two_way_cells(hits: Mapping[str, np.ndarray | None], least: float = 0) -> di
 
     `images` counts the test images. `p_full_two_way` tests the difference to ``full`` on new seeds and new images, and
     `p_linear_two_way` that to ``linear``; `p_holm` is the first, corrected for the number of methods in the table.
-    `p_best` tests the difference to the method with the highest score (whose own is NaN), corrected likewise. `least`
-    is what the metric is at least.
+    `p_holm_best` tests the difference to the method with the highest score (whose own is NaN), corrected likewise.
+    `least` is what the metric is at least.
     """
     known = {method: found for method, found in hits.items() if found is not None}
     cells = {method: dict.fromkeys(COLUMNS, NAN) for method in hits}
     best = max(known, key=lambda method: known[method].mean(), default="")
     to_full, to_best = (_differences(known, name) for name in ("full", best))
-    for column, found in (("p_holm", to_full), ("p_best", to_best)):
+    for column, found in (("p_holm", to_full), ("p_holm_best", to_best)):
         for method, p in zip(found, holm([difference.p for difference in found.values()]), strict=True):
             cells[method][column] = p
     for method, own in ((method, score_interval(right, least=least)) for method, right in known.items()):

@@ -47,14 +47,14 @@ def paper_table(items: Sequence[Item]) -> pd.DataFrame:
 
 
 def best_methods(evaluation: pd.DataFrame) -> set[str]:
-    """The method with the highest accuracy, and all that are not significantly worse (`p_best`).
+    """The method with the highest accuracy, and all that are not significantly worse (`p_holm_best`).
 
     Empty where that cannot be tested: one seed, or runs without predictions.
     """
     finished = evaluation[evaluation["mean"].notna()]
-    if "p_best" not in finished or finished["two_way_low"].isna().any() or len(finished) < 2:
+    if "p_holm_best" not in finished or finished["two_way_low"].isna().any() or len(finished) < 2:
         return set()
-    return set(finished[~(finished["p_best"] < 1 - LEVEL)]["method"])
+    return set(finished[~(finished["p_holm_best"] < 1 - LEVEL)]["method"])
 
 
 def score_words(row: Mapping[str, Any]) -> str:

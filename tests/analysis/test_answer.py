@@ -213,8 +213,8 @@ def test_gains_of_a_diverged_choice(known):
 
 @pytest.mark.parametrize(("p", "told"), [(0.3, "not told from chance"), (0.001, "more than chance")])
 def test_gains_name_a_better_subset_of_the_user(known, p, told):
-    table = rows(p_best=p)
-    table["mine"] = table["greedy"] | {"method": "mine", "layers": "stem", "mean": 0.97, "p_best": NAN}
+    table = rows(p_holm_best=p)
+    table["mine"] = table["greedy"] | {"method": "mine", "layers": "stem", "mean": 0.97, "p_holm_best": NAN}
     assert any("Your own `mine` (`stem`) got 97.0 %" in text and told in text for text in gains(known(table)))
 
 

@@ -271,7 +271,7 @@ def test_evaluation_columns_and_rows(make, layers):
         "diff_linear", "diff_linear_ci_low", "diff_linear_ci_high", "p_linear",
         "images", "two_way_low", "two_way_high",
         "diff_full_two_way_low", "diff_full_two_way_high", "p_full_two_way",
-        "diff_linear_two_way_low", "diff_linear_two_way_high", "p_linear_two_way", "p_holm", "p_best",
+        "diff_linear_two_way_low", "diff_linear_two_way_high", "p_linear_two_way", "p_holm", "p_holm_best",
         "auroc", "calibration_error", "log_loss",
         "lr", "recipe", "at_edge", "trained_parameters", "trained_percent", "seconds",
         "search_runs", "search_seconds", "search_flops", "train_flops",

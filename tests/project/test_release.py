@@ -88,7 +88,7 @@ def test_the_wheel_has_the_package_and_the_workflow_and_nothing_else(made):
 
 
 def test_the_wheel_runs_the_workflow(environment, tmp_path):
-    """The default job is planned whole; a smaller one is run as far as its profile."""
+    """The default job is planned whole; a smaller one is run to its answer and its model."""
     share = environment / "share/subtuning"
     snakemake = ["-m", "snakemake", "--cores", "1", "--snakefile", share / "Snakefile"]
     where = call(environment, tmp_path, "-c", "import subtuning; print(subtuning.__file__)")
@@ -103,9 +103,11 @@ def test_the_wheel_runs_the_workflow(environment, tmp_path):
     assert (tmp_path / "results/tasks/cells/train/images.npy").is_file()
     assert "blocks.5" in (tmp_path / "results/backbones/tiny/layers.json").read_text()
     assert "22 missing" in call(environment, tmp_path, "-m", "subtuning", "status")
-    call(environment, tmp_path, *snakemake, "results/cells/tiny/profile.csv")
+    call(environment, tmp_path, *snakemake)
     profile = (tmp_path / "results/cells/tiny/profile.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in profile] == ["layer", *LAYERS, "linear", "full"]
+    assert (tmp_path / "results/cells/tiny/answer.md").read_text().count("\n") > 5
+    assert (tmp_path / "results/cells/tiny/model/model.safetensors").is_file()
 
 
 def test_a_release_is_prepared_by_one_command(tmp_path):

@@ -31,8 +31,9 @@ EXPLAINED = {
     "p_full_two_way": "p value of the difference to all layers, for other trainings and other such images.",
     "p_linear_two_way": "The same for the difference to the head alone.",
     "p_holm": "`p_full_two_way`, corrected (Holm) for the number of methods in the table.",
-    "p_best": "Profile: the probability that this layer is the best one (share of 10,000 resamples of the images). "
-    "Evaluation: p value of the difference to the most accurate method, corrected (Holm).",
+    "p_holm_best": "p value of the difference to the most accurate method, corrected (Holm) likewise.",
+    "p_best": "The probability that this one is the best of the table: the share of 10,000 resamples of the held-out "
+    "images (as many of them, drawn with replacement) in which it is.",
     "corrected": "The chosen one's score without the luck of having been the best of many.",
     "parameters": "Parameters of the layer itself, without the head; with `how`, those that are trained of it.",
     "how": "In which way the layer was trained.",
