@@ -49,6 +49,12 @@ def test_spans_of_configs_are_right():
     assert found >= 3
 
 
+@pytest.mark.parametrize("page", ["CHANGELOG.md", *PAGES])
+def test_a_list_after_a_block_begins_after_an_empty_line(page):
+    """Else the site shows it as running text."""
+    assert not re.findall(r"^ *```\n *[-*1] ?.*$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+
+
 @pytest.mark.parametrize(("page", "block"), MANIFESTS, ids=[page for page, _ in MANIFESTS])
 def test_snakemake_understands_what_a_manifest_starts(page, block):
     from snakemake.cli import parse_args
