@@ -27,6 +27,9 @@ KINDS = (
     "graphs",
     "streaming",
     "launches",
+    "agreement",
+    "fused",
+    "compile",
     "all",
     "stopping",
     "coverage",
@@ -139,14 +142,15 @@ def _page(args: argparse.Namespace) -> None:
     from subtuning.training.device import choose_device
 
     known, wanted = _measurements(args), ("lanes", "graphs", "launches", "overhead", "precision", "memory", "streaming")
-    kinds = {kind: known[kind] for kind in (*wanted, "lr-grid", "scaling")}
+    later = ("agreement", "fused", "compile", "conventional", "lr-grid", "scaling")
+    kinds = {kind: known[kind] for kind in (*wanted, *later)}
     about = f"{args.model}, {args.input_size} pixels, batches of {args.batch_size}"
     folder = args.out or args.results / "benchmarks" / "speed" / "all"
     print(measure_all(kinds, args.minutes, folder, about, choose_device(args.device)))
 
 
 def _measurements(args: argparse.Namespace) -> dict[str, Callable[[], list[dict[str, Any]]]]:
-    from subtuning.benchmark import conventional, kernels, lanes, launches, scaling, streaming
+    from subtuning.benchmark import alternatives, conventional, kernels, lanes, launches, scaling, streaming
     from subtuning.benchmark.job import Job
     from subtuning.training.device import make_repeatable
 
@@ -169,5 +173,8 @@ def _measurements(args: argparse.Namespace) -> dict[str, Callable[[], list[dict[
         "graphs": lambda: scaling.by_graphs(job, args.repeats),
         "streaming": lambda: streaming.by_images(job, args.repeats),
         "launches": lambda: launches.by_step(job),
+        "agreement": lambda: alternatives.against_a_processor(job),
+        "fused": lambda: alternatives.by_fusing(job, args.repeats),
+        "compile": lambda: alternatives.by_compiling(job, args.repeats),
         "lr-grid": lambda: lanes.lr_grid(job, args.epochs, args.repeats),
     }

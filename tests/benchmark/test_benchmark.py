@@ -3,6 +3,7 @@
 import csv
 import re
 import time
+from functools import partial
 from importlib import import_module
 from operator import attrgetter
 from types import SimpleNamespace
@@ -11,7 +12,18 @@ import numpy as np
 import pytest
 import torch
 
-from subtuning.benchmark import dropping, effort, launches, page, phases, scaling, stopping, streaming
+from subtuning.benchmark import (
+    alternatives,
+    conventional,
+    dropping,
+    effort,
+    launches,
+    page,
+    phases,
+    scaling,
+    stopping,
+    streaming,
+)
 from subtuning.benchmark.job import Job
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.scaling import Watch
@@ -104,7 +116,9 @@ def test_plain_steps_train_what_lanes_train_and_need_more_arithmetic():
 def test_one_call_measures_everything(tmp_path, monkeypatch):
     """As on a machine that is lent for ten minutes: a page, and a table with numbers of every kind."""
     monkeypatch.setattr(scaling, "in_a_process", in_this_process)
-    monkeypatch.setattr(streaming, "in_a_process", in_this_process)
+    for module in (conventional, streaming):
+        monkeypatch.setattr(module, "in_a_process", lambda *words: (1.0, in_this_process(*words)[1]))
+    monkeypatch.setattr(alternatives, "by_compiling", partial(alternatives.by_compiling, backend="eager"))
     monkeypatch.setattr(streaming, "IMAGES", (40,))
     monkeypatch.setattr(streaming, "STEPS", 2)
     assert main(["benchmark", "all", *TINY, "--epochs", "1", "--out", str(tmp_path / "all")]) == 0
@@ -113,10 +127,11 @@ def test_one_call_measures_everything(tmp_path, monkeypatch):
     assert "Not measured" not in written
     tables = {file.stem: list(csv.DictReader(file.open())) for file in (tmp_path / "all").glob("*.csv")}
     assert tables.keys() == set(re.findall("^## (.+)$", written, re.MULTILINE)) == {
-        *("lanes", "graphs", "launches", "overhead", "precision", "memory", "streaming", "lr-grid", "scaling")
+        *("lanes", "graphs", "launches", "overhead", "precision", "memory", "streaming"),
+        *("agreement", "fused", "compile", "conventional", "lr-grid", "scaling"),
     }  # fmt: skip
     for kind, rows in tables.items():
-        key = {"memory": "planned_to_measured", "launches": "operators"}.get(kind, "ratio")
+        key = {"memory": "planned_to_measured", "launches": "operators", "agreement": "loss"}.get(kind, "ratio")
         assert rows
         assert all(float(row[key]) > 0 for row in rows)
     assert {row["same_losses"] for row in tables["lr-grid"]} == {"True"}

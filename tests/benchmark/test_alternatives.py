@@ -1,0 +1,50 @@
+"""Other ways to train equal lanes compute the same, so that their times can be compared."""
+
+import pytest
+import torch
+
+from subtuning.benchmark import alternatives
+from subtuning.benchmark.job import Job
+from tests.tiny import CPU
+
+
+def job(**changes):
+    return Job(**{"model": "test_resnet", "input_size": 32, "batch_size": 8, "device": CPU, "images": 40} | changes)
+
+
+@pytest.mark.parametrize("kind", ["1x1", "3x3"])
+def test_lanes_as_one_operation_have_the_same_gradients(kind):
+    layer, shape = alternatives.largest(job())[kind]
+    images, weights = (
+        [torch.randn(like, requires_grad=True) for _ in range(3)] for like in (shape, layer.weight.shape)
+    )
+    wanted = alternatives._in_turn(layer, images, weights)
+    wanted = [pair[0] for pair in wanted] + [pair[1] for pair in wanted]
+    ways = [alternatives._grouped(layer, images, weights)]
+    if kind == "1x1":
+        ways.append(alternatives._multiplied(images, weights))
+    for found in ways:
+        for one, other in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+
+
+def test_each_kind_of_convolution_is_measured_in_each_way():
+    rows = alternatives.by_fusing(job(), 1)
+    assert {(row["kernels"], row["way"]) for row in rows} == {("1x1", "grouped"), ("1x1", "bmm"), ("3x3", "grouped")}
+    assert all(row["ratio"] > 0 for row in rows)
+    assert "3x3 depthwise" in alternatives.largest(job(model="test_efficientnet"))
+
+
+def test_what_compiling_costs_is_counted():
+    (row,) = alternatives.by_compiling(job(), 1, backend="eager")
+    assert row["ratio"] > 0
+    assert (row["pays_after"] is None) == (row["ours_s"] >= row["other_s"])
+
+
+def test_a_processor_agrees_with_itself_and_less_so_in_bf16():
+    (same,) = alternatives.against_a_processor(job(precision="fp32"))
+    assert (same["relative_difference"], same["precision"]) == (0, "float32")
+    assert same["loss"] == same["loss_processor"]
+    (low,) = alternatives.against_a_processor(job(precision="bf16"))
+    assert 0 < low["relative_difference"] < 0.1
+    assert low["loss"] == pytest.approx(low["loss_processor"], abs=0.1)
