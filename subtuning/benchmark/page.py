@@ -1,5 +1,6 @@
 """All measurements in one call, as one page of tables."""
 
+import gc
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ def measure_all(
         else:
             parts.append(f"## {kind}\n\n{_table(kind, measure, folder)}\n")
         page.write_text("\n".join(parts), encoding="utf-8")
+        gc.collect()
+        torch.cuda.empty_cache()  # for kinds that start processes of their own; nothing without a GPU
     return page
 
 

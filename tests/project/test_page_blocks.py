@@ -52,7 +52,10 @@ def test_spans_of_configs_are_right():
 @pytest.mark.parametrize("page", ["CHANGELOG.md", *PAGES])
 def test_a_list_after_a_block_begins_after_an_empty_line(page):
     """Else the site shows it as running text."""
-    assert not re.findall(r"^ *```\n *[-*1] ?.*$", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    after = re.findall(r"^ *```[^\n]*\n.*?^ *```\n(.*?)$", text, re.MULTILINE | re.DOTALL)
+    assert after or "```" not in text
+    assert not [line for line in after if re.match(r" *([-*]|\d+\.) ", line)]
 
 
 @pytest.mark.parametrize(("page", "block"), MANIFESTS, ids=[page for page, _ in MANIFESTS])

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from subtuning.benchmark.alternatives import Equal
 from subtuning.runs import Split
 from subtuning.training import graphs, memory
 from subtuning.training.runner import train_missing
@@ -87,3 +88,9 @@ def test_kept_values_change_nothing_wherever_they_lie(
     found = trained(inputs, layers, tmp_path, runs)
     monkeypatch.undo()
     assert_close(found, undisturbed(runs), 1e-6)
+
+
+def test_convolutions_on_streams_have_the_same_gradients():
+    equal = Equal(torch.nn.Conv2d(4, 6, 3), torch.Size((2, 4, 8, 8)), 3, GPU, torch.float32)
+    for one, other in zip(equal.on_streams(), equal.in_turn(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-2)

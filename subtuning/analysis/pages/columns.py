@@ -32,8 +32,8 @@ EXPLAINED = {
     "p_linear_two_way": "The same for the difference to the head alone.",
     "p_holm": "`p_full_two_way`, corrected (Holm) for the number of methods in the table.",
     "p_holm_best": "p value of the difference to the most accurate method, corrected (Holm) likewise.",
-    "p_best": "The probability that this one is the best of the table: the share of 10,000 resamples of the held-out "
-    "images (as many of them, drawn with replacement) in which it is.",
+    "p_best": "The probability that this one is the best of those compared (in a profile the single layers): the share "
+    "of 10,000 resamples of the held-out images (as many of them, drawn with replacement) in which it is.",
     "corrected": "The chosen one's score without the luck of having been the best of many.",
     "parameters": "Parameters of the layer itself, without the head; with `how`, those that are trained of it.",
     "how": "In which way the layer was trained.",
