@@ -24,6 +24,7 @@ from subtuning.config.values import (
     Factors,
     Layers,
     Name,
+    Options,
     Pixels,
     Several,
     Shares,
@@ -182,7 +183,7 @@ class Config(Strict):
     tune: Tune = Field(default_factory=Tune, description=Tune.__doc__)
     evaluate: Evaluate = Field(default_factory=Evaluate, description=Evaluate.__doc__)
     deliver: Deliver = Field(default_factory=Deliver, description=Deliver.__doc__)
-    experiments: dict[Name, dict[str, Any]] = Field(
+    experiments: dict[Name, Options] = Field(
         default_factory=dict,
         description="Further experiments by name, each with its options; CONTRIBUTING.md says how to write one.",
         examples=[{"windows": {"sizes": [2, 3]}}],

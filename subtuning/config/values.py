@@ -36,6 +36,11 @@ def read_number(value: Any) -> Any:
     return int(value) if value.lstrip("+-").isdecimal() else float(value)
 
 
+def read_options(value: Any) -> Any:
+    """Options of an experiment, whose kinds only it knows, with numbers in place of such text."""
+    return {key: read_number(inner) for key, inner in value.items()} if isinstance(value, dict) else value
+
+
 def read_truth(value: Any) -> Any:
     """True or false in place of such text, which is what `snakemake --config` gives; anything else as it is."""
     return {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
@@ -162,3 +167,6 @@ TrainImages = Annotated[
 NAMED = {"propertyNames": {"pattern": NAME_PATTERN, "not": {"enum": sorted(RESERVED_NAMES)}}}
 NAMED_SUBSETS = {"propertyNames": {"pattern": NAME_PATTERN, "not": {"enum": sorted(METHOD_NAMES)}}}
 """What a JSON schema says about the names of entries; pydantic leaves names' validators out of it."""
+
+Options = Annotated[dict[str, Any], BeforeValidator(read_options)]
+"""Options of an experiment."""

@@ -70,3 +70,10 @@ def test_what_the_command_line_gives_as_text_is_read(text, truth):
     assert (config.tune.grow, config.search.first_seed) == (truth, 3)
     with pytest.raises(UserError, match=r"^config: tune\.grow is 'maybe'; it must be 'true' or 'false'"):
         parse_config(CONFIG | {"tune": {"grow": "maybe"}})
+
+
+def test_options_of_experiments_that_the_command_line_gives_as_text_are_read():
+    given = {"stability": {"seeds": "1", "lr": ["0.3"], "epsilon": ["0", "5e-3"], "stop": ["test"]}, "rankings": {}}
+    found = parse_config(CONFIG | {"experiments": given}).experiments
+    assert found["stability"] == {"seeds": 1, "lr": [0.3], "epsilon": [0, 0.005], "stop": ["test"]}
+    assert found["rankings"] == {}
