@@ -1,25 +1,21 @@
-"""C: what else might train equal lanes faster, and whether a device's numbers are a processor's."""
+"""C: what else might train equal lanes faster."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import ceil
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from subtuning.benchmark.job import Job
+from subtuning.benchmark.kernels import kind_of
 from subtuning.benchmark.lanes import Plain
 from subtuning.benchmark.timing import compare, seconds_of
 from subtuning.tuning.tuning import EVERYTHING
 
 LANES = 8
 """Equal ones: the same layer with other seeds, as in an evaluation."""
-
-STEPS, IMAGES = 10, 8
-"""Of the training whose losses are compared: few, since a processor computes it too."""
 
 
 def by_compiling(job: Job, repeats: int, backend: str = "inductor") -> list[dict[str, Any]]:
@@ -120,12 +116,11 @@ def by_fusing(job: Job, repeats: int) -> list[dict[str, Any]]:
 
 
 def largest(job: Job) -> dict[str, tuple[nn.Conv2d, torch.Size]]:
-    """Kind (`1x1`, `5x5 depthwise` ...) -> of its convolutions that with most operations, and its input's shape."""
+    """Kind (`1x1`, `depthwise` ...) -> of its convolutions that with most operations, and its input's shape."""
     found: dict[str, tuple[int, nn.Conv2d, torch.Size]] = {}
 
     def note(layer: nn.Conv2d, inputs: tuple[Tensor], output: Tensor) -> None:
-        own = "" if layer.groups == 1 else " depthwise" if layer.weight.shape[1] == 1 else " grouped"
-        kind = "x".join(map(str, layer.kernel_size)) + own
+        kind = kind_of(layer.weight, layer.groups)
         work = output[0, 0].numel() * layer.weight.numel()
         if work > found.get(kind, (0,))[0]:
             found[kind] = (work, layer, inputs[0].shape)
@@ -137,41 +132,3 @@ def largest(job: Job) -> dict[str, tuple[nn.Conv2d, torch.Size]]:
     with torch.no_grad():
         network(job.batch[0])
     return {kind: (layer, shape) for kind, (_, layer, shape) in found.items()}
-
-
-def against_a_processor(job: Job) -> list[dict[str, Any]]:
-    """Plain PyTorch on the job's device, in float32 and in its precision, against float32 on a processor.
-
-    `relative_difference` is how far the network's outputs lie apart, as a share of their size; `loss` that after
-    `STEPS` steps of full fine-tuning, all on the same `IMAGES` images. Norms whose scale is 0 before any training, as
-    timm begins residual blocks, have 1 here: else most of the network would have no say.
-    """
-    wanted, wanted_loss = _outputs(replace(job, device=torch.device("cpu"), precision="fp32"))
-    rows = []
-    for each in [replace(job, precision="fp32"), *([job] if job.low else [])]:
-        own, loss = _outputs(each)
-        apart = float((own - wanted).norm() / wanted.norm())
-        row: dict[str, Any] = {"benchmark": "C agreement", "precision": "fp32" if each is not job else str(job.low)}
-        row |= {"relative_difference": float(f"{apart:.3g}"), "steps": STEPS, "images": IMAGES}
-        rows.append(row | {"loss": round(loss, 4), "loss_processor": round(wanted_loss, 4)})
-    return rows
-
-
-def _outputs(job: Job) -> tuple[Tensor, float]:
-    torch.manual_seed(0)
-    plain = Plain(job, EVERYTHING, job.train.batch(np.arange(IMAGES)))
-    with torch.no_grad():
-        for module in plain.network.modules():
-            if isinstance(module, nn.BatchNorm2d) and not module.weight.any():
-                module.weight.fill_(1)
-        found = _loss_and_outputs(plain)[1]
-    for _ in range(STEPS):
-        plain.step()
-    with torch.no_grad():
-        return found.cpu(), float(_loss_and_outputs(plain)[0])
-
-
-def _loss_and_outputs(plain: Plain) -> tuple[Tensor, Tensor]:
-    with torch.autocast(plain.job.device.type, plain.job.low or torch.bfloat16, enabled=plain.job.low is not None):
-        outputs = plain.network(plain.images).float()
-    return F.cross_entropy(plain.head(outputs), plain.labels), outputs

@@ -36,8 +36,12 @@ def _kind(func: Any, args: Sequence[Any]) -> str:
     if func is BY_TAPS:
         return "depthwise backward"
     way, weight, groups = ("forward", args[1], args[8]) if func is FORWARD else ("backward", args[2], args[9])
-    size = "depthwise" if groups > 1 and weight.shape[1] == 1 else "x".join(map(str, weight.shape[2:]))
-    return f"{size} {way}"
+    return f"{kind_of(weight, groups)} {way}"
+
+
+def kind_of(weight: Tensor, groups: int) -> str:
+    """`depthwise`, or the size of a convolution's kernel, such as `3x3`."""
+    return "depthwise" if groups > 1 and weight.shape[1] == 1 else "x".join(map(str, weight.shape[2:]))
 
 
 def _run(calls: Sequence[Callable[[], object]]) -> None:

@@ -33,11 +33,18 @@ class Plain:
         trained = [p for p in [*self.network.parameters(), *self.head.parameters()] if p.requires_grad]
         self.optimizer = torch.optim.AdamW(trained, lr=1e-3, fused=True)
 
+    def features(self) -> Tensor:
+        """What the network makes of the batch, N x F, in float32."""
+        with torch.autocast(self.job.device.type, self.job.low or torch.bfloat16, enabled=self.job.low is not None):
+            return self.network(self.images).float()
+
+    def loss(self, features: Tensor) -> Tensor:
+        """Mean cross-entropy of the head's answers to the batch."""
+        return F.cross_entropy(self.head(features), self.labels)
+
     def step(self) -> None:
         """Forward, backward, optimiser."""
-        with torch.autocast(self.job.device.type, self.job.low or torch.bfloat16, enabled=self.job.low is not None):
-            features = self.network(self.images)
-        loss = F.cross_entropy(self.head(features.float()), self.labels)
+        loss = self.loss(self.features())
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()

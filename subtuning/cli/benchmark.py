@@ -150,7 +150,7 @@ def _page(args: argparse.Namespace) -> None:
 
 
 def _measurements(args: argparse.Namespace) -> dict[str, Callable[[], list[dict[str, Any]]]]:
-    from subtuning.benchmark import alternatives, conventional, kernels, lanes, launches, scaling, streaming
+    from subtuning.benchmark import agreement, alternatives, conventional, kernels, lanes, launches, scaling, streaming
     from subtuning.benchmark.job import Job
     from subtuning.training.device import make_repeatable
 
@@ -173,7 +173,7 @@ def _measurements(args: argparse.Namespace) -> dict[str, Callable[[], list[dict[
         "graphs": lambda: scaling.by_graphs(job, args.repeats),
         "streaming": lambda: streaming.by_images(job, args.repeats),
         "launches": lambda: launches.by_step(job),
-        "agreement": lambda: alternatives.against_a_processor(job),
+        "agreement": lambda: agreement.against_a_processor(job),
         "fused": lambda: alternatives.by_fusing(job, args.repeats),
         "compile": lambda: alternatives.by_compiling(job, args.repeats),
         "lr-grid": lambda: lanes.lr_grid(job, args.epochs, args.repeats),
